@@ -1,0 +1,1 @@
+"""What users' files look like: configs, Supervisely annotations. No TensorFlow."""

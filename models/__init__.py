@@ -1,0 +1,1 @@
+"""Mask R-CNN on Keras 3 with TensorFlow, its weights and its preprocessing."""

@@ -1,0 +1,1 @@
+"""The serving contract, its messages, and the embedded server."""

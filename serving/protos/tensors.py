@@ -1,0 +1,156 @@
+"""numpy arrays to and from TensorProto, without TensorFlow.
+
+Reads both encodings that servers use: packed `tensor_content` and the typed repeated
+fields, a single typed value standing for the whole tensor included.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from serving.protos import (
+    DATA_TYPE_NAMES,
+    DATA_TYPE_NUMBERS,
+    TensorProto,
+    TensorShapeProto,
+)
+
+Array = np.ndarray[Any, Any]
+
+_NUMPY_TYPES: dict[str, tuple[str, str]] = {
+    "DT_FLOAT": ("float32", "float_val"),
+    "DT_DOUBLE": ("float64", "double_val"),
+    "DT_INT32": ("int32", "int_val"),
+    "DT_UINT8": ("uint8", "int_val"),
+    "DT_INT16": ("int16", "int_val"),
+    "DT_INT8": ("int8", "int_val"),
+    "DT_UINT16": ("uint16", "int_val"),
+    "DT_INT64": ("int64", "int64_val"),
+    "DT_BOOL": ("bool", "bool_val"),
+    "DT_HALF": ("float16", "half_val"),
+    "DT_UINT32": ("uint32", "uint32_val"),
+    "DT_UINT64": ("uint64", "uint64_val"),
+}
+_DATA_TYPES = {numpy: name for name, (numpy, _) in _NUMPY_TYPES.items()}
+
+
+def dtype_name(number: int) -> str:
+    """Returns TensorFlow's short name of a DataType number ("float32", "string")."""
+    name = DATA_TYPE_NAMES.get(number)
+    if name == "DT_STRING":
+        return "string"
+    if name in _NUMPY_TYPES:
+        return _NUMPY_TYPES[name][0]
+    return name or f"DataType {number}"
+
+
+def shape_proto(shape: tuple[int | None, ...]) -> Any:
+    """Returns a TensorShapeProto; None becomes -1 (any size)."""
+    message = TensorShapeProto()
+    for size in shape:
+        message.dim.add().size = -1 if size is None else size
+    return message
+
+
+def to_tensor_proto(array: Array | list[bytes], *, packed: bool = True) -> Any:
+    """Encodes an array.
+
+    Args:
+        array: a numeric or bool array of any shape; an object array of `bytes` of any
+            shape, or a flat list of `bytes`, becomes a string tensor.
+        packed: write numbers as `tensor_content`, else as typed repeated fields, as
+            TensorFlow Serving answers by default.
+
+    Raises:
+        ValueError: an element type that the wire does not have.
+    """
+    if isinstance(array, list):
+        strings = np.empty(len(array), dtype=object)
+        strings[:] = array
+        array = strings
+    message = TensorProto()
+    message.tensor_shape.CopyFrom(shape_proto(array.shape))
+    if array.dtype == object:
+        message.dtype = DATA_TYPE_NUMBERS["DT_STRING"]
+        message.string_val.extend(array.ravel().tolist())
+        return message
+    if array.dtype.name not in _DATA_TYPES:
+        raise ValueError(
+            f"tensor: expected one of {sorted(_DATA_TYPES)} or an object array of "
+            f"bytes, got {array.dtype}"
+        )
+    name = _DATA_TYPES[array.dtype.name]
+    message.dtype = DATA_TYPE_NUMBERS[name]
+    if packed:
+        message.tensor_content = np.ascontiguousarray(array).tobytes()
+        return message
+    values = array.view(np.uint16) if name == "DT_HALF" else array
+    getattr(message, _NUMPY_TYPES[name][1]).extend(values.ravel().tolist())
+    return message
+
+
+def from_tensor_proto(message: Any) -> Array:
+    """Decodes a TensorProto.
+
+    Returns:
+        The array in the message's shape; strings as an object array of `bytes`.
+
+    Raises:
+        ValueError: unknown dtype, unknown or negative size, or a number of values that
+            does not fill the shape.
+    """
+    if message.tensor_shape.unknown_rank:
+        raise ValueError("tensor: expected a known shape, got one of unknown rank")
+    shape = tuple(dim.size for dim in message.tensor_shape.dim)
+    if any(size < 0 for size in shape):
+        raise ValueError(f"tensor: expected a known shape, got {list(shape)}")
+    count = 1
+    for size in shape:  # exact in Python's integers, whatever a message claims
+        count *= size
+    name = DATA_TYPE_NAMES.get(message.dtype)
+    if name == "DT_STRING":
+        if len(message.string_val) != count:
+            raise _wrong_count(len(message.string_val), count, shape)
+        strings = np.empty(count, dtype=object)
+        strings[:] = list(message.string_val)
+        return strings.reshape(shape)
+    if name not in _NUMPY_TYPES:
+        raise ValueError(f"tensor: unsupported dtype {dtype_name(message.dtype)}")
+    numpy_type, field = _NUMPY_TYPES[name]
+    if message.tensor_content:
+        flat = _from_content(message.tensor_content, numpy_type, count, shape)
+    else:
+        flat = _from_values(getattr(message, field), name, count, shape)
+    return flat.reshape(shape)
+
+
+def _from_content(
+    content: bytes, numpy_type: str, count: int, shape: tuple[int, ...]
+) -> Array:
+    dtype = np.dtype(numpy_type)
+    if len(content) != count * dtype.itemsize:
+        raise _wrong_count(len(content) / dtype.itemsize, count, shape)
+    return np.frombuffer(content, dtype=dtype)
+
+
+def _from_values(values: Any, name: str, count: int, shape: tuple[int, ...]) -> Array:
+    numpy_type = _NUMPY_TYPES[name][0]
+    stored = np.array(values, dtype=np.uint16 if name == "DT_HALF" else numpy_type)
+    if name == "DT_HALF":
+        stored = stored.view(np.float16)
+    if len(stored) == count:
+        return stored
+    if len(stored) == 1:
+        return np.full(count, stored[0], dtype=stored.dtype)
+    raise _wrong_count(len(stored), count, shape)
+
+
+def _wrong_count(got: float, expected: int, shape: tuple[int, ...]) -> ValueError:
+    return ValueError(
+        f"tensor: expected {expected} values for shape {list(shape)}, got {got:g}"
+    )
+
+
+__all__ = ["dtype_name", "from_tensor_proto", "shape_proto", "to_tensor_proto"]
