@@ -1,0 +1,441 @@
+"""Reads and writes weight files in Matterport's HDF5 layout.
+
+Reads what Keras 2 and Keras 3 wrote in that layout: weights only or a whole model
+(`model_weights` at the top, optimiser state ignored), the nested `rpn_model`,
+time-distributed heads, one wrapper model around everything, numbered names, and the
+`anchors` variable that some ports store. Only arrays are read: a model description
+inside the file is never run. Needs no TensorFlow until weights enter a network.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import numpy as np
+
+from models.config import EXPANSION, Architecture, ModelConfig
+from models.errors import WeightsError
+from models.layout import (
+    Shape,
+    array_shapes,
+    canonical_layer,
+    file_layers,
+)
+
+if TYPE_CHECKING:
+    from models.mask_rcnn import MaskRCNN
+
+KERAS_VERSION = "2.15.0"
+"""Written into files, as the last Keras whose layout this is."""
+_IGNORED_GROUPS = ("optimizer_weights", "top_level_model_weights")
+_ADVICE = (
+    "Expected a Mask R-CNN (ResNet and FPN) weight file in Matterport's layout, such as "
+    "mask_rcnn_coco.h5."
+)
+
+Key = tuple[str, str]
+"""(layer, array): ("conv1", "kernel")."""
+
+
+@dataclass(frozen=True)
+class StoredArray:
+    """One array of a file: where it lies and its shape."""
+
+    path: str
+    shape: Shape
+    dtype: str
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a weight file holds, before any number is read.
+
+    Attributes:
+        path: the file.
+        architecture: read off the shapes; what they do not tell is ResNet-101's.
+        arrays: (layer, array) -> stored array, for all that the network knows.
+        missing: arrays of the architecture that the file lacks.
+        unexpected: paths of arrays that the network has no place for.
+        misshapen: one sentence per array whose shape contradicts the architecture.
+        ignored: paths of arrays that no network needs (optimiser state, anchors).
+    """
+
+    path: Path
+    architecture: Architecture
+    arrays: Mapping[Key, StoredArray]
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
+    misshapen: tuple[str, ...]
+    ignored: tuple[str, ...]
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Everything that keeps the file from being a whole network, as sentences."""
+        return (
+            *(f"missing array {name}" for name in self.missing),
+            *(f"unexpected array {name}" for name in self.unexpected),
+            *self.misshapen,
+        )
+
+    @property
+    def parameters(self) -> int:
+        """Numbers in the arrays of the network."""
+        return sum(int(np.prod(array.shape)) for array in self.arrays.values())
+
+
+def inspect_checkpoint(path: str | Path) -> Checkpoint:
+    """Finds out what a weight file holds.
+
+    Raises:
+        WeightsError: the file is missing, truncated, no HDF5, or holds no layer of a
+            Mask R-CNN at all. Partial files are reported in the result instead.
+    """
+    path = Path(path)
+    with _open(path) as file:
+        known, unexpected, ignored = _collect(path, file)
+    if not known:
+        raise WeightsError(
+            str(path), ["holds no layer of a Mask R-CNN", *_sample(unexpected)], _ADVICE
+        )
+    shapes = {key: array.shape for key, array in known.items()}
+    architecture, contradictions = _architecture(shapes)
+    expected = {
+        (layer, array): shape
+        for layer, arrays in array_shapes(architecture).items()
+        for array, shape in arrays.items()
+    }
+    misshapen = [
+        f"{_text(key)}: expected {_shape(expected[key])}, got {_shape(array.shape)}"
+        for key, array in known.items()
+        if key in expected and array.shape != expected[key]
+    ]
+    return Checkpoint(
+        path=path,
+        architecture=architecture,
+        arrays={key: array for key, array in known.items() if key in expected},
+        missing=tuple(_text(key) for key in expected if key not in known),
+        unexpected=(
+            *(array.path for key, array in known.items() if key not in expected),
+            *unexpected,
+        ),
+        misshapen=(*contradictions, *misshapen),
+        ignored=tuple(ignored),
+    )
+
+
+def read_arrays(checkpoint: Checkpoint) -> dict[Key, np.ndarray[Any, Any]]:
+    """Reads every array of a whole checkpoint as float32.
+
+    Raises:
+        WeightsError: the checkpoint has problems, or an array holds numbers that are not
+            finite or no numbers at all; all of them are listed.
+    """
+    problems = list(checkpoint.problems)
+    arrays: dict[Key, np.ndarray[Any, Any]] = {}
+    if not problems:
+        with _open(checkpoint.path) as file:
+            for key, stored in checkpoint.arrays.items():
+                if not stored.dtype.startswith("float"):
+                    problems.append(
+                        f"{_text(key)}: expected floating-point numbers, got "
+                        f"{stored.dtype}"
+                    )
+                    continue
+                try:
+                    arrays[key] = np.asarray(file[stored.path], np.float32)
+                except OSError as err:
+                    problems.append(f"{_text(key)}: unreadable, {err}")
+                    continue
+                bad = int(np.size(arrays[key]) - np.isfinite(arrays[key]).sum())
+                if bad:
+                    problems.append(
+                        f"{_text(key)}: {bad} of {arrays[key].size} numbers are NaN or "
+                        "infinite"
+                    )
+    if problems:
+        raise WeightsError(str(checkpoint.path), problems, _ADVICE)
+    return arrays
+
+
+def load_weights(network: MaskRCNN, checkpoint: Checkpoint) -> None:
+    """Puts a checkpoint's weights into a network of its architecture.
+
+    Raises:
+        WeightsError: the network is another one, or the checkpoint is not whole.
+    """
+    wanted = network.config.architecture
+    if wanted != checkpoint.architecture:
+        differing = [
+            f"{field.name}: the network has {getattr(wanted, field.name)}, the file "
+            f"{getattr(checkpoint.architecture, field.name)}"
+            for field in dataclasses.fields(Architecture)
+            if getattr(wanted, field.name)
+            != getattr(checkpoint.architecture, field.name)
+        ]
+        raise WeightsError(
+            str(checkpoint.path), differing, "Use a configuration that fits the file."
+        )
+    arrays = read_arrays(checkpoint)
+    for layer, names in array_shapes(wanted).items():
+        by_name = {v.name: v for v in network.layers[layer].weights}
+        for name in names:
+            by_name[name].assign(arrays[layer, name])
+
+
+def load_network(
+    path: str | Path, config: ModelConfig | None = None
+) -> tuple[MaskRCNN, Checkpoint]:
+    """Builds the network that a weight file holds, and loads it.
+
+    Args:
+        path: the file.
+        config: everything the arrays do not tell; Matterport's defaults without it.
+
+    Raises:
+        WeightsError: see `inspect_checkpoint`, `read_arrays` and `load_weights`.
+    """
+    from models.mask_rcnn import MaskRCNN
+
+    checkpoint = inspect_checkpoint(path)
+    if checkpoint.problems:
+        raise WeightsError(str(path), checkpoint.problems, _ADVICE)
+    network = MaskRCNN(config or ModelConfig(architecture=checkpoint.architecture))
+    load_weights(network, checkpoint)
+    return network, checkpoint
+
+
+def save_weights(network: MaskRCNN, path: str | Path) -> None:
+    """Writes a network in Matterport's layout, by one atomic rename.
+
+    Raises:
+        ValueError: the network has no batch normalisation layers of its own.
+        OSError: the file cannot be written.
+    """
+    if not network.batch_norm:
+        raise ValueError("a network with folded normalisation has no file layout")
+    arrays = {
+        (name, variable.name): variable.numpy()
+        for name, layer in network.layers.items()
+        for variable in layer.weights
+    }
+    write_arrays(arrays, network.config.architecture, path)
+
+
+def write_arrays(
+    arrays: Mapping[Key, np.ndarray[Any, Any]],
+    architecture: Architecture,
+    path: str | Path,
+) -> None:
+    """Writes arrays in Matterport's layout, by one atomic rename.
+
+    Raises:
+        KeyError: an array of the architecture is not given.
+        OSError: the file cannot be written.
+    """
+    path = Path(path)
+    with tempfile.NamedTemporaryFile(
+        dir=path.parent, prefix=f".{path.name}.", delete=False
+    ) as temporary:
+        try:
+            with h5py.File(temporary.name, "w", libver="earliest") as file:
+                _write_layers(file, arrays, architecture)
+            os.fsync(temporary.fileno())
+            Path(temporary.name).chmod(0o644)
+            Path(temporary.name).replace(path)
+        except BaseException:
+            Path(temporary.name).unlink(missing_ok=True)
+            raise
+
+
+def sha256(path: Path) -> str:
+    """Returns the hexadecimal SHA-256 of a file."""
+    with path.open("rb") as file:
+        digest = hashlib.sha256()
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _write_layers(
+    file: Any, arrays: Mapping[Key, np.ndarray[Any, Any]], architecture: Architecture
+) -> None:
+    layers = file_layers(architecture)
+    file.attrs["backend"] = np.bytes_("tensorflow")
+    file.attrs["keras_version"] = np.bytes_(KERAS_VERSION)
+    file.attrs["layer_names"] = np.array([name for name, _ in layers], "S")
+    for name, weights in layers:
+        group = file.create_group(name)
+        group.attrs["weight_names"] = np.array(weights, "S" if weights else "f8")
+        for weight in weights:
+            layer, array = weight.removesuffix(":0").split("/")
+            group.create_dataset(weight, data=np.asarray(arrays[layer, array], "<f4"))
+
+
+@contextlib.contextmanager
+def _open(path: Path) -> Iterator[Any]:
+    if not path.is_file():
+        raise WeightsError(str(path), ["no such file"], _ADVICE)
+    try:
+        file = h5py.File(path, "r")
+    except OSError as err:
+        raise WeightsError(
+            str(path), [f"not a readable HDF5 file, or cut short: {err}"], _ADVICE
+        ) from err
+    with file:
+        yield file
+
+
+def _collect(
+    path: Path, file: Any
+) -> tuple[dict[Key, StoredArray], list[str], list[str]]:
+    """Sorts every array of a file into known, unexpected and ignored."""
+    top = file
+    if "layer_names" not in file.attrs and isinstance(
+        file.get("model_weights"), h5py.Group
+    ):
+        top = file["model_weights"]
+    found: list[StoredArray] = []
+
+    def visit(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset):
+            found.append(StoredArray(name, tuple(item.shape or ()), str(item.dtype)))
+
+    try:
+        file.visititems(visit)
+    except (OSError, RuntimeError, KeyError) as err:
+        raise WeightsError(
+            str(path), [f"damaged HDF5 file: {err}"], _ADVICE
+        ) from err
+    prefix = top.name.strip("/")
+    known: dict[Key, StoredArray] = {}
+    unexpected: list[str] = []
+    ignored: list[str] = []
+    for array in found:
+        parts = array.path.split("/")
+        if prefix and parts[0] == prefix:
+            parts = parts[1:]
+        if parts[0] in _IGNORED_GROUPS or _is_anchors(parts):
+            ignored.append(array.path)
+            continue
+        key = _key(parts)
+        if key is None or key in known:
+            unexpected.append(array.path)
+        else:
+            known[key] = array
+    return known, unexpected, ignored
+
+
+def _is_anchors(parts: list[str]) -> bool:
+    return any(part.split("_")[0].split(":")[0] == "anchors" for part in parts)
+
+
+def _key(parts: list[str]) -> Key | None:
+    """Returns what a path stands for: its last known layer and its array's name."""
+    if len(parts) < 2:
+        return None
+    layers = [layer for part in parts[:-1] if (layer := canonical_layer(part))]
+    array = parts[-1].split(":")[0]
+    unnumbered = array.rstrip("0123456789").rstrip("_")
+    names = ("kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance")
+    name = array if array in names else unnumbered
+    return (layers[-1], name) if layers and name in names else None
+
+
+def _architecture(
+    shapes: Mapping[Key, Shape],
+) -> tuple[Architecture, list[str]]:
+    """Reads the sizes of the layers off the shapes, and what contradicts them."""
+    problems: list[str] = []
+
+    def size(layer: str, axis: int, default: int, array: str = "kernel") -> int:
+        shape = shapes.get((layer, array))
+        if shape is None or not -len(shape) <= axis < len(shape):
+            return default
+        return shape[axis]
+
+    default = Architecture()
+    blocks, filters = [], []
+    for stage in range(2, 6):
+        letters = {
+            layer[4]
+            for layer, _ in shapes
+            if layer.startswith(f"res{stage}") and layer.endswith("_branch2a")
+        }
+        count = (ord(max(letters)) - ord("a") + 1) if letters else 0
+        blocks.append(count or default.stage_blocks[stage - 2])
+        fallback = default.stage_filters[stage - 2]
+        filters.append(size(f"res{stage}a_branch2a", -1, fallback))
+    channels = size("conv1", 2, 3)
+    if channels != 3:
+        problems.append(
+            f"conv1/kernel: expected 3 input channels, got {channels}; only RGB networks "
+            "are supported"
+        )
+    classes = _class_count(shapes, problems)
+    return (
+        Architecture(
+            stem_filters=size("conv1", -1, default.stem_filters),
+            stage_blocks=tuple(blocks),
+            stage_filters=tuple(filters),
+            fpn_channels=size("fpn_c5p5", -1, default.fpn_channels),
+            rpn_channels=size("rpn_conv_shared", -1, default.rpn_channels),
+            anchors_per_cell=size("rpn_class_raw", -1, 6) // 2,
+            box_head_channels=size("mrcnn_class_conv1", -1, default.box_head_channels),
+            pool_size=size("mrcnn_class_conv1", 0, default.pool_size),
+            mask_head_channels=size("mrcnn_mask_conv1", -1, default.mask_head_channels),
+            num_classes=classes,
+        ),
+        problems,
+    )
+
+
+def _class_count(shapes: Mapping[Key, Shape], problems: list[str]) -> int:
+    divisors = {"mrcnn_class_logits": 1, "mrcnn_bbox_fc": 4, "mrcnn_mask": 1}
+    counts = {
+        layer: shapes[layer, "kernel"][-1] // divisor
+        for layer, divisor in divisors.items()
+        if shapes.get((layer, "kernel"))
+    }
+    if not counts:
+        return Architecture().num_classes
+    if len(set(counts.values())) > 1:
+        listed = ", ".join(f"{layer} {count}" for layer, count in counts.items())
+        problems.append(f"number of classes: the layers contradict each other ({listed})")
+    return next(iter(counts.values()))
+
+
+def _text(key: Key) -> str:
+    return "/".join(key)
+
+
+def _shape(shape: Shape) -> str:
+    return "x".join(map(str, shape)) or "a scalar"
+
+
+def _sample(paths: list[str], limit: int = 5) -> list[str]:
+    listed = [f"holds array {path}" for path in paths[:limit]]
+    if len(paths) > limit:
+        listed.append(f"and {len(paths) - limit} more arrays")
+    return listed
+
+
+__all__ = [
+    "Checkpoint",
+    "StoredArray",
+    "inspect_checkpoint",
+    "load_network",
+    "load_weights",
+    "read_arrays",
+    "save_weights",
+    "sha256",
+    "write_arrays",
+]

@@ -1,0 +1,119 @@
+"""Classified proposals to detections: refine, clip, threshold, NMS per class.
+
+Faster R-CNN section 3.2, in the order of Matterport: boxes are clipped before NMS, and
+masks are predicted afterwards on the refined boxes.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from models import boxes as box_ops
+from models.config import ModelConfig
+
+
+class Detections(NamedTuple):
+    """Detections of a batch, best first, rows at and past `count` zero.
+
+    Attributes:
+        boxes_norm: float32[B, D, 4], canvas frame.
+        class_ids: int32[B, D], 1..C-1.
+        scores: float32[B, D], 0..1, descending.
+        count: int32[B].
+    """
+
+    boxes_norm: tf.Tensor
+    class_ids: tf.Tensor
+    scores: tf.Tensor
+    count: tf.Tensor
+
+
+def detections(
+    rois: tf.Tensor,
+    class_probs: tf.Tensor,
+    box_deltas: tf.Tensor,
+    windows_norm: tf.Tensor,
+    config: ModelConfig,
+) -> Detections:
+    """Turns classified proposals into detections.
+
+    Args:
+        rois: float32[B, K, 4] boxes_norm.
+        class_probs: float32[B, K, C].
+        box_deltas: float32[B, K, C, 4] as the box head emits them.
+        windows_norm: float32[B, 4] boxes_norm of the picture inside the canvas.
+        config: limits and thresholds.
+    """
+    class_ids = tf.argmax(class_probs, axis=-1, output_type=tf.int32)  # [B, K]
+    scores = tf.gather(class_probs, class_ids, batch_dims=2)
+    deltas = tf.gather(box_deltas, class_ids, batch_dims=2)  # [B, K, 4]
+    deltas *= tf.constant(config.delta_std, tf.float32)
+    refined = box_ops.decode_deltas(rois, deltas)
+    refined = box_ops.clip(refined, windows_norm[:, None, :])
+    rows = config.max_detections
+    spec = Detections(
+        tf.TensorSpec((rows, 4), tf.float32),
+        tf.TensorSpec((rows,), tf.int32),
+        tf.TensorSpec((rows,), tf.float32),
+        tf.TensorSpec((), tf.int32),
+    )
+    return tf.map_fn(
+        lambda image: _select(*image, config=config),
+        (refined, class_ids, scores),
+        fn_output_signature=spec,
+    )
+
+
+def _select(
+    boxes: tf.Tensor, class_ids: tf.Tensor, scores: tf.Tensor, *, config: ModelConfig
+) -> Detections:
+    candidate = (class_ids > 0) & (scores >= config.score_threshold)
+    rows = tf.where(candidate)[:, 0]
+    boxes, class_ids, scores = (tf.gather(x, rows) for x in (boxes, class_ids, scores))
+
+    # In row order, so that equal scores keep the proposals' order in the top-k below.
+    kept = tf.where(_nms_per_class(boxes, class_ids, scores, config))[:, 0]
+    scores = tf.gather(scores, kept)
+    count = tf.minimum(tf.shape(scores)[0], config.max_detections)
+    scores, best = tf.math.top_k(scores, count)
+    rows = tf.gather(kept, best)
+
+    def pad(x: tf.Tensor, shape: tuple[int, ...]) -> tf.Tensor:
+        missing = [[0, config.max_detections - count]] + [[0, 0]] * (len(shape) - 1)
+        return tf.ensure_shape(tf.pad(x, missing), shape)
+
+    rows_max = config.max_detections
+    return Detections(
+        pad(tf.gather(boxes, rows), (rows_max, 4)),
+        pad(tf.gather(class_ids, rows), (rows_max,)),
+        pad(scores, (rows_max,)),
+        count,
+    )
+
+
+def _nms_per_class(
+    boxes: tf.Tensor, class_ids: tf.Tensor, scores: tf.Tensor, config: ModelConfig
+) -> tf.Tensor:
+    """Returns bool[R]: which rows survive the NMS of their own class."""
+
+    def keep(class_id: tf.Tensor) -> tf.Tensor:
+        rows = tf.where(tf.equal(class_ids, class_id))[:, 0]
+        kept = tf.image.non_max_suppression(
+            tf.gather(boxes, rows),
+            tf.gather(scores, rows),
+            config.max_detections,
+            iou_threshold=config.iou_threshold,
+        )
+        survivors = tf.gather(rows, kept)[:, None]
+        return tf.scatter_nd(
+            survivors, tf.ones_like(kept), tf.shape(class_ids, out_type=tf.int64)
+        )
+
+    kept = tf.map_fn(
+        keep,
+        tf.unique(class_ids).y,
+        fn_output_signature=tf.TensorSpec((None,), tf.int32),
+    )
+    return tf.reduce_sum(kept, axis=0) > 0

@@ -1,0 +1,26 @@
+"""Errors of the network and its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class ModelConfigError(ValueError):
+    """A model configuration that contradicts itself or the network."""
+
+
+class WeightsError(ValueError):
+    """A checkpoint that cannot be read or does not fit the network.
+
+    Attributes:
+        problems: everything that is wrong, one sentence each.
+    """
+
+    def __init__(self, path: str, problems: Sequence[str], advice: str) -> None:
+        self.path = path
+        self.problems = tuple(problems)
+        self.advice = advice
+        listed = "\n".join(f"  - {problem}" for problem in self.problems)
+        count = len(self.problems)
+        noun = "problem" if count == 1 else "problems"
+        super().__init__(f"{path}: {count} {noun}:\n{listed}\n{advice}")

@@ -1,0 +1,171 @@
+"""Mask R-CNN (He et al. 2017): trunk -> proposals -> box head -> detections -> masks."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from models import boxes as box_ops
+from models.anchors import anchors_norm
+from models.config import ModelConfig
+from models.detections import Detections, detections
+from models.fpn import fpn
+from models.heads import box_head, mask_head
+from models.proposals import proposals
+from models.resnet import resnet
+from models.roi_align import roi_align
+from models.rpn import rpn
+
+
+class Prediction(NamedTuple):
+    """What the network says of a batch.
+
+    Attributes:
+        detections: boxes, classes and scores.
+        mask_probs: float32[B, D, M, M], probability inside the box that a pixel belongs
+            to the instance, of the detection's own class; zero past `count`.
+    """
+
+    detections: Detections
+    mask_probs: tf.Tensor
+
+
+class MaskRCNN:
+    """The network as three Keras models and the steps between them.
+
+    Attributes:
+        config: what it is.
+        trunk: canvas -> {"P2".."P6", "objectness_logits", "anchor_deltas"} ("C2".."C5"
+            too).
+        box_head: pooled features -> class_logits, box_deltas.
+        mask_head: pooled features -> mask_logits.
+        batch_norm: False when the weights hold the normalisation folded.
+    """
+
+    def __init__(self, config: ModelConfig, *, batch_norm: bool = True) -> None:
+        self.config = config
+        self.batch_norm = batch_norm
+        self.trunk = _trunk(config, batch_norm=batch_norm)
+        self.box_head = box_head(config.architecture, batch_norm=batch_norm)
+        self.mask_head = mask_head(
+            config.architecture, config.mask_pool_size, batch_norm=batch_norm
+        )
+
+    @property
+    def models(self) -> tuple[keras.Model, ...]:
+        """The three Keras models."""
+        return self.trunk, self.box_head, self.mask_head
+
+    @property
+    def layers(self) -> dict[str, keras.Layer]:
+        """Layers that hold weights, by their Matterport name."""
+        return {
+            layer.name: layer
+            for model in self.models
+            for layer in model.layers
+            if layer.weights
+        }
+
+    @property
+    def variables(self) -> list[keras.Variable]:
+        """All weights."""
+        return [v for layer in self.layers.values() for v in layer.weights]
+
+    def __call__(self, canvas: tf.Tensor, windows: tf.Tensor) -> Prediction:
+        """Detects and segments, in inference mode.
+
+        Args:
+            canvas: float32[B, H, W, 3] RGB minus the mean pixel; H and W multiples of 64
+                (of 32 with one picture).
+            windows: int32[B, 4] yxyx canvas pixels, the picture inside the padding.
+        """
+        canvas_size = tf.shape(canvas)[1:3]
+        features = self.trunk(canvas, training=False)
+        rois = self.propose(features, canvas_size)
+        windows_norm = box_ops.to_norm(windows, canvas_size, tf.float32)
+        found = self.detect(features, rois, windows_norm, canvas_size)
+        return Prediction(found, self.segment(features, found, canvas_size))
+
+    def propose(
+        self, features: dict[str, tf.Tensor], canvas_size: tf.Tensor
+    ) -> tf.Tensor:
+        """Returns float32[B, K, 4] proposals, boxes_norm."""
+        objectness = tf.nn.softmax(features["objectness_logits"])[..., 1]
+        anchors = anchors_norm(self.config, canvas_size)
+        return proposals(objectness, features["anchor_deltas"], anchors, self.config)
+
+    def classify(
+        self, features: dict[str, tf.Tensor], rois: tf.Tensor, canvas_size: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns class_probs float32[B, K, C] and box_deltas float32[B, K, C, 4]."""
+        batch, count = tf.shape(rois)[0], rois.shape[1]
+        pooled = roi_align(
+            features,
+            tf.reshape(rois, (-1, 4)),
+            tf.repeat(tf.range(batch), count),
+            canvas_size,
+            self.config.architecture.pool_size,
+        )
+        logits, deltas = self.box_head(pooled, training=False)  # [B K, C], [B K, C, 4]
+        classes = self.config.architecture.num_classes
+        probs = tf.reshape(tf.nn.softmax(logits), (-1, count, classes))
+        return probs, tf.reshape(deltas, (-1, count, classes, 4))
+
+    def detect(
+        self,
+        features: dict[str, tf.Tensor],
+        rois: tf.Tensor,
+        windows_norm: tf.Tensor,
+        canvas_size: tf.Tensor,
+    ) -> Detections:
+        """Returns the detections among float32[B, K, 4] proposals."""
+        class_probs, box_deltas = self.classify(features, rois, canvas_size)
+        return detections(rois, class_probs, box_deltas, windows_norm, self.config)
+
+    def segment(
+        self, features: dict[str, tf.Tensor], found: Detections, canvas_size: tf.Tensor
+    ) -> tf.Tensor:
+        """Returns float32[B, D, M, M] mask probabilities, computed for real rows only."""
+        real = tf.sequence_mask(found.count, self.config.max_detections)  # [B, D]
+        rows = tf.where(real)  # [R, 2] (image, row)
+        # Convolutions over an empty batch fail on some CPUs: row 0 stands in, and is
+        # zeroed below as it is not real.
+        rows = tf.cond(
+            tf.size(rows) > 0, lambda: rows, lambda: tf.zeros((1, 2), tf.int64)
+        )
+        pooled = roi_align(
+            features,
+            tf.gather_nd(found.boxes_norm, rows),
+            tf.cast(rows[:, 0], tf.int32),
+            canvas_size,
+            self.config.mask_pool_size,
+        )
+        logits = self.mask_head(pooled, training=False)  # [R, M, M, C]
+        classes = tf.gather_nd(found.class_ids, rows)
+        own = tf.gather(tf.transpose(logits, (0, 3, 1, 2)), classes, batch_dims=1)
+        side = self.config.mask_size
+        shape = tf.concat([tf.shape(real), [side, side]], axis=0)
+        probs = tf.scatter_nd(rows, tf.sigmoid(own), tf.cast(shape, tf.int64))
+        probs *= tf.cast(real, tf.float32)[:, :, None, None]
+        return tf.ensure_shape(probs, (None, self.config.max_detections, side, side))
+
+
+def _trunk(config: ModelConfig, *, batch_norm: bool) -> keras.Model:
+    canvas = keras.Input((None, None, 3), name="canvas")
+    bottom_up = resnet(canvas, config.architecture, batch_norm=batch_norm)
+    pyramid = fpn(bottom_up, config.architecture.fpn_channels)
+    logits, deltas = rpn(
+        pyramid,
+        config.architecture.rpn_channels,
+        config.architecture.anchors_per_cell,
+        config.anchor_stride,
+    )
+    outputs: dict[str, Any] = {
+        **bottom_up,
+        **pyramid,
+        "objectness_logits": logits,
+        "anchor_deltas": deltas,
+    }
+    return keras.Model(canvas, outputs, name="trunk")
