@@ -1,0 +1,114 @@
+"""Encoded pictures to pixels, inside the graph.
+
+The size is read from the file's header and checked before anything is decoded. JPEG is
+decoded with the accurate integer transform, so its pixels equal OpenCV's and Pillow's.
+EXIF orientation is ignored, alpha is dropped, 16-bit samples keep their upper byte.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+_HEADER_BYTES = 32
+_SIGNATURES: tuple[tuple[str, tuple[bytes, ...]], ...] = (
+    ("jpeg", (b"\xff\xd8\xff",)),
+    ("png", (b"\x89PNG\r\n\x1a\n",)),
+    ("gif", (b"GIF87a", b"GIF89a")),
+    ("bmp", (b"BM",)),
+)
+
+
+def decode(contents: tf.Tensor, max_image_pixels: int) -> tf.Tensor:
+    """Decodes one picture.
+
+    Args:
+        contents: string[], JPEG, PNG, GIF (first frame) or BMP.
+        max_image_pixels: larger pictures are refused before they are decoded.
+
+    Returns:
+        uint8[H, W, 3] RGB. The op fails with INVALID_ARGUMENT when the format is another
+        one, the picture is too large, or its data is damaged.
+    """
+    header = tf.cast(
+        tf.io.decode_raw(contents, tf.uint8, fixed_length=_HEADER_BYTES), tf.int32
+    )
+    matches = [
+        tf.reduce_any([_starts_with(header, magic) for magic in magics])
+        for _, magics in _SIGNATURES
+    ]
+    known = tf.debugging.Assert(
+        tf.reduce_any(matches),
+        [
+            "image_bytes: expected a JPEG, PNG, GIF or BMP file, got",
+            tf.strings.length(contents),
+            "bytes of something else",
+        ],
+    )
+    with tf.control_dependencies([known]):
+        kind = tf.argmax(tf.cast(tf.stack(matches), tf.int32), output_type=tf.int32)
+    size = tf.switch_case(
+        kind,
+        [
+            lambda: tf.io.extract_jpeg_shape(contents)[:2],
+            lambda: tf.stack([_big_endian(header, 20), _big_endian(header, 16)]),
+            lambda: tf.stack([_little_endian(header, 8, 2), _little_endian(header, 6, 2)]),
+            lambda: tf.abs(
+                tf.stack([_little_endian(header, 22, 4), _little_endian(header, 18, 4)])
+            ),
+        ],
+    )
+    with tf.control_dependencies([check_size(size, "image_bytes", max_image_pixels)]):
+        contents = tf.identity(contents)
+    image = tf.switch_case(
+        kind,
+        [
+            lambda: tf.io.decode_jpeg(contents, 3, dct_method="INTEGER_ACCURATE"),
+            lambda: tf.io.decode_png(contents, 3),
+            lambda: tf.io.decode_image(contents, 3, expand_animations=False),
+            lambda: _to_rgb(tf.io.decode_bmp(contents)),
+        ],
+    )
+    return tf.ensure_shape(image, (None, None, 3))
+
+
+def check_size(size: tf.Tensor, name: str, max_image_pixels: int) -> tf.Operation:
+    """Returns an op that fails unless a picture has 1 to `max_image_pixels` pixels.
+
+    Args:
+        size: int32[2] (height, width).
+        name: input that the message names.
+        max_image_pixels: upper bound.
+    """
+    wide = tf.cast(size, tf.int64)
+    allowed = tf.reduce_all(size > 0) & (tf.reduce_prod(wide) <= max_image_pixels)
+    return tf.debugging.Assert(
+        allowed,
+        [
+            f"{name}: expected a picture of 1 to {max_image_pixels} pixels, got "
+            "(height, width)",
+            size,
+        ],
+    )
+
+
+def _starts_with(header: tf.Tensor, magic: bytes) -> tf.Tensor:
+    return tf.reduce_all(header[: len(magic)] == tf.constant(list(magic)))
+
+
+def _big_endian(header: tf.Tensor, at: int) -> tf.Tensor:
+    weights = tf.constant([1 << 24, 1 << 16, 1 << 8, 1])
+    return tf.reduce_sum(header[at : at + 4] * weights)
+
+
+def _little_endian(header: tf.Tensor, at: int, count: int) -> tf.Tensor:
+    weights = tf.constant([1, 1 << 8, 1 << 16, 1 << 24][:count])
+    return tf.reduce_sum(header[at : at + count] * weights)
+
+
+def _to_rgb(image: tf.Tensor) -> tf.Tensor:
+    """Repeats a grey channel, drops an alpha channel."""
+    return tf.cond(
+        tf.shape(image)[2] == 1,
+        lambda: tf.repeat(image, 3, axis=2),
+        lambda: image[:, :, :3],
+    )
