@@ -51,7 +51,9 @@ def decode(contents: tf.Tensor, max_image_pixels: int) -> tf.Tensor:
         [
             lambda: tf.io.extract_jpeg_shape(contents)[:2],
             lambda: tf.stack([_big_endian(header, 20), _big_endian(header, 16)]),
-            lambda: tf.stack([_little_endian(header, 8, 2), _little_endian(header, 6, 2)]),
+            lambda: tf.stack(
+                [_little_endian(header, 8, 2), _little_endian(header, 6, 2)]
+            ),
             lambda: tf.abs(
                 tf.stack([_little_endian(header, 22, 4), _little_endian(header, 18, 4)])
             ),

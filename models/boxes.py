@@ -25,7 +25,9 @@ def to_norm(boxes: tf.Tensor, size: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
         float32[..., 4] boxes_norm.
     """
     scale = _scale(size, dtype)
-    return tf.cast((tf.cast(boxes, dtype) - tf.constant(SHIFT, dtype)) / scale, tf.float32)
+    return tf.cast(
+        (tf.cast(boxes, dtype) - tf.constant(SHIFT, dtype)) / scale, tf.float32
+    )
 
 
 def to_pixels(boxes_norm: tf.Tensor, size: tf.Tensor) -> tf.Tensor:

@@ -312,9 +312,7 @@ def _collect(
     try:
         file.visititems(visit)
     except (OSError, RuntimeError, KeyError) as err:
-        raise WeightsError(
-            str(path), [f"damaged HDF5 file: {err}"], _ADVICE
-        ) from err
+        raise WeightsError(str(path), [f"damaged HDF5 file: {err}"], _ADVICE) from err
     prefix = top.name.strip("/")
     known: dict[Key, StoredArray] = {}
     unexpected: list[str] = []
@@ -409,7 +407,9 @@ def _class_count(shapes: Mapping[Key, Shape], problems: list[str]) -> int:
         return Architecture().num_classes
     if len(set(counts.values())) > 1:
         listed = ", ".join(f"{layer} {count}" for layer, count in counts.items())
-        problems.append(f"number of classes: the layers contradict each other ({listed})")
+        problems.append(
+            f"number of classes: the layers contradict each other ({listed})"
+        )
     return next(iter(counts.values()))
 
 

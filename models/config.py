@@ -273,7 +273,14 @@ _TRAINING_ONLY = frozenset(
 """Constants that change no prediction, or that follow from others."""
 
 MATTERPORT_NAMES = frozenset(
-    {*_FIELDS, *_ARCHITECTURE_FIELDS, *_FIXED, *_TRAINING_ONLY, "BACKBONE", "MASK_SHAPE"}
+    {
+        *_FIELDS,
+        *_ARCHITECTURE_FIELDS,
+        *_FIXED,
+        *_TRAINING_ONLY,
+        "BACKBONE",
+        "MASK_SHAPE",
+    }
 )
 """Every constant of Matterport's `Config`."""
 
@@ -333,14 +340,10 @@ def from_matterport(
     return config
 
 
-def _architecture_of(
-    constants: Mapping[str, Any], problems: list[str]
-) -> Architecture:
+def _architecture_of(constants: Mapping[str, Any], problems: list[str]) -> Architecture:
     name = constants.get("BACKBONE", "resnet101")
     if name not in PRESETS:
-        problems.append(
-            f"BACKBONE: expected one of {', '.join(PRESETS)}, got {name!r}"
-        )
+        problems.append(f"BACKBONE: expected one of {', '.join(PRESETS)}, got {name!r}")
         name = "resnet101"
     sizes = {
         field: constants[key]

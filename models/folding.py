@@ -37,5 +37,3 @@ def norm_of(layer: str) -> str:
     if layer.startswith("res"):
         return "bn" + layer.removeprefix("res")
     return layer.replace("_conv", "_bn")
-
-

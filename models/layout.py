@@ -61,7 +61,9 @@ def file_layers(architecture: Architecture) -> list[tuple[str, list[str]]]:
 
 
 def _weighted_layers(a: Architecture) -> Iterator[tuple[str, dict[str, Shape]]]:
-    def conv(name: str, size: int, n_in: int, n_out: int) -> tuple[str, dict[str, Shape]]:
+    def conv(
+        name: str, size: int, n_in: int, n_out: int
+    ) -> tuple[str, dict[str, Shape]]:
         return name, {"kernel": (size, size, n_in, n_out), "bias": (n_out,)}
 
     def norm(name: str, channels: int) -> tuple[str, dict[str, Shape]]:

@@ -1,0 +1,172 @@
+"""Command line of the export: `python -m export --weights w.h5`."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from serving.siblings import check_siblings
+
+OVERRIDES = (
+    "min_dim",
+    "max_dim",
+    "resize_mode",
+    "score_threshold",
+    "iou_threshold",
+    "max_detections",
+)
+"""Flags that set the `ModelConfig` field of their name."""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Returns the parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m export",
+        description="Turns a Mask R-CNN checkpoint into a SavedModel for TensorFlow "
+        "Serving and prints the path of the new version.",
+        epilog="A training's config.json is found beside the weights or one folder up.",
+    )
+    add = parser.add_argument
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--weights", type=Path, metavar="H5", help="checkpoint to export")
+    what.add_argument(
+        "--inspect", type=Path, metavar="H5", help="print what a file holds, and stop"
+    )
+    add(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="base path of the version folders (default: exported/<model name>)",
+    )
+    add(
+        "--model-name", default="mask_rcnn", metavar="NAME", help="default: %(default)s"
+    )
+    add("--version", type=_positive, metavar="N", help="default: the next free one")
+    add(
+        "--config",
+        type=Path,
+        metavar="JSON",
+        help="training config.json, or a flat JSON of Matterport's constants",
+    )
+    add("--classes", metavar="NAMES", help="class names in id order: a,b,c or a file")
+    add("--min-dim", type=int, metavar="PX", help="default: config, else 800")
+    add("--max-dim", type=int, metavar="PX", help="default: config, else 1024")
+    add("--resize-mode", choices=("square", "pad64", "none"), help="default: square")
+    add("--score-threshold", type=float, metavar="P", help="default: 0.7")
+    add("--iou-threshold", type=float, metavar="IOU", help="of the NMS; default: 0.3")
+    add("--max-detections", type=int, metavar="N", help="default: 100")
+    add(
+        "--max-image-pixels",
+        type=_positive,
+        default=100_000_000,
+        metavar="N",
+        help="larger pictures are refused (default: %(default)s)",
+    )
+    add(
+        "--verify-image",
+        type=Path,
+        metavar="FILE",
+        help="picture with objects to verify with, in place of generated ones",
+    )
+    add("--overwrite", action="store_true", help="replace an existing --version")
+    add("--debug", action="store_true", help="show the traceback of an error")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command line.
+
+    Returns:
+        0, 1 after an error, 130 after Ctrl-C.
+    """
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    if args.overwrite and args.version is None:
+        parser.error("--overwrite replaces a version: name it with --version")
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    check_siblings("export")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    try:
+        return _run(args)
+    except KeyboardInterrupt:
+        return 130
+    except ModuleNotFoundError as err:
+        if err.name not in {"tensorflow", "keras", "h5py"}:
+            raise
+        sys.stderr.write(
+            f"error: {err.name} is not installed: "
+            "pip install 'maskrcnn-serving[export]'\n"
+        )
+        return 1
+
+
+def _run(args: argparse.Namespace) -> int:
+    import h5py  # noqa: F401  # an extra that is missing is told before anything else
+
+    from export.errors import ExportError
+    from export.settings import Options, read_classes
+    from models.errors import WeightsError
+
+    try:
+        options = Options(
+            weights=args.inspect or args.weights,
+            config=args.config,
+            classes=read_classes(args.classes) if args.classes else None,
+            output=args.output,
+            model_name=args.model_name,
+            version=args.version,
+            overwrite=args.overwrite,
+            verify_image=args.verify_image,
+            overrides=_overrides(args),
+            max_image_pixels=args.max_image_pixels,
+        )
+        if args.inspect:
+            return _inspect(options)
+        import tensorflow as tf
+
+        tf.get_logger().setLevel(logging.ERROR)
+        from export.pipeline import export_model
+
+        print(export_model(options))
+    except (ExportError, WeightsError) as err:
+        if args.debug:
+            raise
+        sys.stderr.write(f"error: {err}\n")
+        return 1
+    return 0
+
+
+def _inspect(options: Any) -> int:
+    from export.errors import ExportError
+    from export.inspection import describe
+    from export.settings import resolve
+    from models.checkpoint import inspect_checkpoint
+
+    checkpoint = inspect_checkpoint(options.weights)
+    try:
+        print(describe(checkpoint, resolve(options, checkpoint)))
+    except ExportError as err:
+        print(describe(checkpoint, None))
+        print(textwrap.indent(f"config: {err}", "  "))
+    return 0
+
+
+def _overrides(args: argparse.Namespace) -> dict[str, Any]:
+    given = {name: getattr(args, name) for name in OVERRIDES}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _positive(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number >= 1, got {text!r}")
+    return int(text)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

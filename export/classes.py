@@ -1,0 +1,117 @@
+"""Names and colours of a model's classes."""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Mapping, Sequence
+
+from export.errors import ExportError
+from serving.contract import ModelClass
+
+BACKGROUND = ModelClass(0, "bg", "#222222")
+COCO_CLASSES = (
+    "person, bicycle, car, motorcycle, airplane, bus, train, truck, boat, "
+    "traffic light, fire hydrant, stop sign, parking meter, bench, bird, cat, dog, "
+    "horse, sheep, cow, elephant, bear, zebra, giraffe, backpack, umbrella, handbag, "
+    "tie, suitcase, frisbee, skis, snowboard, sports ball, kite, baseball bat, "
+    "baseball glove, skateboard, surfboard, tennis racket, bottle, wine glass, cup, "
+    "fork, knife, spoon, bowl, banana, apple, sandwich, orange, broccoli, carrot, "
+    "hot dog, pizza, donut, cake, chair, couch, potted plant, bed, dining table, "
+    "toilet, tv, laptop, mouse, remote, keyboard, cell phone, microwave, oven, "
+    "toaster, sink, refrigerator, book, clock, vase, scissors, teddy bear, "
+    "hair drier, toothbrush"
+).split(", ")
+"""COCO's categories in the order of Matterport's class ids, from 1."""
+
+_GOLDEN_RATIO = 0.618034
+
+
+def assumed_classes(num_classes: int) -> tuple[ModelClass, ...]:
+    """Returns the classes of a file that names none.
+
+    COCO's for 81, else "class_1", "class_2", ...
+    """
+    if num_classes == len(COCO_CLASSES) + 1:
+        return named_classes(COCO_CLASSES, num_classes)
+    titles = [f"class_{class_id}" for class_id in range(1, num_classes)]
+    return named_classes(titles, num_classes)
+
+
+def named_classes(titles: Sequence[str], num_classes: int) -> tuple[ModelClass, ...]:
+    """Returns the classes of a list of names in id order.
+
+    Args:
+        titles: names from class 1, or from class 0, the background.
+        num_classes: of the network, background included.
+
+    Raises:
+        ExportError: another number of names, an empty name, or a name given twice.
+    """
+    titles = list(titles)
+    if len(titles) == num_classes - 1:
+        titles.insert(0, BACKGROUND.title)
+    if len(titles) != num_classes:
+        raise ExportError(
+            f"classes: the network has {num_classes} with the background, expected "
+            f"{num_classes - 1} or {num_classes} names, got {len(titles)}"
+        )
+    doubled = sorted({title for title in titles if titles.count(title) > 1})
+    if doubled or not all(title.strip() for title in titles):
+        what = f"{', '.join(doubled)} twice" if doubled else "an empty name"
+        raise ExportError(f"classes: expected every name once, got {what}")
+    return tuple(
+        ModelClass(i, title, color(i) if i else BACKGROUND.color)
+        for i, title in enumerate(titles)
+    )
+
+
+def mapped_classes(
+    ids: Mapping[str, int], colors: Mapping[str, str], num_classes: int
+) -> tuple[ModelClass, ...]:
+    """Returns the classes of a `class_title_to_idx` mapping.
+
+    Ids that the mapping leaves out become "class_<id>".
+
+    Args:
+        ids: title -> id; id 0 is the background.
+        colors: title -> "#RRGGBB", where known.
+        num_classes: of the network.
+
+    Raises:
+        ExportError: an id outside of the network, or two titles of one id.
+    """
+    titles: dict[int, str] = {}
+    for title, class_id in ids.items():
+        if not 0 <= class_id < num_classes:
+            raise ExportError(
+                f"class_title_to_idx: the weights have {num_classes} classes (ids 0 to "
+                f"{num_classes - 1}), got id {class_id} for {title!r}; config and "
+                "weights are not of one training"
+            )
+        if class_id in titles:
+            raise ExportError(
+                f"class_title_to_idx: id {class_id} belongs to both "
+                f"{titles[class_id]!r} and {title!r}"
+            )
+        titles[class_id] = title
+    if len(ids) < num_classes - 1 and max(titles, default=0) < num_classes - 1:
+        raise ExportError(
+            f"class_title_to_idx: the weights have {num_classes} classes, got "
+            f"{len(ids)} titles; config and weights are not of one training"
+        )
+    classes = [BACKGROUND]
+    if 0 in titles:
+        title = titles[0]
+        classes = [ModelClass(0, title, colors.get(title, BACKGROUND.color))]
+    for class_id in range(1, num_classes):
+        title = titles.get(class_id, f"class_{class_id}")
+        classes.append(ModelClass(class_id, title, colors.get(title, color(class_id))))
+    return tuple(classes)
+
+
+def color(class_id: int) -> str:
+    """Returns a colour that neighbouring ids do not resemble, "#RRGGBB"."""
+    hue = class_id * _GOLDEN_RATIO % 1.0
+    value = (0.95, 0.75)[class_id // 7 % 2]
+    red, green, blue = colorsys.hsv_to_rgb(hue, 0.75, value)
+    return f"#{round(red * 255):02X}{round(green * 255):02X}{round(blue * 255):02X}"

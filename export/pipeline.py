@@ -1,0 +1,151 @@
+"""The export: load -> fold -> save -> verify -> publish, as named steps."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import importlib.metadata
+import logging
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from export.decode import decode
+from export.errors import ExportError
+from export.module import ServingModule
+from export.publish import check_version, folder_bytes, publish, staging_folder
+from export.settings import Options, Settings, resolve
+from export.verify import verify, verify_folding
+from export.warmup import write_warmup
+from models.checkpoint import Checkpoint, inspect_checkpoint, load_weights, sha256
+from models.errors import WeightsError
+from models.folding import fold_batch_norm
+from models.mask_rcnn import MaskRCNN
+from serving import contract
+
+logger = logging.getLogger(__name__)
+
+PRECISION = "float32"
+
+
+def export_model(options: Options) -> Path:
+    """Turns a checkpoint into a version of a served model.
+
+    Args:
+        options: what to export, and where to.
+
+    Returns:
+        The new version's folder, `<base path>/<version>`.
+
+    Raises:
+        ExportError: bad options or config, an unwritable or existing target, or a saved
+            model that does not compute what the network computes. Nothing is published.
+        WeightsError: the checkpoint is not a whole Mask R-CNN.
+    """
+    check_version(options.base_path, options.version, overwrite=options.overwrite)
+    checkpoint = inspect_checkpoint(options.weights)
+    if checkpoint.problems:
+        raise WeightsError(
+            str(options.weights),
+            checkpoint.problems,
+            "python -m export --inspect shows what the file holds.",
+        )
+    settings = resolve(options, checkpoint)
+    picture = _read_picture(options) if options.verify_image else None
+    with staging_folder(options.base_path) as folder:
+        with _step("load weights"):
+            network = MaskRCNN(settings.config)
+            load_weights(network, checkpoint)
+        with _step("fold batch normalisation"):
+            folded = fold_batch_norm(network)
+            verify_folding(network, folded)
+        info = _model_info(options, settings, checkpoint)
+        with _step("save"):
+            save(folded, info, folder)
+        logger.info("saved model: %.1f MB", folder_bytes(folder) / 1e6)
+        with _step("verify"):
+            report = verify(folder, network, info, picture)
+        logger.info(
+            "verified on %d picture(s): %d instances, %d without a partner",
+            report.pictures,
+            report.instances,
+            report.lost,
+        )
+        if not report.instances:
+            logger.warning(
+                "the network found nothing in the verification pictures, so boxes and "
+                "masks were not compared; name a picture with objects by --verify-image"
+            )
+        return publish(
+            folder, options.base_path, options.version, overwrite=options.overwrite
+        )
+
+
+def save(network: MaskRCNN, info: contract.ModelInfo, folder: Path) -> None:
+    """Writes a SavedModel with the contract's signatures and `assets.extra`.
+
+    Args:
+        network: what to serve.
+        info: what `model_info` answers.
+        folder: an empty or missing folder.
+    """
+    module = ServingModule(network, info)
+    tf.saved_model.save(module, str(folder), signatures=module.signatures())
+    extra = folder / "assets.extra"
+    extra.mkdir()
+    (extra / contract.MODEL_INFO_ASSET).write_text(info.to_json() + "\n", "utf-8")
+    write_warmup(extra, info.name)
+
+
+def _model_info(
+    options: Options, settings: Settings, checkpoint: Checkpoint
+) -> contract.ModelInfo:
+    config = settings.config
+    now = datetime.datetime.now(datetime.timezone.utc)
+    return contract.ModelInfo(
+        name=options.model_name,
+        classes=settings.classes,
+        backbone=config.architecture.backbone,
+        input=contract.ModelInput(
+            min_dim=config.min_dim,
+            max_dim=config.max_dim,
+            resize_mode=config.resize_mode,
+            max_image_pixels=options.max_image_pixels,
+        ),
+        mask_size=config.mask_size,
+        score_threshold=config.score_threshold,
+        iou_threshold=config.iou_threshold,
+        max_detections=config.max_detections,
+        precision=PRECISION,
+        checkpoint={
+            "file": checkpoint.path.name,
+            "sha256": sha256(checkpoint.path),
+        },
+        created=now.isoformat(timespec="seconds"),
+        versions={
+            "tensorflow": tf.__version__,
+            "keras": keras.__version__,
+            "maskrcnn_serving": importlib.metadata.version("maskrcnn-serving"),
+        },
+        classes_assumed=settings.classes_assumed,
+    )
+
+
+def _read_picture(options: Options) -> np.ndarray[Any, Any]:
+    path = options.verify_image
+    try:
+        return decode(tf.io.read_file(str(path)), options.max_image_pixels).numpy()
+    except tf.errors.OpError as err:
+        raise ExportError(f"{path}: not usable as a picture: {err.message}") from err
+
+
+@contextlib.contextmanager
+def _step(name: str) -> Iterator[None]:
+    started = time.perf_counter()
+    yield
+    logger.info("%s: %.1f s", name, time.perf_counter() - started)

@@ -1,0 +1,111 @@
+"""Version folders: which one is next, and how one appears whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from export.errors import ExportError
+
+
+def versions(base_path: Path) -> list[int]:
+    """Returns the version numbers under a base path, in ascending order."""
+    if not base_path.is_dir():
+        return []
+    names = (entry.name for entry in base_path.iterdir() if entry.is_dir())
+    return sorted(int(name) for name in names if name.isascii() and name.isdigit())
+
+
+def check_version(base_path: Path, version: int | None, *, overwrite: bool) -> None:
+    """Refuses a version that cannot be published.
+
+    Raises:
+        ExportError: it exists and may not be replaced.
+    """
+    if version is not None and not overwrite and version in versions(base_path):
+        raise ExportError(
+            f"{base_path / str(version)}: this version exists; choose another --version, "
+            "leave it out for the next free one, or replace it with --overwrite"
+        )
+
+
+@contextlib.contextmanager
+def staging_folder(base_path: Path) -> Iterator[Path]:
+    """Gives a folder beside the versions that no server takes for one.
+
+    It is removed at the end if it is still there.
+
+    Raises:
+        ExportError: the base path cannot be written.
+    """
+    try:
+        base_path.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=".export-", dir=base_path))
+    except OSError as err:
+        raise ExportError(
+            f"{base_path}: cannot be written ({err.strerror}); choose another --output"
+        ) from err
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def publish(
+    folder: Path, base_path: Path, version: int | None, *, overwrite: bool
+) -> Path:
+    """Makes a finished folder a version by one atomic rename.
+
+    Args:
+        folder: on the file system of `base_path`.
+        base_path: holds the versions.
+        version: the number; the next free one without it.
+        overwrite: replace the version if it exists.
+
+    Returns:
+        The version's folder.
+
+    Raises:
+        ExportError: the version exists and may not be replaced, or the rename failed.
+    """
+    folder.chmod(0o755)
+    check_version(base_path, version, overwrite=overwrite)
+    while True:
+        number = version or max(versions(base_path), default=0) + 1
+        target = base_path / str(number)
+        try:
+            if overwrite and target.exists():
+                return _replace(folder, target)
+            folder.rename(target)
+        except OSError as err:
+            if version is None and target.exists():
+                continue  # another export took the number just now
+            raise ExportError(f"{target}: cannot be published: {err}") from err
+        return target
+
+
+def _replace(folder: Path, target: Path) -> Path:
+    """Swaps in a new version; the old one is whole until it is gone from its name."""
+    old = Path(tempfile.mkdtemp(prefix=".replaced-", dir=target.parent))
+    target.rename(old / target.name)
+    try:
+        folder.rename(target)
+    except OSError:
+        (old / target.name).rename(target)
+        raise
+    finally:
+        shutil.rmtree(old, ignore_errors=True)
+    return target
+
+
+def folder_bytes(folder: Path) -> int:
+    """Returns the size of all files below a folder."""
+    return sum(
+        (Path(parent) / name).stat().st_size
+        for parent, _, names in os.walk(folder)
+        for name in names
+    )

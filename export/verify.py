@@ -1,0 +1,271 @@
+"""Reloads a saved model as TensorFlow Serving does and compares it with the network.
+
+The comparison is of sets: near-tied scores may swap rows, and a row whose score lies on
+the threshold may appear on one side only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from export.errors import ExportError
+from export.module import ServingModule
+from export.sample import sample_picture
+from models.mask_rcnn import MaskRCNN
+from serving import contract
+
+Array = np.ndarray[Any, Any]
+Rows = dict[str, Array]
+
+MAX_FEATURE_ERROR = 1e-3
+"""Of folded against unfolded features, per unit of the largest feature."""
+MAX_SCORE_ERROR = 2e-3
+MIN_BOX_IOU = 0.95
+MIN_MASK_IOU = 0.95
+"""Boxes that touch the canvas border may lose a row of their mask to the last bit."""
+MAX_MASK_PROB_ERROR = 5e-3
+MAX_LOST_SHARE = 0.05
+"""NMS turns float noise into a swapped detection now and then; a defect loses most."""
+PICTURE_SIZES = ((480, 640), (333, 257), (512, 512))
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a verification compared.
+
+    Attributes:
+        pictures: run through every signature.
+        instances: that the network found in them.
+        lost: of those, the ones without a partner in the saved model's answers.
+    """
+
+    pictures: int
+    instances: int
+    lost: int
+
+
+class SavedModel:
+    """A saved model in a session of its own, as TensorFlow Serving holds it."""
+
+    def __init__(self, folder: Path) -> None:
+        graph = tf.Graph()
+        self._session = tf.compat.v1.Session(graph=graph)
+        with graph.as_default():
+            meta_graph = tf.compat.v1.saved_model.loader.load(
+                self._session, [tf.saved_model.SERVING], str(folder)
+            )
+        self._signatures = meta_graph.signature_def
+
+    def __call__(self, signature: str, value: Any) -> Rows:
+        """Runs a signature with its one input."""
+        found = self._signatures[signature]
+        name = contract.SIGNATURES[signature].inputs[0].name
+        outputs = {alias: tensor.name for alias, tensor in found.outputs.items()}
+        return self._session.run(outputs, {found.inputs[name].name: value})
+
+    def close(self) -> None:
+        """Frees the session."""
+        self._session.close()
+
+
+def verify_folding(network: MaskRCNN, folded: MaskRCNN) -> float:
+    """Compares features before and after a pass over the weights.
+
+    Returns:
+        The largest difference, per unit of the largest feature.
+
+    Raises:
+        ExportError: it is above MAX_FEATURE_ERROR.
+    """
+    picture = sample_picture(1, 128, 128).astype(np.float32)[None] - 128
+    worst = 0.0
+    for before, after in zip(network.models, folded.models, strict=True):
+        if before is network.trunk:
+            x = picture
+        else:
+            shape = (2, *before.input_shape[1:])
+            x = np.random.default_rng(2).normal(size=shape).astype(np.float32)
+        expected = tf.nest.flatten(before(x, training=False))
+        got = tf.nest.flatten(after(x, training=False))
+        for e, g in zip(expected, got, strict=True):
+            scale = max(1.0, float(np.abs(e).max()))
+            worst = max(worst, float(np.abs(e - g).max()) / scale)
+    if not worst <= MAX_FEATURE_ERROR:
+        raise ExportError(
+            f"folding the batch normalisation changed features by {worst:.2g} of their "
+            f"range, expected at most {MAX_FEATURE_ERROR}; the checkpoint's statistics "
+            "are too extreme for float32"
+        )
+    return worst
+
+
+def verify(
+    folder: Path, network: MaskRCNN, info: contract.ModelInfo, picture: Array | None
+) -> Report:
+    """Runs pictures through every signature of a saved model and compares.
+
+    Args:
+        folder: of the saved model.
+        network: the Keras model it was made from, before any pass over the weights.
+        info: what `model_info` must answer.
+        picture: uint8[H, W, 3] to run; without it, generated ones, until one has
+            instances.
+
+    Raises:
+        ExportError: stored weights, signatures or results differ.
+    """
+    try:
+        saved = SavedModel(folder)
+    except Exception as err:
+        raise ExportError(f"{folder}: the saved model does not load: {err}") from err
+    try:
+        answer = saved(contract.MODEL_INFO, [b"", b""])[contract.MODEL_INFO_JSON.name]
+        if [contract.ModelInfo.from_json(text) for text in answer] != [info] * 2:
+            raise ExportError(
+                f"model_info: got {answer[0]!r}, expected {info.to_json()}"
+            )
+        reference = ServingModule(network, info)
+        pictures = (
+            [sample_picture(i, *size) for i, size in enumerate(PICTURE_SIZES)]
+            if picture is None
+            else [picture]
+        )
+        if network.config.resize_mode == "none":
+            pictures = [_crop_to_multiple(p, 32) for p in pictures]
+        report = Report(0, 0, 0)
+        for one in pictures:
+            report = _add(report, _verify_picture(saved, reference, one))
+            if report.instances:
+                break
+    finally:
+        saved.close()
+    return report
+
+
+def _verify_picture(
+    saved: SavedModel, reference: ServingModule, picture: Array
+) -> Report:
+    encoded = [tf.io.encode_png(picture).numpy()]
+    # The functions below the signatures, eagerly: no graph, no optimiser, no file.
+    with_png = _numpy(reference.serving_default.python_function(tf.constant(encoded)))
+    with_probs = _numpy(reference.roi_masks.python_function(tf.constant(encoded)))
+    found, lost = int(with_png[contract.NUM_DETECTIONS.name][0]), 0
+    runs: list[tuple[str, Any, Rows, Callable[..., bool]]] = [
+        (contract.SERVING_DEFAULT, encoded, with_png, _same_png),
+        (contract.IMAGE_TENSOR, picture[None], with_png, _same_png),
+        (contract.ROI_MASKS, encoded, with_probs, _same_probs),
+    ]
+    for signature, value, expected, same_mask in runs:
+        got = saved(signature, value)
+        _check_form(signature, got, reference.info)
+        size = contract.IMAGE_SIZE.name
+        if not np.array_equal(got[size], expected[size]):
+            raise ExportError(
+                f"{signature}: expected image_size {expected[size].tolist()}, got "
+                f"{got[size].tolist()}"
+            )
+        missing = _missing(expected, got, reference.info, same_mask)
+        extra = _missing(got, expected, reference.info, same_mask)
+        worst = max(missing, extra)
+        if worst > max(1, MAX_LOST_SHARE * found):
+            raise ExportError(
+                f"{signature}: the saved model does not compute what the network "
+                f"computes: of {found} instances {missing} are missing or differ, and "
+                f"it has {extra} others; nothing was published"
+            )
+        lost = max(lost, worst)
+    return Report(1, found, lost)
+
+
+def _check_form(signature: str, got: Rows, info: contract.ModelInfo) -> None:
+    """Checks outputs against the contract: names, types and shapes."""
+    sizes = {"B": 1, "D": info.max_detections, "M": info.mask_size}
+    for tensor in contract.SIGNATURES[signature].outputs:
+        array = got.get(tensor.name)
+        shape = tuple(sizes.get(n, n) for n in tensor.shape)
+        dtype = "object" if tensor.dtype == "string" else tensor.dtype
+        if array is None or array.shape != shape or array.dtype != dtype:
+            what = "nothing" if array is None else f"{array.dtype}{list(array.shape)}"
+            raise ExportError(
+                f"{signature}: {tensor.name}: expected {tensor.dtype}{list(shape)}, got "
+                f"{what}"
+            )
+
+
+def _missing(
+    expected: Rows,
+    got: Rows,
+    info: contract.ModelInfo,
+    same_mask: Callable[[Rows, int, Rows, int], bool],
+) -> int:
+    """Counts rows of `expected` without a partner in `got`."""
+    boxes, classes = contract.DETECTION_BOXES.name, contract.DETECTION_CLASSES.name
+    scores, count = contract.DETECTION_SCORES.name, contract.NUM_DETECTIONS.name
+    free = set(range(int(got[count][0])))
+    missing = 0
+    for row in range(int(expected[count][0])):
+        score = expected[scores][0, row]
+        partner = next(
+            (
+                other
+                for other in sorted(free)
+                if got[classes][0, other] == expected[classes][0, row]
+                and abs(got[scores][0, other] - score) <= MAX_SCORE_ERROR
+                and _iou(got[boxes][0, other], expected[boxes][0, row]) >= MIN_BOX_IOU
+                and same_mask(expected, row, got, other)
+            ),
+            None,
+        )
+        if partner is not None:
+            free.remove(partner)
+        elif score > info.score_threshold + MAX_SCORE_ERROR:
+            missing += 1
+    return missing
+
+
+def _iou(a: Array, b: Array) -> float:
+    height, width = np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2])
+    overlap = max(0.0, float(height)) * max(0.0, float(width))
+    areas = np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2])
+    return overlap / max(float(areas) - overlap, 1e-9)
+
+
+def _same_png(a: Rows, row_a: int, b: Rows, row_b: int) -> bool:
+    first, second = (
+        tf.io.decode_png(rows[contract.DETECTION_MASKS_PNG.name][0, row]).numpy() > 0
+        for rows, row in ((a, row_a), (b, row_b))
+    )
+    if first.shape != second.shape:  # one box side rounded the other way
+        height, width = np.minimum(first.shape, second.shape)[:2]
+        first, second = first[:height, :width], second[:height, :width]
+    union = np.count_nonzero(first | second)
+    return bool(np.count_nonzero(first & second) >= MIN_MASK_IOU * union)
+
+
+def _same_probs(a: Rows, row_a: int, b: Rows, row_b: int) -> bool:
+    first, second = (
+        rows[contract.DETECTION_MASKS.name][0, row]
+        for rows, row in ((a, row_a), (b, row_b))
+    )
+    # The outermost samples of a box on the canvas border depend on the last bit.
+    difference = np.abs(first - second)[2:-2, 2:-2]
+    return bool(np.quantile(difference, MIN_MASK_IOU) <= MAX_MASK_PROB_ERROR)
+
+
+def _numpy(outputs: Mapping[str, Any]) -> Rows:
+    return {name: tensor.numpy() for name, tensor in outputs.items()}
+
+
+def _crop_to_multiple(picture: Array, step: int) -> Array:
+    height, width = (n // step * step for n in picture.shape[:2])
+    return picture[:height, :width]
+
+
+def _add(a: Report, b: Report) -> Report:
+    return Report(a.pictures + b.pictures, a.instances + b.instances, a.lost + b.lost)
