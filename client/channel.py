@@ -173,7 +173,7 @@ class Channel:
         where = f"{self.address}: {what}"
         if code is grpc.StatusCode.DEADLINE_EXCEEDED:
             return DeadlineError(
-                f"{where}: no answer within {timeout_s or 0:g} s; allow more time "
+                f"{where}: no answer within {timeout_s or 0:.3g} s; allow more time "
                 "(timeout_s), or send less at once"
             )
         if code is grpc.StatusCode.UNAVAILABLE:
