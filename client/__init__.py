@@ -1,1 +1,43 @@
-"""A thin client for Mask R-CNN behind TensorFlow Serving; no TensorFlow in its process."""
+"""A thin client of Mask R-CNN behind TensorFlow Serving; no TensorFlow here."""
+
+from typing import TYPE_CHECKING, Any
+
+from client.channel import RetryPolicy
+from client.client import Client
+from client.errors import (
+    ClientError,
+    ConfigError,
+    ConnectError,
+    ContractError,
+    DeadlineError,
+    ImageError,
+    ServerError,
+)
+from client.result import Instance, Result
+
+if TYPE_CHECKING:
+    from client.config import InferenceConfig as InferenceConfig
+
+__all__ = [
+    "Client",
+    "ClientError",
+    "ConfigError",
+    "ConnectError",
+    "ContractError",
+    "DeadlineError",
+    "ImageError",
+    "InferenceConfig",
+    "Instance",
+    "Result",
+    "RetryPolicy",
+    "ServerError",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Brings the inference config, and pydantic with it, when it is first asked for."""
+    if name == "InferenceConfig":
+        from client.config import InferenceConfig
+
+        return InferenceConfig
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

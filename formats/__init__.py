@@ -1,1 +1,24 @@
 """What users' files look like: configs, Supervisely annotations. No TensorFlow."""
+
+from formats.annotation import annotation_json, bitmap_object, tag_json
+from formats.bitmap import read_bitmap, write_bitmap
+from formats.config import load_config
+from formats.errors import AnnotationError, ConfigError, FormatError
+from formats.json_file import read_json
+from formats.meta import ClassMeta, ProjectMeta, TagMeta
+
+__all__ = [
+    "AnnotationError",
+    "ClassMeta",
+    "ConfigError",
+    "FormatError",
+    "ProjectMeta",
+    "TagMeta",
+    "annotation_json",
+    "bitmap_object",
+    "load_config",
+    "read_bitmap",
+    "read_json",
+    "tag_json",
+    "write_bitmap",
+]

@@ -1,0 +1,59 @@
+"""Everything that a client call may raise, in one family."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from formats.errors import ConfigError as FileConfigError
+
+if TYPE_CHECKING:
+    import grpc
+
+
+class ClientError(Exception):
+    """A call that failed; the process and the client stay usable."""
+
+
+class ConnectError(ClientError):
+    """No server answers at the address, or it went away."""
+
+
+class DeadlineError(ClientError):
+    """No answer within the time allowed."""
+
+
+class ServerError(ClientError):
+    """The server refused or failed.
+
+    Attributes:
+        code: the gRPC status code.
+        details: the server's own message.
+    """
+
+    def __init__(self, text: str, code: grpc.StatusCode, details: str) -> None:
+        super().__init__(text)
+        self.code = code
+        self.details = details
+
+
+class ContractError(ClientError):
+    """A model or an answer that does not keep the serving contract."""
+
+
+class ConfigError(ClientError, FileConfigError):
+    """An inference config with problems; `problems` lists them all."""
+
+
+class ImageError(ClientError):
+    """A picture that cannot be read, or that the model would refuse."""
+
+
+__all__ = [
+    "ClientError",
+    "ConfigError",
+    "ConnectError",
+    "ContractError",
+    "DeadlineError",
+    "ImageError",
+    "ServerError",
+]

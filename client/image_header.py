@@ -1,0 +1,226 @@
+"""What a picture's first bytes say: format, size, orientation.
+
+Content decides, never a file's name. Nothing is decoded here, so a file that claims
+40,000 x 40,000 pixels costs nothing to refuse.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+FORMATS = "JPEG, PNG, GIF, BMP, WebP or TIFF"
+
+UPRIGHT = 1
+"""EXIF orientation of a picture that is stored as it is seen."""
+SIDEWAYS = frozenset({5, 6, 7, 8})
+"""EXIF orientations that swap height and width."""
+
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+_ORIENTATION = 0x0112
+_WIDTH = 0x0100
+_HEIGHT = 0x0101
+# SOF0..SOF15 but DHT, JPG and DAC, which share the range.
+_START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_START_OF_SCAN = 0xDA
+_END_OF_IMAGE = b"\xff\xd9"
+_APP1 = 0xE1
+# Markers without a length: TEM, RST0..RST7, SOI.
+_STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})
+_BITMAPINFOHEADER = 40
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says of its picture.
+
+    Attributes:
+        format: "JPEG", "PNG", "GIF", "BMP", "WebP" or "TIFF".
+        height: pixels, as stored.
+        width: pixels, as stored.
+        orientation: EXIF orientation, 1..8; 1 is upright.
+        plain: TensorFlow decodes the file to what people see.
+        complete: the end of the file is there, as far as that is easy to tell.
+    """
+
+    format: str
+    height: int
+    width: int
+    orientation: int = UPRIGHT
+    plain: bool = False
+    complete: bool = True
+
+    @property
+    def seen_size(self) -> tuple[int, int]:
+        """(height, width) as people see the picture, pixels."""
+        if self.orientation in SIDEWAYS:
+            return self.width, self.height
+        return self.height, self.width
+
+
+def read_header(data: bytes) -> Header | None:
+    """Reads the header of a picture.
+
+    Returns:
+        The header, or None if this is none of the known formats.
+
+    Raises:
+        ValueError: the format is known, but its header is cut or makes no sense.
+    """
+    for signature, read in _READERS:
+        if data.startswith(signature):
+            try:
+                header = read(data)
+            except struct.error as err:
+                raise ValueError("the header is cut off") from err
+            if header is not None:
+                return header
+    return None
+
+
+def _read_jpeg(data: bytes) -> Header:
+    position, orientation = 2, UPRIGHT
+    frame: tuple[int, int, int] | None = None
+    while True:
+        if position >= len(data) or data[position] != 0xFF:
+            raise ValueError("the JPEG header is cut off or damaged")
+        (marker,) = struct.unpack_from("B", data, position + 1)
+        if marker == 0xFF or marker in _STANDALONE:  # 0xFF may be repeated as filling
+            position += 1 if marker == 0xFF else 2
+            continue
+        if marker == _START_OF_SCAN:
+            break
+        (length,) = struct.unpack_from(">H", data, position + 2)
+        if marker in _START_OF_FRAME:
+            frame = struct.unpack_from(">BHH", data, position + 4)
+        elif marker == _APP1 and data[position + 4 : position + 10] == b"Exif\0\0":
+            orientation = _orientation(data[position + 10 : position + 2 + length])
+        position += 2 + length
+    if frame is None:
+        raise ValueError("the JPEG header has no size")
+    bits, height, width = frame
+    return Header(
+        "JPEG",
+        height,
+        width,
+        orientation,
+        plain=orientation == UPRIGHT and bits == 8,
+        complete=data.find(_END_OF_IMAGE, position) > 0,
+    )
+
+
+def _read_png(data: bytes) -> Header:
+    if data[12:16] != b"IHDR":
+        raise ValueError("the PNG does not start with its header")
+    width, height, bits = struct.unpack_from(">IIB", data, 16)
+    position, orientation, complete = len(PNG_SIGNATURE), UPRIGHT, False
+    while position + 8 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, position)
+        if kind == b"eXIf":
+            orientation = _orientation(data[position + 8 : position + 8 + length])
+        if kind == b"IEND":
+            complete = True
+            break
+        position += 12 + length
+    plain = orientation == UPRIGHT and bits <= 8
+    return Header("PNG", height, width, orientation, plain, complete)
+
+
+def _read_gif(data: bytes) -> Header:
+    width, height = struct.unpack_from("<HH", data, 6)
+    return Header("GIF", height, width, plain=True)
+
+
+def _read_bmp(data: bytes) -> Header:
+    (header_bytes,) = struct.unpack_from("<I", data, 14)
+    if header_bytes < _BITMAPINFOHEADER:
+        width, height = struct.unpack_from("<HH", data, 18)
+        return Header("BMP", height, width)
+    width, height, _, bits, compression = struct.unpack_from("<iiHHI", data, 18)
+    # TensorFlow shows palettes as grey levels and reads the fourth byte as alpha.
+    plain = bits == 24 and compression == 0 and height > 0
+    return Header("BMP", abs(height), abs(width), plain=plain)
+
+
+def _read_webp(data: bytes) -> Header | None:
+    if data[8:12] != b"WEBP":
+        return None
+    kind, orientation = data[12:16], UPRIGHT
+    if kind == b"VP8X":
+        size = struct.unpack_from("<HBHB", data, 24)
+        width, height = size[0] + (size[1] << 16) + 1, size[2] + (size[3] << 16) + 1
+        orientation = _webp_orientation(data)
+    elif kind == b"VP8L":
+        (bits,) = struct.unpack_from("<I", data, 21)
+        width, height = (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    elif kind == b"VP8 ":
+        width, height = (n & 0x3FFF for n in struct.unpack_from("<HH", data, 26))
+    else:
+        raise ValueError("the WebP header makes no sense")
+    (riff_bytes,) = struct.unpack_from("<I", data, 4)
+    complete = len(data) >= riff_bytes + 8
+    return Header("WebP", height, width, orientation, complete=complete)
+
+
+def _webp_orientation(data: bytes) -> int:
+    position = 12
+    while position + 8 <= len(data):
+        kind, length = struct.unpack_from("<4sI", data, position)
+        if kind == b"EXIF":
+            block = data[position + 8 : position + 8 + length]
+            return _orientation(block.removeprefix(b"Exif\0\0"))
+        position += 8 + length + length % 2
+    return UPRIGHT
+
+
+def _read_tiff(data: bytes) -> Header:
+    tags = _tiff_tags(data)
+    if _WIDTH not in tags or _HEIGHT not in tags:
+        raise ValueError("the TIFF header has no size")
+    orientation = _valid_orientation(tags.get(_ORIENTATION, UPRIGHT))
+    return Header("TIFF", tags[_HEIGHT], tags[_WIDTH], orientation)
+
+
+def _orientation(exif: bytes) -> int:
+    """Returns the orientation in an EXIF block; upright if the block is damaged."""
+    try:
+        return _valid_orientation(_tiff_tags(exif).get(_ORIENTATION, UPRIGHT))
+    except struct.error:
+        return UPRIGHT
+
+
+def _valid_orientation(value: int) -> int:
+    return value if 1 <= value <= 8 else UPRIGHT
+
+
+def _tiff_tags(data: bytes) -> dict[int, int]:
+    """Returns the whole numbers of a TIFF's first directory, by tag."""
+    if data[:2] not in (b"II", b"MM"):
+        return {}
+    order = "<" if data[:2] == b"II" else ">"
+    magic, position = struct.unpack_from(f"{order}HI", data, 2)
+    if magic != 42:
+        return {}
+    (count,) = struct.unpack_from(f"{order}H", data, position)
+    tags = {}
+    for entry in range(position + 2, position + 2 + 12 * count, 12):
+        tag, kind, values = struct.unpack_from(f"{order}HHI", data, entry)
+        if kind in (3, 4) and values == 1:  # SHORT and LONG
+            code = "H" if kind == 3 else "I"
+            (tags[tag],) = struct.unpack_from(f"{order}{code}", data, entry + 8)
+    return tags
+
+
+_READERS = (
+    (b"\xff\xd8\xff", _read_jpeg),
+    (PNG_SIGNATURE, _read_png),
+    (b"GIF87a", _read_gif),
+    (b"GIF89a", _read_gif),
+    (b"BM", _read_bmp),
+    (b"RIFF", _read_webp),
+    (b"II*\0", _read_tiff),
+    (b"MM\0*", _read_tiff),
+)
+
+__all__ = ["FORMATS", "SIDEWAYS", "UPRIGHT", "Header", "read_header"]

@@ -1,0 +1,28 @@
+"""Errors about users' files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class FormatError(ValueError):
+    """A file that is not what it should be."""
+
+
+class ConfigError(FormatError):
+    """A config with problems.
+
+    Attributes:
+        problems: one line each, "file: path.to.key: what is wrong".
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class AnnotationError(FormatError):
+    """A project meta or an annotation that cannot be read or put together."""
+
+
+__all__ = ["AnnotationError", "ConfigError", "FormatError"]

@@ -1,0 +1,124 @@
+"""`meta.json` of a Supervisely project: its classes and tags."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from formats.errors import AnnotationError
+
+BITMAP = "bitmap"
+ANY_NUMBER = "any_number"
+
+
+@dataclass(frozen=True)
+class ClassMeta:
+    """One class of a project.
+
+    Attributes:
+        title: its name.
+        shape: geometry of its objects, "bitmap", "polygon", "rectangle", ...
+        color: "#RRGGBB".
+    """
+
+    title: str
+    shape: str
+    color: str
+
+
+@dataclass(frozen=True)
+class TagMeta:
+    """One tag of a project.
+
+    Attributes:
+        name: its name.
+        value_type: "none", "any_number", "any_string" or "oneof_string".
+        color: "#RRGGBB".
+        values: what a "oneof_string" may be.
+    """
+
+    name: str
+    value_type: str
+    color: str
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ProjectMeta:
+    """Classes and tags of a project, in the order of the file."""
+
+    classes: tuple[ClassMeta, ...] = ()
+    tags: tuple[TagMeta, ...] = ()
+
+    def with_added(self, other: ProjectMeta) -> ProjectMeta:
+        """Returns both metas in one.
+
+        Raises:
+            AnnotationError: a class or a tag is in both.
+        """
+        _check_new("class", (c.title for c in self.classes), other.classes)
+        _check_new("tag", (t.name for t in self.tags), other.tags)
+        return ProjectMeta(self.classes + other.classes, self.tags + other.tags)
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the content of `meta.json`."""
+        return {
+            "classes": [
+                {"title": c.title, "shape": c.shape, "color": c.color}
+                for c in self.classes
+            ],
+            "tags": [_tag_json(tag) for tag in self.tags],
+        }
+
+    @classmethod
+    def from_json(cls, content: Any) -> ProjectMeta:
+        """Reads the content of `meta.json`.
+
+        Raises:
+            AnnotationError: no list of classes, or an entry without title, shape, name
+                or value type.
+        """
+        try:
+            return cls(
+                tuple(_read_class(entry) for entry in content["classes"]),
+                tuple(_read_tag(entry) for entry in content.get("tags", ())),
+            )
+        except (KeyError, TypeError, AttributeError) as err:
+            raise AnnotationError(
+                'meta: expected {"classes": [{"title", "shape", "color"}, ...], '
+                '"tags": [{"name", "value_type", "color"}, ...]}; '
+                f"{type(err).__name__}: {err}"
+            ) from err
+
+
+def _check_new(
+    kind: str, names: Iterable[str], added: Iterable[ClassMeta | TagMeta]
+) -> None:
+    added_names = [a.title if isinstance(a, ClassMeta) else a.name for a in added]
+    if clashes := sorted(set(names).intersection(added_names)):
+        raise AnnotationError(
+            f"{kind} names that the project has already: {', '.join(clashes)}; give "
+            "the model's names another suffix (add_suffix)"
+        )
+
+
+def _tag_json(tag: TagMeta) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "name": tag.name,
+        "value_type": tag.value_type,
+        "color": tag.color,
+    }
+    return entry | {"values": list(tag.values)} if tag.values else entry
+
+
+def _read_class(entry: Mapping[str, Any]) -> ClassMeta:
+    return ClassMeta(entry["title"], entry["shape"], entry["color"])
+
+
+def _read_tag(entry: Mapping[str, Any]) -> TagMeta:
+    values = tuple(entry.get("values") or ())
+    return TagMeta(entry["name"], entry["value_type"], entry["color"], values)
+
+
+__all__ = ["ANY_NUMBER", "BITMAP", "ClassMeta", "ProjectMeta", "TagMeta"]

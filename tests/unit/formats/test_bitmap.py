@@ -1,0 +1,135 @@
+import base64
+import io
+import json
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+from PIL import Image
+
+from formats import AnnotationError, bitmap_object, read_bitmap, tag_json, write_bitmap
+
+SHARED = Path(__file__).resolve().parents[3] / ".." / "shared"
+
+
+def packed(image: Image.Image, **options) -> str:
+    stream = io.BytesIO()
+    image.save(stream, "PNG", **options)
+    return base64.b64encode(zlib.compress(stream.getvalue())).decode()
+
+
+MASK = np.array([[0, 0, 0, 0], [0, 1, 0, 0], [0, 1, 1, 0]], bool)
+
+
+def test_tight_crop_and_origin():
+    bitmap = write_bitmap(MASK, (10, 20))
+    assert bitmap is not None
+    assert bitmap["origin"] == [21, 11]
+    mask, origin = read_bitmap(bitmap)
+    assert origin == (11, 21)
+    assert mask.tolist() == [[True, False], [True, True]]
+
+
+def test_pixels_as_other_readers_see_them():
+    bitmap = write_bitmap(MASK, (0, 0))
+    assert bitmap is not None
+    png = Image.open(io.BytesIO(zlib.decompress(base64.b64decode(bitmap["data"]))))
+    assert png.mode == "P"
+    assert png.info["transparency"] == 0 or png.info["transparency"] == b"\x00"
+    assert np.array(png.convert("RGBA"))[..., 3].tolist() == [[255, 0], [255, 255]]
+    assert np.array(png.convert("L")).tolist() == [[255, 0], [255, 255]]
+
+
+def test_empty_mask_has_no_bitmap():
+    assert write_bitmap(np.zeros((3, 4), bool), (0, 0)) is None
+    assert write_bitmap(np.zeros((0, 4), bool), (0, 0)) is None
+    assert bitmap_object("cat", np.zeros((3, 4), bool), (0, 0)) is None
+
+
+@given(
+    npst.arrays(bool, npst.array_shapes(min_dims=2, max_dims=2, max_side=40)),
+    st.tuples(st.integers(0, 5000), st.integers(0, 5000)),
+)
+def test_round_trip(mask, origin):
+    bitmap = write_bitmap(mask, origin)
+    if bitmap is None:
+        assert not mask.any()
+        return
+    tight, (top, left) = read_bitmap(json.loads(json.dumps(bitmap)))
+    back = np.zeros_like(mask)
+    top, left = top - origin[0], left - origin[1]
+    back[top : top + tight.shape[0], left : left + tight.shape[1]] = tight
+    assert np.array_equal(back, mask)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "RGBA"])
+def test_reads_what_others_write(mode):
+    grey = Image.fromarray(MASK.astype(np.uint8) * 255)
+    image = grey.convert(mode)
+    if mode == "RGBA":
+        image.putalpha(grey)
+    mask, origin = read_bitmap({"origin": [0, 0], "data": packed(image)})
+    assert origin == (1, 1)
+    assert mask.tolist() == [[True, False], [True, True]]
+
+
+def test_reads_a_bare_png():
+    stream = io.BytesIO()
+    Image.fromarray(MASK.astype(np.uint8) * 255).save(stream, "PNG")
+    data = base64.b64encode(stream.getvalue()).decode()
+    assert read_bitmap({"origin": [0, 0], "data": data})[0].sum() == 3
+
+
+@pytest.mark.parametrize(
+    ("bitmap", "message"),
+    [
+        (None, "bitmap: expected"),
+        ({"origin": [1], "data": ""}, "bitmap: expected"),
+        ({"origin": [1, 2], "data": "!!!"}, "bitmap: expected"),
+        ({"origin": [1, 2], "data": ""}, "not readable"),
+        (
+            {
+                "origin": [1, 2],
+                "data": base64.b64encode(zlib.compress(b"no png")).decode(),
+            },
+            "expected PNG data",
+        ),
+        (
+            {"origin": [0, 0], "data": packed(Image.new("L", (3, 3)))},
+            "without a set pixel",
+        ),
+        ({"origin": [0, 0], "data": packed(Image.new("RGB", (3, 3)))}, "3 channels"),
+    ],
+)
+def test_unreadable(bitmap, message):
+    with pytest.raises(AnnotationError, match=message):
+        read_bitmap(bitmap)
+
+
+def test_object():
+    made = bitmap_object("cat_x", MASK, (5, 6), [tag_json("confidence", 0.5)])
+    assert made is not None
+    assert made["classTitle"] == "cat_x"
+    assert made["geometryType"] == made["shape"] == "bitmap"
+    assert made["tags"] == [{"name": "confidence", "value": 0.5}]
+    assert made["bitmap"]["origin"] == [7, 6]
+
+
+@pytest.mark.shared
+@pytest.mark.skipif(not SHARED.is_dir(), reason="needs ../shared")
+def test_reads_every_bitmap_of_the_oracle():
+    read = 0
+    for path in sorted((SHARED / "oracle" / "cases").glob("*/expected_ann.json")):
+        for made in json.loads(path.read_text())["objects"]:
+            if made.get("geometryType") == "bitmap":
+                raw = zlib.decompress(base64.b64decode(made["bitmap"]["data"]))
+                expected = np.array(Image.open(io.BytesIO(raw))) > 0
+                mask, origin = read_bitmap(made["bitmap"])
+                assert list(origin[::-1]) == made["bitmap"]["origin"]
+                assert np.array_equal(mask, expected)
+                read += 1
+    assert read > 100
