@@ -1,0 +1,136 @@
+"""The gRPC services: PredictionService, ModelService and the standard health check.
+
+Methods that aren't here (Classify, Regress, MultiInference, ...) gRPC itself answers
+with UNIMPLEMENTED.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+
+from serving import protos
+from serving.describe import checked_spec, model_metadata, model_status
+from serving.errors import ServingError, not_found, wire_message
+from serving.gate import Call, Gate
+from serving.manager import ModelManager
+from serving.predict import Prediction, Predictor, predict_inputs
+from serving.protos.tensors import to_tensor_proto
+
+logger = logging.getLogger(__name__)
+
+_HEALTH_NAMES = (
+    "",
+    "PredictionService",  # TensorFlow Serving registers the short names
+    "ModelService",
+    protos.PREDICTION_SERVICE,
+    protos.MODEL_SERVICE,
+)
+
+
+class GrpcService:
+    """The methods, each from a request message to a response message."""
+
+    def __init__(
+        self, manager: ModelManager, gate: Gate, *, packed_outputs: bool
+    ) -> None:
+        """`packed_outputs` answers numbers as `tensor_content`."""
+        self._manager = manager
+        self._gate = gate
+        self._predictor = Predictor(manager, gate)
+        self._packed = packed_outputs
+        self.draining = False
+
+    def handlers(self) -> tuple[grpc.GenericRpcHandler, ...]:
+        """Returns what a gRPC server is to be given."""
+        return (
+            _handler(
+                protos.PREDICTION_SERVICE,
+                Predict=(self.predict, protos.PredictRequest),
+                GetModelMetadata=(self.metadata, protos.GetModelMetadataRequest),
+            ),
+            _handler(
+                protos.MODEL_SERVICE,
+                GetModelStatus=(self.status, protos.GetModelStatusRequest),
+            ),
+            _handler(
+                protos.HEALTH_SERVICE,
+                Check=(self.check, protos.HealthCheckRequest),
+            ),
+        )
+
+    def predict(self, request: Any, context: grpc.ServicerContext) -> Any:
+        """Runs a model: PredictRequest to PredictResponse."""
+        call = Call(context.time_remaining())
+        if not context.add_callback(lambda: self._gate.cancel(call)):
+            call.cancelled = True  # gone already, so the callback will never come
+        with self._gate.admission():
+            spec = checked_spec(request)
+            prediction = self._predictor.run(
+                spec, predict_inputs(request), request.output_filter, call
+            )
+            return self._response(spec.name, prediction)
+
+    def metadata(self, request: Any, _: grpc.ServicerContext) -> Any:
+        """Tells a model's signatures."""
+        return model_metadata(self._manager, request)
+
+    def status(self, request: Any, _: grpc.ServicerContext) -> Any:
+        """Tells the state of a model's versions."""
+        return model_status(self._manager, request)
+
+    def check(self, request: Any, _: grpc.ServicerContext) -> Any:
+        """Tells whether Predict can be answered: SERVING or NOT_SERVING."""
+        if request.service not in _HEALTH_NAMES:
+            raise not_found(f"unknown service {request.service}")
+        states = protos.HealthCheckResponse
+        serving = self._manager.available and not self.draining
+        return states(status=states.SERVING if serving else states.NOT_SERVING)
+
+    def _response(self, name: str, prediction: Prediction) -> Any:
+        response = protos.PredictResponse()
+        response.model_spec.name = name
+        response.model_spec.version.value = prediction.version
+        response.model_spec.signature_name = prediction.signature_name
+        for alias, array in prediction.outputs.items():
+            response.outputs[alias].CopyFrom(
+                to_tensor_proto(array, packed=self._packed)
+            )
+        return response
+
+
+def _handler(
+    service: str, **methods: tuple[Callable[..., Any], Any]
+) -> grpc.GenericRpcHandler:
+    return grpc.method_handlers_generic_handler(
+        service,
+        {
+            name: grpc.unary_unary_rpc_method_handler(
+                _answering(method),
+                request_deserializer=request.FromString,
+                response_serializer=lambda message: message.SerializeToString(),
+            )
+            for name, (method, request) in methods.items()
+        },
+    )
+
+
+def _answering(method: Callable[..., Any]) -> Callable[..., Any]:
+    def answer(request: Any, context: grpc.ServicerContext) -> Any:
+        try:
+            return method(request, context)
+        except ServingError as err:
+            code, message = err.code, err.message
+        except MemoryError:
+            code = grpc.StatusCode.RESOURCE_EXHAUSTED
+            message = "out of memory while answering this request"
+        except Exception as err:
+            logger.exception("a request failed in the server itself")
+            code, message = grpc.StatusCode.INTERNAL, f"{type(err).__name__}: {err}"
+        # Outside the handlers: abort works by raising.
+        return context.abort(code, wire_message(message))
+
+    return answer

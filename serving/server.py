@@ -1,0 +1,180 @@
+"""The embedded server: TensorFlow Serving's gRPC and REST APIs for one model."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import grpc
+
+from serving.gate import Gate
+from serving.grpc_service import GrpcService
+from serving.http_server import RestServer
+from serving.manager import ModelManager
+from serving.options import ServerOptions
+from serving.predict import warm_up
+from serving.rest import RestService
+from serving.session import SessionModel
+
+logger = logging.getLogger(__name__)
+
+_MAX_RECEIVE_BYTES = 2**31 - 1
+_ACCEPT_POLL_S = 0.05
+
+
+class StartError(RuntimeError):
+    """The server cannot start; the text says why."""
+
+
+class EmbeddedServer:
+    """Serves one model until it is stopped.
+
+    Attributes:
+        manager: the model's versions.
+        port: the bound gRPC port, after `start`.
+        rest_api_port: the bound REST port, after `start`; None without REST.
+    """
+
+    def __init__(self, options: ServerOptions) -> None:
+        """Prepares; nothing is bound or loaded before `start`."""
+        self._options = options
+        # Resolved now: a relative path means the working directory at the start.
+        base_path = options.model_base_path.absolute()
+        self.manager = ModelManager(
+            options.model_name or base_path.name,
+            base_path,
+            self._load,
+            poll_wait_s=options.poll_wait_s,
+            retry_wait_s=options.retry_wait_s,
+        )
+        self._gate = Gate(
+            max_running=options.max_concurrent_requests,
+            max_queued=options.max_queued_requests,
+        )
+        self._service = GrpcService(
+            self.manager, self._gate, packed_outputs=options.packed_outputs
+        )
+        self._grpc: grpc.Server | None = None
+        self._rest: RestServer | None = None
+        self._rest_thread: threading.Thread | None = None
+        self.port = options.port
+        self.rest_api_port = options.rest_api_port
+
+    def start(self) -> None:
+        """Binds the ports, then loads and watches the model in the background.
+
+        Raises:
+            StartError: a port is taken.
+        """
+        options = self._options
+        if options.rest_api_port is not None:
+            self._rest = self._bind_rest(options.rest_api_port)
+            self.rest_api_port = self._rest.server_address[1]
+        try:
+            self._grpc = self._bind_grpc()
+        except StartError:
+            if self._rest is not None:
+                self._rest.server_close()
+            raise
+        self._grpc.start()
+        if self._rest is not None:
+            self._rest_thread = threading.Thread(
+                target=self._rest.serve_forever,
+                args=(_ACCEPT_POLL_S,),
+                name="rest",
+                daemon=True,
+            )
+            self._rest_thread.start()
+        self.manager.start()
+        rest = "no REST" if self._rest is None else f"REST port {self.rest_api_port}"
+        logger.info(
+            "serving %s on %s, gRPC port %d, %s",
+            self.manager.name,
+            options.host,
+            self.port,
+            rest,
+        )
+
+    def stop(self, drain_timeout_s: float = 30.0) -> bool:
+        """Refuses new requests, finishes those under way, and lets the model go.
+
+        Returns:
+            Whether every request was finished in time; others were cut off.
+        """
+        deadline = time.monotonic() + drain_timeout_s
+        self._service.draining = True
+        finished = self._grpc.stop(drain_timeout_s) if self._grpc else None
+        if self._rest is not None:
+            self._rest.draining = True
+            self._rest.shutdown()
+            self._rest.server_close()
+            self._rest.drain(max(0.0, deadline - time.monotonic()))
+        if finished is not None:
+            finished.wait()
+        drained = self._gate.wait_idle(0)
+        self.manager.stop()
+        return drained
+
+    def _load(self, path: Path) -> SessionModel:
+        options = self._options
+        model = SessionModel(
+            path,
+            intra_op_threads=options.intra_op_threads,
+            inter_op_threads=options.inter_op_threads,
+        )
+        if options.enable_model_warmup:
+            try:
+                count = warm_up(model, path)
+            except BaseException:
+                model.close()
+                raise
+            logger.info("ran %d warmup requests", count)
+        return model
+
+    def _bind_grpc(self) -> grpc.Server:
+        options = self._options
+        # A request that runs or waits keeps its thread, so this many can be taken by
+        # them; the rest always answers status, metadata and health.
+        threads = self._gate.capacity + options.grpc_max_threads
+        server = grpc.server(
+            ThreadPoolExecutor(threads, thread_name_prefix="grpc"),
+            handlers=self._service.handlers(),
+            options=(
+                ("grpc.max_receive_message_length", _MAX_RECEIVE_BYTES),
+                ("grpc.max_send_message_length", -1),
+                # Without this a second server would silently share the port.
+                ("grpc.so_reuseport", 0),
+                *options.grpc_channel_arguments,
+            ),
+        )
+        try:
+            self.port = server.add_insecure_port(f"{options.host}:{options.port}")
+        except RuntimeError as err:
+            raise StartError(
+                f"cannot listen on {options.host}:{options.port} for gRPC; is another "
+                "server running there? Choose another --port"
+            ) from err
+        return server
+
+    def _bind_rest(self, port: int) -> RestServer:
+        options = self._options
+        service = RestService(
+            self.manager, self._gate, timeout_s=options.rest_api_timeout_s
+        )
+        try:
+            return RestServer(
+                (options.host, port),
+                service,
+                max_body_bytes=options.rest_api_max_body_bytes,
+            )
+        except OSError as err:
+            raise StartError(
+                f"cannot listen on {options.host}:{port} for REST: {err.strerror}; is "
+                "another server running there? Choose another --rest-api-port"
+            ) from err
+
+
+__all__ = ["EmbeddedServer", "ServerOptions", "StartError"]

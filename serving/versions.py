@@ -1,0 +1,84 @@
+"""One loaded version and its life: counted while used, closed after its last use."""
+
+from __future__ import annotations
+
+import enum
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import grpc
+
+from serving.protos.tensors import Array
+
+
+class State(enum.IntEnum):
+    """ModelVersionStatus.State on the wire."""
+
+    START = 10
+    LOADING = 20
+    AVAILABLE = 30
+    UNLOADING = 40
+    END = 50
+
+
+@dataclass(frozen=True)
+class VersionStatus:
+    """What GetModelStatus says of a version; OK unless it failed to load."""
+
+    version: int
+    state: State
+    code: grpc.StatusCode
+    message: str
+
+
+class LoadedModel(Protocol):
+    """What the server needs of a loaded version; `session.SessionModel` is one."""
+
+    signatures: Any
+
+    def run(
+        self,
+        feeds: Mapping[str, Array],
+        fetches: Sequence[str],
+        timeout_s: float | None,
+    ) -> list[Array]:
+        """Runs the graph on arrays by tensor name."""
+        ...
+
+    def close(self) -> None:
+        """Frees what the model holds."""
+        ...
+
+
+class Servable:
+    """A version with a count of the requests that use it."""
+
+    def __init__(
+        self, version: int, model: LoadedModel, on_closed: Callable[[Servable], None]
+    ) -> None:
+        """Owns `model` and closes it."""
+        self.version = version
+        self.model = model
+        self._on_closed = on_closed
+        self._lock = threading.Lock()
+        self._uses = 1  # the manager's own, given up by `retire`
+
+    def acquire(self) -> None:
+        """Counts one user more."""
+        with self._lock:
+            self._uses += 1
+
+    def release(self) -> None:
+        """Counts one user less; the last one closes the model."""
+        with self._lock:
+            self._uses -= 1
+            last = self._uses == 0
+        if last:
+            self.model.close()
+            self._on_closed(self)
+
+    def retire(self) -> None:
+        """Gives up the manager's use: the model closes when its requests are done."""
+        self.release()
