@@ -9,18 +9,88 @@ from export.errors import ExportError
 from serving.contract import ModelClass
 
 BACKGROUND = ModelClass(0, "bg", "#222222")
-COCO_CLASSES = (
-    "person, bicycle, car, motorcycle, airplane, bus, train, truck, boat, "
-    "traffic light, fire hydrant, stop sign, parking meter, bench, bird, cat, dog, "
-    "horse, sheep, cow, elephant, bear, zebra, giraffe, backpack, umbrella, handbag, "
-    "tie, suitcase, frisbee, skis, snowboard, sports ball, kite, baseball bat, "
-    "baseball glove, skateboard, surfboard, tennis racket, bottle, wine glass, cup, "
-    "fork, knife, spoon, bowl, banana, apple, sandwich, orange, broccoli, carrot, "
-    "hot dog, pizza, donut, cake, chair, couch, potted plant, bed, dining table, "
-    "toilet, tv, laptop, mouse, remote, keyboard, cell phone, microwave, oven, "
-    "toaster, sink, refrigerator, book, clock, vase, scissors, teddy bear, "
-    "hair drier, toothbrush"
-).split(", ")
+COCO_CLASSES = [
+    "person",
+    "bicycle",
+    "car",
+    "motorcycle",
+    "airplane",
+    "bus",
+    "train",
+    "truck",
+    "boat",
+    "traffic light",
+    "fire hydrant",
+    "stop sign",
+    "parking meter",
+    "bench",
+    "bird",
+    "cat",
+    "dog",
+    "horse",
+    "sheep",
+    "cow",
+    "elephant",
+    "bear",
+    "zebra",
+    "giraffe",
+    "backpack",
+    "umbrella",
+    "handbag",
+    "tie",
+    "suitcase",
+    "frisbee",
+    "skis",
+    "snowboard",
+    "sports ball",
+    "kite",
+    "baseball bat",
+    "baseball glove",
+    "skateboard",
+    "surfboard",
+    "tennis racket",
+    "bottle",
+    "wine glass",
+    "cup",
+    "fork",
+    "knife",
+    "spoon",
+    "bowl",
+    "banana",
+    "apple",
+    "sandwich",
+    "orange",
+    "broccoli",
+    "carrot",
+    "hot dog",
+    "pizza",
+    "donut",
+    "cake",
+    "chair",
+    "couch",
+    "potted plant",
+    "bed",
+    "dining table",
+    "toilet",
+    "tv",
+    "laptop",
+    "mouse",
+    "remote",
+    "keyboard",
+    "cell phone",
+    "microwave",
+    "oven",
+    "toaster",
+    "sink",
+    "refrigerator",
+    "book",
+    "clock",
+    "vase",
+    "scissors",
+    "teddy bear",
+    "hair drier",
+    "toothbrush",
+]
 """COCO's categories in the order of Matterport's class ids, from 1."""
 
 _GOLDEN_RATIO = 0.618034

@@ -26,8 +26,8 @@ def decode(contents: tf.Tensor, max_image_pixels: int) -> tf.Tensor:
         max_image_pixels: larger pictures are refused before they are decoded.
 
     Returns:
-        uint8[H, W, 3] RGB. The op fails with INVALID_ARGUMENT when the format is another
-        one, the picture is too large, or its data is damaged.
+        uint8[H, W, 3] RGB. The op fails with INVALID_ARGUMENT when the format is
+        another one, the picture is too large, or its data is damaged.
     """
     header = tf.cast(
         tf.io.decode_raw(contents, tf.uint8, fixed_length=_HEADER_BYTES), tf.int32

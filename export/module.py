@@ -15,7 +15,7 @@ from models.preprocessing import Letterbox, letterbox, subtract_mean, to_canvas
 from serving import contract
 
 PARALLEL_PICTURES = 4
-"""Pictures of a batch that are decoded at once; each may be `max_image_pixels` large."""
+"""Pictures of a batch decoded at once; each may be `max_image_pixels` large."""
 
 
 class ServingModule(tf.Module):
@@ -142,14 +142,15 @@ class ServingModule(tf.Module):
         name = contract.SERVING_DEFAULT if png else contract.ROI_MASKS
         return {
             tensor.name: tf.TensorSpec(
-                [sizes.get(n, n) for n in tensor.shape[1:]], tf.as_dtype(tensor.dtype)
+                [n if isinstance(n, int) else sizes[n] for n in tensor.shape[1:]],
+                tf.as_dtype(tensor.dtype),
             )
             for tensor in contract.SIGNATURES[name].outputs
         }
 
 
 def _not_empty(x: tf.Tensor, shape: tuple[int | None, ...], name: str) -> tf.Tensor:
-    """Checks a fed tensor, which servers do not do: a wrong rank may end the process."""
+    """Checks a fed tensor; servers do not, and a wrong rank may end their process."""
     x = tf.ensure_shape(x, shape)
     filled = tf.debugging.Assert(
         tf.shape(x)[0] > 0, [f"{name}: expected a batch of at least 1, got 0"]

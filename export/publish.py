@@ -28,8 +28,9 @@ def check_version(base_path: Path, version: int | None, *, overwrite: bool) -> N
     """
     if version is not None and not overwrite and version in versions(base_path):
         raise ExportError(
-            f"{base_path / str(version)}: this version exists; choose another --version, "
-            "leave it out for the next free one, or replace it with --overwrite"
+            f"{base_path / str(version)}: this version exists; choose another "
+            "--version, leave it out for the next free one, or replace this one with "
+            "--overwrite"
         )
 
 

@@ -18,6 +18,7 @@ from export.errors import ExportError
 from export.module import ServingModule
 from export.sample import sample_picture
 from models.mask_rcnn import MaskRCNN
+from models.preprocessing import NONE_MULTIPLE
 from serving import contract
 
 Array = np.ndarray[Any, Any]
@@ -137,7 +138,7 @@ def verify(
             else [picture]
         )
         if network.config.resize_mode == "none":
-            pictures = [_crop_to_multiple(p, 32) for p in pictures]
+            pictures = [_crop_to_multiple(p, NONE_MULTIPLE) for p in pictures]
         report = Report(0, 0, 0)
         for one in pictures:
             report = _add(report, _verify_picture(saved, reference, one))
@@ -188,13 +189,13 @@ def _check_form(signature: str, got: Rows, info: contract.ModelInfo) -> None:
     sizes = {"B": 1, "D": info.max_detections, "M": info.mask_size}
     for tensor in contract.SIGNATURES[signature].outputs:
         array = got.get(tensor.name)
-        shape = tuple(sizes.get(n, n) for n in tensor.shape)
+        shape = tuple(n if isinstance(n, int) else sizes[n] for n in tensor.shape)
         dtype = "object" if tensor.dtype == "string" else tensor.dtype
         if array is None or array.shape != shape or array.dtype != dtype:
             what = "nothing" if array is None else f"{array.dtype}{list(array.shape)}"
             raise ExportError(
-                f"{signature}: {tensor.name}: expected {tensor.dtype}{list(shape)}, got "
-                f"{what}"
+                f"{signature}: {tensor.name}: expected {tensor.dtype}{list(shape)}, "
+                f"got {what}"
             )
 
 

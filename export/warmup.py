@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 
@@ -23,7 +24,7 @@ def write_warmup(folder: Path, model_name: str) -> None:
     """
     picture = sample_picture(0, SIDE_PX, SIDE_PX)
     encoded = [tf.io.encode_jpeg(picture).numpy()]
-    inputs = {
+    inputs: dict[str, Any] = {
         contract.SERVING_DEFAULT: encoded,
         contract.IMAGE_TENSOR: picture[None],
         contract.ROI_MASKS: encoded,

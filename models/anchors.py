@@ -31,7 +31,7 @@ def anchors_px(config: ModelConfig, canvas_size: tf.Tensor) -> tf.Tensor:
 
 
 def anchors_norm(config: ModelConfig, canvas_size: tf.Tensor) -> tf.Tensor:
-    """Returns `anchors_px` as float32[N, 4] boxes_norm (float64 until the last cast)."""
+    """Returns `anchors_px` as float32[N, 4] boxes_norm, float64 until the last cast."""
     return box_ops.to_norm(anchors_px(config, canvas_size), canvas_size, tf.float64)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 SHIFT = (0.0, 0.0, 1.0, 1.0)
-"""Pixels that the second corner lies outside: half-open in pixels, closed normalised."""
+"""Pixels that the second corner lies outside: half-open there, closed normalised."""
 
 
 def to_norm(boxes: tf.Tensor, size: tf.Tensor, dtype: tf.DType) -> tf.Tensor:

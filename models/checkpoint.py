@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 
-from models.config import EXPANSION, Architecture, ModelConfig
+from models.config import Architecture, ModelConfig
 from models.errors import WeightsError
 from models.layout import (
     Shape,
@@ -38,8 +38,8 @@ KERAS_VERSION = "2.15.0"
 """Written into files, as the last Keras whose layout this is."""
 _IGNORED_GROUPS = ("optimizer_weights", "top_level_model_weights")
 _ADVICE = (
-    "Expected a Mask R-CNN (ResNet and FPN) weight file in Matterport's layout, such as "
-    "mask_rcnn_coco.h5."
+    "Expected a Mask R-CNN (ResNet and FPN) weight file in Matterport's layout, such "
+    "as mask_rcnn_coco.h5."
 )
 
 Key = tuple[str, str]
@@ -136,8 +136,8 @@ def read_arrays(checkpoint: Checkpoint) -> dict[Key, np.ndarray[Any, Any]]:
     """Reads every array of a whole checkpoint as float32.
 
     Raises:
-        WeightsError: the checkpoint has problems, or an array holds numbers that are not
-            finite or no numbers at all; all of them are listed.
+        WeightsError: the checkpoint has problems, or an array holds numbers that are
+            not finite or no numbers at all; all of them are listed.
     """
     problems = list(checkpoint.problems)
     arrays: dict[Key, np.ndarray[Any, Any]] = {}
@@ -375,8 +375,8 @@ def _architecture(
     channels = size("conv1", 2, 3)
     if channels != 3:
         problems.append(
-            f"conv1/kernel: expected 3 input channels, got {channels}; only RGB networks "
-            "are supported"
+            f"conv1/kernel: expected 3 input channels, got {channels}; only RGB "
+            "networks are supported"
         )
     classes = _class_count(shapes, problems)
     return (

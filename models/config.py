@@ -1,8 +1,8 @@
 """What a Mask R-CNN is: its architecture and the constants around it.
 
-`Architecture` is what the arrays of a checkpoint decide; `ModelConfig` adds what no array
-tells: picture sizing, anchors, thresholds. Defaults are Matterport's. `from_matterport`
-reads a flat mapping of constants under Matterport's own names.
+`Architecture` is what the arrays of a checkpoint decide; `ModelConfig` adds what no
+array tells: picture sizing, anchors, thresholds. Defaults are Matterport's.
+`from_matterport` reads a flat mapping of constants under Matterport's own names.
 """
 
 from __future__ import annotations
@@ -101,8 +101,8 @@ class ModelConfig:
 
     Attributes:
         architecture: sizes of the layers.
-        resize_mode: "square" (resize, pad to max_dim x max_dim), "pad64" (resize, pad to
-            multiples of 64) or "none" (as it is; sides must be multiples of 32).
+        resize_mode: "square" (resize, pad to max_dim x max_dim), "pad64" (resize, pad
+            to multiples of 64) or "none" (as it is; sides must be multiples of 32).
         min_dim: shorter side in canvas pixels that a picture is enlarged to; 0 never
             enlarges.
         max_dim: canvas side in "square"; not used in the other modes.
@@ -116,7 +116,7 @@ class ModelConfig:
         pre_nms_top_k: anchors that enter the proposals' NMS.
         post_nms_top_k: proposals kept per image.
         rpn_iou_threshold: of the proposals' NMS.
-        mask_pool_size: side of the pooled features of the mask head; masks are twice it.
+        mask_pool_size: side of the mask head's pooled features; masks are twice it.
         max_detections: rows per image.
         score_threshold: detections below it are dropped.
         iou_threshold: of the detections' NMS, per class.
@@ -262,13 +262,32 @@ _FIXED: dict[str, tuple[Any, ...]] = {
     "IMAGE_CHANNEL_COUNT": (3,),
     "COMPUTE_BACKBONE_SHAPE": (None,),
 }
-"""Constants that this network has one value of: anything else would be another network."""
+"""Constants of which this network has one value; another would be another network."""
 _TRAINING_ONLY = frozenset(
-    "BATCH_SIZE GPU_COUNT GRADIENT_CLIP_NORM IMAGES_PER_GPU IMAGE_META_SIZE IMAGE_SHAPE "
-    "LEARNING_MOMENTUM LEARNING_RATE LOSS_WEIGHTS MAX_GT_INSTANCES MINI_MASK_SHAPE NAME "
-    "POST_NMS_ROIS_TRAINING ROI_POSITIVE_RATIO RPN_TRAIN_ANCHORS_PER_IMAGE "
-    "STEPS_PER_EPOCH TRAIN_BN TRAIN_ROIS_PER_IMAGE USE_MINI_MASK USE_RPN_ROIS "
-    "VALIDATION_STEPS WEIGHT_DECAY".split()
+    [
+        "BATCH_SIZE",
+        "GPU_COUNT",
+        "GRADIENT_CLIP_NORM",
+        "IMAGES_PER_GPU",
+        "IMAGE_META_SIZE",
+        "IMAGE_SHAPE",
+        "LEARNING_MOMENTUM",
+        "LEARNING_RATE",
+        "LOSS_WEIGHTS",
+        "MAX_GT_INSTANCES",
+        "MINI_MASK_SHAPE",
+        "NAME",
+        "POST_NMS_ROIS_TRAINING",
+        "ROI_POSITIVE_RATIO",
+        "RPN_TRAIN_ANCHORS_PER_IMAGE",
+        "STEPS_PER_EPOCH",
+        "TRAIN_BN",
+        "TRAIN_ROIS_PER_IMAGE",
+        "USE_MINI_MASK",
+        "USE_RPN_ROIS",
+        "VALIDATION_STEPS",
+        "WEIGHT_DECAY",
+    ]
 )
 """Constants that change no prediction, or that follow from others."""
 
@@ -291,8 +310,8 @@ def from_matterport(
     """Builds a config from a flat mapping of Matterport's constants.
 
     Args:
-        constants: Matterport names (IMAGE_MIN_DIM, ...) to JSON values; what is left out
-            keeps Matterport's default.
+        constants: Matterport names (IMAGE_MIN_DIM, ...) to JSON values; what is left
+            out keeps Matterport's default.
         architecture: what a checkpoint holds; the constants must agree with it. Without
             it, BACKBONE names a preset (Matterport's default is resnet101).
 

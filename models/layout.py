@@ -67,7 +67,7 @@ def _weighted_layers(a: Architecture) -> Iterator[tuple[str, dict[str, Shape]]]:
         return name, {"kernel": (size, size, n_in, n_out), "bias": (n_out,)}
 
     def norm(name: str, channels: int) -> tuple[str, dict[str, Shape]]:
-        return name, {array: (channels,) for array in _NORM}
+        return name, dict.fromkeys(_NORM, (channels,))
 
     yield conv("conv1", 7, 3, a.stem_filters)
     yield norm("bn_conv1", a.stem_filters)

@@ -1,4 +1,4 @@
-"""Mask R-CNN (He et al. 2017): trunk -> proposals -> box head -> detections -> masks."""
+"""Mask R-CNN (He et al. 2017): trunk, proposals, box head, detections, masks."""
 
 from __future__ import annotations
 
@@ -77,8 +77,8 @@ class MaskRCNN:
         """Detects and segments, in inference mode.
 
         Args:
-            canvas: float32[B, H, W, 3] RGB minus the mean pixel; H and W multiples of 64
-                (of 32 with one picture).
+            canvas: float32[B, H, W, 3] RGB minus the mean pixel; H and W multiples of
+                32.
             windows: int32[B, 4] yxyx canvas pixels, the picture inside the padding.
         """
         canvas_size = tf.shape(canvas)[1:3]
@@ -127,7 +127,7 @@ class MaskRCNN:
     def segment(
         self, features: dict[str, tf.Tensor], found: Detections, canvas_size: tf.Tensor
     ) -> tf.Tensor:
-        """Returns float32[B, D, M, M] mask probabilities, computed for real rows only."""
+        """Returns float32[B, D, M, M] mask probabilities; computes real rows only."""
         real = tf.sequence_mask(found.count, self.config.max_detections)  # [B, D]
         rows = tf.where(real)  # [R, 2] (image, row)
         # Convolutions over an empty batch fail on some CPUs: row 0 stands in, and is

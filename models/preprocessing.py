@@ -15,6 +15,10 @@ from models.config import ModelConfig
 from models.resize import resize
 
 
+NONE_MULTIPLE = 32
+"""Sides that the pyramid's levels fit together at, where nothing pads a picture."""
+
+
 class Letterbox(NamedTuple):
     """Where a picture lies on its canvas.
 
@@ -43,8 +47,17 @@ def letterbox(image_size: tf.Tensor, config: ModelConfig) -> Letterbox:
     """
     image_size = tf.convert_to_tensor(image_size, tf.int32)
     if config.resize_mode == "none":
-        zero = tf.zeros((2,), tf.int32)
-        window = tf.concat([zero, image_size], axis=0)
+        fits = tf.debugging.Assert(
+            tf.reduce_all(image_size % NONE_MULTIPLE == 0),
+            [
+                "resize mode none: expected sides that are multiples of "
+                f"{NONE_MULTIPLE}, got (height, width)",
+                image_size,
+            ],
+        )
+        with tf.control_dependencies([] if fits is None else [fits]):
+            image_size = tf.identity(image_size)
+        window = tf.concat([tf.zeros((2,), tf.int32), image_size], axis=0)
         return Letterbox(image_size, image_size, image_size, window)
     size = tf.cast(image_size, tf.float64)
     scale = tf.constant(1.0, tf.float64)

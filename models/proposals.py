@@ -22,8 +22,8 @@ def proposals(
         config: limits and thresholds.
 
     Returns:
-        float32[B, K, 4] boxes_norm within 0..1, K = post_nms_top_k, best first, rows past
-        the last proposal zero.
+        float32[B, K, 4] boxes_norm within 0..1, K = post_nms_top_k, best first, rows
+        past the last proposal zero.
     """
     top_k = tf.minimum(config.pre_nms_top_k, tf.shape(anchors)[0])
     scores, indices = tf.math.top_k(objectness, top_k)  # [B, k]

@@ -42,11 +42,12 @@ def resize(image: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
 
 
 def _taps(n_in: tf.Tensor, n_out: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns, per output pixel, the first of two input rows (in the padded input) and
-    the weight of the second."""
+    """Returns the inputs of each output pixel: first index and weight of the second.
+
+    The index counts in the padded input; the second input is the next one.
+    """
     ratio = tf.cast(n_in, tf.float64) / tf.cast(n_out, tf.float64)
-    position = (
-        tf.range(tf.cast(n_out, tf.float64), dtype=tf.float64) + 0.5
-    ) * ratio - 0.5
+    centers = tf.cast(tf.range(n_out), tf.float64) + 0.5
+    position = centers * ratio - 0.5
     first = tf.floor(position)
     return tf.cast(first, tf.int32) + 1, position - first

@@ -26,7 +26,7 @@ def conv_norm(
     strides: int = 1,
     padding: str = "valid",
 ) -> Any:
-    """Applies a convolution and, unless `norm_name` is None, its batch normalisation."""
+    """Applies a convolution and, where `norm_name` is given, its normalisation."""
     conv = layers.Conv2D(
         filters, kernel_size, strides=strides, padding=padding, name=conv_name
     )

@@ -1,7 +1,8 @@
 """Pools features of boxes from the pyramid level that fits their size.
 
-Matterport's form of RoIAlign: one bilinear sample per bin at corner-aligned positions, as
-`tf.image.crop_and_resize` takes them, outside of the map 0. FPN eq. (1) picks the level.
+Matterport's form of RoIAlign: one bilinear sample per bin at corner-aligned positions,
+as `tf.image.crop_and_resize` takes them, outside of the map 0. FPN eq. (1) picks the
+level.
 """
 
 from __future__ import annotations

@@ -16,8 +16,8 @@ def rpn(
 
     Returns:
         objectness_logits float32[B, N, 2] (background, foreground) and anchor_deltas
-        float32[B, N, 4] (dy, dx, log_h, log_w, before their standard deviations), anchors
-        in the order of `models.anchors`.
+        float32[B, N, 4] (dy, dx, log_h, log_w, before their standard deviations),
+        anchors in the order of `models.anchors`.
     """
     shared = layers.Conv2D(
         channels,
