@@ -7,7 +7,11 @@ EXIF orientation is ignored, alpha is dropped, 16-bit samples keep their upper b
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import tensorflow as tf
+
+from export.gif import first_frame
 
 _HEADER_BYTES = 32
 _SIGNATURES: tuple[tuple[str, tuple[bytes, ...]], ...] = (
@@ -39,24 +43,24 @@ def decode(contents: tf.Tensor, max_image_pixels: int) -> tf.Tensor:
     known = tf.debugging.Assert(
         tf.reduce_any(matches),
         [
-            "image_bytes: expected a JPEG, PNG, GIF or BMP file, got",
-            tf.strings.length(contents),
-            "bytes of something else",
+            tf.strings.join(
+                [
+                    "image_bytes: expected a JPEG, PNG, GIF or BMP file, got ",
+                    tf.strings.as_string(tf.strings.length(contents)),
+                    " bytes of something else",
+                ]
+            )
         ],
     )
     with tf.control_dependencies([known]):
         kind = tf.argmax(tf.cast(tf.stack(matches), tf.int32), output_type=tf.int32)
-    size = tf.switch_case(
+    size, contents = tf.switch_case(
         kind,
         [
-            lambda: tf.io.extract_jpeg_shape(contents)[:2],
-            lambda: tf.stack([_big_endian(header, 20), _big_endian(header, 16)]),
-            lambda: tf.stack(
-                [_little_endian(header, 8, 2), _little_endian(header, 6, 2)]
-            ),
-            lambda: tf.abs(
-                tf.stack([_little_endian(header, 22, 4), _little_endian(header, 18, 4)])
-            ),
+            lambda: (tf.io.extract_jpeg_shape(contents)[:2], contents),
+            lambda: (_size(_big_endian, header, 20, 16), contents),
+            lambda: first_frame(contents),
+            lambda: (tf.abs(_size(_little_endian, header, 22, 18)), contents),
         ],
     )
     with tf.control_dependencies([check_size(size, "image_bytes", max_image_pixels)]):
@@ -66,7 +70,7 @@ def decode(contents: tf.Tensor, max_image_pixels: int) -> tf.Tensor:
         [
             lambda: tf.io.decode_jpeg(contents, 3, dct_method="INTEGER_ACCURATE"),
             lambda: tf.io.decode_png(contents, 3),
-            lambda: tf.io.decode_image(contents, 3, expand_animations=False),
+            lambda: tf.io.decode_gif(contents)[0],
             lambda: _to_rgb(tf.io.decode_bmp(contents)),
         ],
     )
@@ -86,9 +90,13 @@ def check_size(size: tf.Tensor, name: str, max_image_pixels: int) -> tf.Operatio
     return tf.debugging.Assert(
         allowed,
         [
-            f"{name}: expected a picture of 1 to {max_image_pixels} pixels, got "
-            "(height, width)",
-            size,
+            tf.strings.join(
+                [
+                    f"{name}: expected a picture of 1 to {max_image_pixels} pixels, "
+                    "got height x width ",
+                    tf.strings.reduce_join(tf.strings.as_string(size), separator=" x "),
+                ]
+            )
         ],
     )
 
@@ -97,14 +105,19 @@ def _starts_with(header: tf.Tensor, magic: bytes) -> tf.Tensor:
     return tf.reduce_all(header[: len(magic)] == tf.constant(list(magic)))
 
 
-def _big_endian(header: tf.Tensor, at: int) -> tf.Tensor:
-    weights = tf.constant([1 << 24, 1 << 16, 1 << 8, 1])
-    return tf.reduce_sum(header[at : at + 4] * weights)
+def _size(
+    number: Callable[[tf.Tensor], tf.Tensor], header: tf.Tensor, *offsets: int
+) -> tf.Tensor:
+    """Returns int32[2]: the 4-byte numbers at two offsets."""
+    return tf.stack([number(header[at : at + 4]) for at in offsets])
 
 
-def _little_endian(header: tf.Tensor, at: int, count: int) -> tf.Tensor:
-    weights = tf.constant([1, 1 << 8, 1 << 16, 1 << 24][:count])
-    return tf.reduce_sum(header[at : at + count] * weights)
+def _big_endian(field: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_sum(field * tf.constant([1 << 24, 1 << 16, 1 << 8, 1]))
+
+
+def _little_endian(field: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_sum(field * tf.constant([1, 1 << 8, 1 << 16, 1 << 24]))
 
 
 def _to_rgb(image: tf.Tensor) -> tf.Tensor:

@@ -10,6 +10,8 @@ import tensorflow as tf
 from models.resize import resize
 
 MASK_THRESHOLD = 0.5
+BAND_PIXELS = 1 << 20
+"""Masks are drawn in bands of so many pixels: resizing takes 50 bytes for each."""
 
 
 def round_boxes(boxes: tf.Tensor) -> tf.Tensor:
@@ -27,5 +29,20 @@ def to_box(mask_probs: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
     Returns:
         bool[height, width].
     """
-    resized = resize(mask_probs[:, :, None], size)[:, :, 0]
-    return tf.cast(resized, tf.float32) >= MASK_THRESHOLD
+    height, width = size[0], size[1]
+    band = tf.maximum(BAND_PIXELS // width, 1)
+
+    def draw(rows: tf.Tensor) -> tf.Tensor:
+        resized = resize(mask_probs[:, :, None], size, rows)[:, :, 0]
+        return tf.cast(resized, tf.float32) >= MASK_THRESHOLD
+
+    def draw_bands() -> tf.Tensor:
+        bands = tf.map_fn(
+            lambda start: draw(tf.minimum(start + tf.range(band), height - 1)),
+            tf.range(0, height, band),
+            fn_output_signature=tf.TensorSpec((None, None), tf.bool),
+            parallel_iterations=1,
+        )
+        return tf.reshape(bands, (-1, width))[:height]
+
+    return tf.cond(height <= band, lambda: draw(tf.range(height)), draw_bands)

@@ -14,7 +14,6 @@ from models import boxes as box_ops
 from models.config import ModelConfig
 from models.resize import resize
 
-
 NONE_MULTIPLE = 32
 """Sides that the pyramid's levels fit together at, where nothing pads a picture."""
 
@@ -51,7 +50,7 @@ def letterbox(image_size: tf.Tensor, config: ModelConfig) -> Letterbox:
             tf.reduce_all(image_size % NONE_MULTIPLE == 0),
             [
                 "resize mode none: expected sides that are multiples of "
-                f"{NONE_MULTIPLE}, got (height, width)",
+                f"{NONE_MULTIPLE}, got height x width",
                 image_size,
             ],
         )

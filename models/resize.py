@@ -12,19 +12,23 @@ from __future__ import annotations
 import tensorflow as tf
 
 
-def resize(image: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
+def resize(
+    image: tf.Tensor, size: tf.Tensor, rows: tf.Tensor | None = None
+) -> tf.Tensor:
     """Resizes an image or a mask.
 
     Args:
         image: uint8 or float32[h, w, F].
         size: int32[2] (height, width) of the result, at least 1.
+        rows: int32[n], the rows of the result to compute; all without it.
 
     Returns:
-        float64[height, width, F] within the range of `image`.
+        float64[height or n, width, F] within the range of `image`.
     """
     source = tf.shape(image)
-    top, fraction_y = _taps(source[0], size[0])
-    left, fraction_x = _taps(source[1], size[1])
+    rows = tf.range(size[0]) if rows is None else rows
+    top, fraction_y = _taps(rows, source[0], size[0])
+    left, fraction_x = _taps(tf.range(size[1]), source[1], size[1])
     fraction_y = fraction_y[:, None, None]
     fraction_x = fraction_x[None, :, None]
     padded = tf.pad(image, [[1, 1], [1, 1], [0, 0]])
@@ -41,13 +45,14 @@ def resize(image: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
     return tf.clip_by_value(resized, low, high)
 
 
-def _taps(n_in: tf.Tensor, n_out: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns the inputs of each output pixel: first index and weight of the second.
+def _taps(
+    outputs: tf.Tensor, n_in: tf.Tensor, n_out: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the inputs of output pixels: first index and weight of the second.
 
     The index counts in the padded input; the second input is the next one.
     """
     ratio = tf.cast(n_in, tf.float64) / tf.cast(n_out, tf.float64)
-    centers = tf.cast(tf.range(n_out), tf.float64) + 0.5
-    position = centers * ratio - 0.5
+    position = (tf.cast(outputs, tf.float64) + 0.5) * ratio - 0.5
     first = tf.floor(position)
     return tf.cast(first, tf.int32) + 1, position - first
