@@ -103,7 +103,7 @@ class ModelManager:
             raise invalid_argument(
                 f"Unrecognized servable version label: {model_spec.version_label}"
             )
-        version = model_spec.version.value if model_spec.HasField("version") else None
+        version = wanted_version(model_spec)
         with self._changed:
             servable = self._current
             if (
@@ -230,3 +230,12 @@ class ModelManager:
         if now - self._waiting_logged >= _REPEAT_LOG_S:
             self._waiting_logged = now
             logger.warning("%s", text)
+
+
+def wanted_version(model_spec: Any) -> int | None:
+    """Returns the version that a ModelSpec names, None for the newest.
+
+    An explicit 0 is the newest too: versions are positive, and OpenVINO's client sends
+    0 where it was given none.
+    """
+    return model_spec.version.value or None
