@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import http.client
 import json
 import socket
@@ -246,10 +247,8 @@ def test_bodies_that_cannot_be_read(port, headers, status):
 )
 def test_garbage_ends_a_connection_and_nothing_else(server, stubs, garbage):
     for port in (server.rest_api_port, server.port):
-        try:
+        with contextlib.suppress(ConnectionResetError):  # hung up before reading all
             _raw(port, garbage)
-        except ConnectionResetError:
-            pass  # hung up before it had read everything
     assert rest(server.rest_api_port, "/v1/models/toy")[0] == 200
     assert stubs.info() == (1, "one")
 
@@ -275,6 +274,7 @@ def test_a_body_limit(serve, toy):
 def test_ovmsclient_over_http(port):
     client = ovmsclient.make_http_client(f"127.0.0.1:{port}")
     assert client.get_model_status("toy")[1]["state"] == "AVAILABLE"
-    assert sorted(client.get_model_metadata("toy")["inputs"]) == ["image_bytes"]
+    # It knows OpenVINO's spelling of this answer only and passes on TensorFlow's.
+    assert client.get_model_metadata("toy")["model_spec"]["version"] == "1"
     outputs = client.predict({"image_bytes": [PNG]}, "toy", timeout=TIMEOUT_S)
     assert outputs["detection_scores"].tolist() == [[1.0, 0.0]]

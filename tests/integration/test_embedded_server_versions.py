@@ -53,7 +53,7 @@ def test_an_empty_or_missing_base_path_is_waited_on(
     server = serve(base, wait=False)
     stubs = connect(server)
     assert _code(lambda: stubs.predict(image_bytes=[PNG])) == "NOT_FOUND"
-    assert _code(lambda: stubs.states()) == "NOT_FOUND"
+    assert _code(stubs.states) == "NOT_FOUND"
     assert _health(stubs) == protos.HealthCheckResponse.NOT_SERVING
     assert rest(server.rest_api_port, "/v1/models/toy/metadata")[0] == 404
     wait_until(lambda: "waiting for" in caplog.text)
@@ -174,7 +174,7 @@ def test_taking_every_version_away_unloads(serve, connect, toys, base):
     stubs = connect(serve(base))
     (base / "1").rename(base / "away")
     wait_until(lambda: stubs.states() == {1: END})
-    assert _code(lambda: stubs.info()) == "NOT_FOUND"
+    assert _code(stubs.info) == "NOT_FOUND"
     assert _health(stubs) == protos.HealthCheckResponse.NOT_SERVING
     (base / "away").rename(base / "1")
     wait_until(lambda: stubs.states() == {1: AVAILABLE})
@@ -240,4 +240,4 @@ def test_a_version_whose_warmup_fails_does_not_load(
     assert status["status"]["error_message"].startswith(
         "warmup record 0 failed: Unknown image file format."
     )
-    assert _code(lambda: stubs.info()) == "NOT_FOUND"
+    assert _code(stubs.info) == "NOT_FOUND"

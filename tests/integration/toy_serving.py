@@ -15,6 +15,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from serving.contract import SIGNATURES
+
 D = 2
 M = 4
 PNG = tf.io.encode_png(np.full((1, 1, 1), 255, np.uint8)).numpy()
@@ -117,7 +119,7 @@ class _Toy(tf.Module):
 def save_toy(path: Path, mark: str) -> None:
     """Writes a version whose `model_info` tells `mark`."""
     module = _Toy(mark)
-    names = ["serving_default", "image_tensor", "roi_masks", "model_info", "wait", "touch", "pair"]
+    names = (*SIGNATURES, "wait", "touch", "pair")
     tf.saved_model.save(
         module, str(path), signatures={name: getattr(module, name) for name in names}
     )
