@@ -73,12 +73,17 @@ class ModelManager:
         """Begins to watch the base path, in a thread of its own."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """Stops watching; lets the current version go once its requests are done."""
+    def stop(self, timeout_s: float) -> bool:
+        """Stops watching and lets the current version go once its requests are done.
+
+        Returns:
+            False if a version was still being loaded when time ran out.
+        """
         self._stopping.set()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(timeout_s)
         self._replace(None)
+        return not self._thread.is_alive()
 
     def wait_available(self, timeout_s: float, version: int | None = None) -> bool:
         """Waits until any or a given version is served; False if time ran out."""

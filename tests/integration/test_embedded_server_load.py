@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import signal
 import socket
 import subprocess
@@ -127,6 +126,16 @@ def test_stopping_finishes_what_runs_and_what_waits(serve, toy, release, tmp_pat
     stubs.close()
 
 
+def test_a_burst_is_answered_or_refused(serve, toy):
+    server = serve(toy, max_concurrent_requests=2, max_queued_requests=4)
+    stubs = Stubs(server.port)
+    calls = [stubs.start("model_info", request=[b""]) for _ in range(300)]
+    codes = {call.code() for call in calls}  # waits for each
+    assert codes <= {grpc.StatusCode.OK, grpc.StatusCode.UNAVAILABLE}
+    assert stubs.info() == (1, "one")
+    stubs.close()
+
+
 def test_stopping_does_not_wait_for_ever(serve, toy, release):
     server = serve(toy)
     stubs = Stubs(server.port)
@@ -149,13 +158,13 @@ class Process:
             text=True,
         )
 
-    def read_until(self, pattern: str) -> re.Match[str]:
+    def read_until(self, text: str) -> None:
         seen = []
         for line in self.popen.stderr:
             seen.append(line)
-            if match := re.search(pattern, line):
-                return match
-        raise AssertionError(f"no {pattern!r} in the log: {''.join(seen)}")
+            if text in line:
+                return
+        raise AssertionError(f"no {text!r} in the log: {''.join(seen)}")
 
 
 @pytest.fixture
@@ -177,9 +186,9 @@ def program():
 )
 def test_signals_drain_the_program(program, toy, release, number, code):
     process = program(f"--model_base_path={toy}", "--port=0", "--rest-api-port=0")
-    port = int(process.read_until(r"gRPC port (\d+)")[1])
+    address = process.popen.stdout.readline().strip()
     process.read_until("version 1 available")
-    stubs = Stubs(port)
+    stubs = Stubs(int(address.removeprefix("127.0.0.1:")))
     running = _waiting(stubs, release)
 
     wait_until(lambda: is_running(release))

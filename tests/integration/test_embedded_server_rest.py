@@ -247,7 +247,7 @@ def test_bodies_that_cannot_be_read(port, headers, status):
 )
 def test_garbage_ends_a_connection_and_nothing_else(server, stubs, garbage):
     for port in (server.rest_api_port, server.port):
-        with contextlib.suppress(ConnectionResetError):  # hung up before reading all
+        with contextlib.suppress(OSError):  # hung up before it had read everything
             _raw(port, garbage)
     assert rest(server.rest_api_port, "/v1/models/toy")[0] == 200
     assert stubs.info() == (1, "one")
