@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -81,6 +82,17 @@ def test_flags_that_are_refused(flag, text, capsys):
         build_parser().parse_args(["--model-base-path=m", flag])
     assert caught.value.code == 2
     assert text in capsys.readouterr().err
+
+
+def test_every_flag_is_documented():
+    text = (ROOT / "docs" / "serving.md").read_text()
+    documented = set(re.findall(r"^\| `(--[a-z0-9-]+)", text, flags=re.MULTILINE))
+    flags = {
+        action.option_strings[0]
+        for action in build_parser()._actions
+        if action.dest != "help"
+    }
+    assert documented == flags
 
 
 def test_options_check_their_numbers():
