@@ -32,6 +32,8 @@ def main(argv: list[str] | None = None) -> int:
         if (err.name or "").partition(".")[0] != "tensorflow":
             raise
         return _fail("TensorFlow is missing: pip install 'maskrcnn-serving[serving]'")
+    except KeyboardInterrupt:  # before the handlers are set
+        return _INTERRUPTED
     except RuntimeError as err:
         if args.debug:
             raise

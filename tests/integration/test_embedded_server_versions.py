@@ -11,6 +11,7 @@ import pytest
 from tensorflow_serving.apis import prediction_log_pb2
 
 from serving import protos
+from serving.manager import ModelManager
 from tests.integration.serving_clients import TIMEOUT_S, Stubs, request, rest
 from tests.integration.toy_serving import PNG, is_running, publish, wait_until
 
@@ -215,6 +216,50 @@ def test_warmup_requests_run_before_a_version_is_offered(
     publish(made, base, 1)
     serve(base)
     assert touched.read_text() == "ran"
+
+
+def test_the_old_version_serves_while_the_new_one_warms_up(
+    serve, connect, toys, base, tmp_path
+):
+    publish(toys[1], base, 1)
+    server = serve(base)
+    stubs = connect(server)
+    made = shutil.copytree(toys[2], tmp_path / "made")
+    release = tmp_path / "release"
+    _write_warmup(made, request("wait", path=[str(release).encode()]))
+    publish(made, base, 2)
+    wait_until(lambda: is_running(release))
+    assert stubs.states() == {1: AVAILABLE, 2: LOADING}
+    assert stubs.info() == (1, "one")
+    release.touch()
+    assert server.manager.wait_available(timeout_s=60, version=2)
+    assert stubs.info() == (2, "two")
+
+
+def test_an_unchanged_broken_version_is_tried_again_after_a_while(serve, base, caplog):
+    caplog.set_level("INFO", logger="serving")
+    (base / "1").mkdir()
+    serve(base, wait=False, retry_wait_s=0.01)
+    wait_until(lambda: caplog.text.count("loading version 1") > 2)
+
+
+def test_an_unchanged_broken_version_is_left_alone_until_then(base):
+    tried = []
+
+    def load(path):
+        tried.append(path)
+        raise OSError("no")
+
+    manager = ModelManager("toy", base, load, retry_wait_s=3600)
+    (base / "1").mkdir()
+    for _ in range(3):
+        manager.poll()
+    assert tried == [base / "1"]
+    (base / "1" / "file").touch()
+    manager.poll()
+    assert len(tried) == 2
+    (status,) = manager.statuses()
+    assert (status.code.name, status.message) == ("INTERNAL", "OSError: no")
 
 
 def test_warmup_can_be_turned_off(serve, connect, toys, base, tmp_path):
