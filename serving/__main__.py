@@ -32,6 +32,8 @@ def main(argv: list[str] | None = None) -> int:
         if (err.name or "").partition(".")[0] != "tensorflow":
             raise
         return _fail("TensorFlow is missing: pip install 'maskrcnn-serving[serving]'")
+    except KeyboardInterrupt:  # before the handlers are set
+        return _INTERRUPTED
     except RuntimeError as err:
         if args.debug:
             raise
@@ -59,15 +61,17 @@ def _serve(args: argparse.Namespace) -> int:
     signal.signal(signal.SIGINT, on_signal)
     server = EmbeddedServer(_options(args))
     server.start()
+    # The one result on stdout: with --port 0 it tells the port.
+    print(server.address, flush=True)
     stop.wait()
     logger = logging.getLogger("serving")
     logger.info("%s: finishing requests", signal.Signals(signals[0]).name)
     drained = server.stop(args.drain_timeout_s)
     code = _INTERRUPTED if signals[0] == signal.SIGINT else 0
     if not drained:
-        logger.warning("requests were cut off after %g s", args.drain_timeout_s)
+        logger.warning("not everything ended in %g s: cut off", args.drain_timeout_s)
         logging.shutdown()
-        # A run that did not end cannot be stopped, and Python would wait for it.
+        # What did not end cannot be stopped, and Python would wait for it.
         os._exit(code)
     logger.info("stopped")
     return code

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from serving.errors import invalid_argument, not_found
-from serving.manager import ModelManager
+from serving.manager import ModelManager, wanted_version
 from serving.protos import GetModelMetadataResponse, GetModelStatusResponse
 
 SIGNATURE_DEF_FIELD = "signature_def"
@@ -23,12 +23,11 @@ def model_status(manager: ModelManager, request: Any) -> Any:
             f"Unrecognized servable version label: {spec.version_label}"
         )
     statuses = manager.statuses() if spec.name == manager.name else []
-    if spec.HasField("version"):
-        statuses = [s for s in statuses if s.version == spec.version.value]
+    version = wanted_version(spec)
+    if version is not None:
+        statuses = [s for s in statuses if s.version == version]
         if not statuses:
-            raise not_found(
-                f"Could not find version {spec.version.value} of model {spec.name}"
-            )
+            raise not_found(f"Could not find version {version} of model {spec.name}")
     if not statuses:
         raise not_found(f"Could not find any versions of model {spec.name}")
     response = GetModelStatusResponse()

@@ -66,6 +66,8 @@ class RestServer(ThreadingHTTPServer):
         Raises:
             OSError: the port cannot be bound.
         """
+        if ":" in address[0]:
+            self.address_family = socket.AF_INET6
         super().__init__(address, _Handler)
         self.service = service
         self.max_body_bytes = max_body_bytes

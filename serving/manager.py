@@ -73,12 +73,17 @@ class ModelManager:
         """Begins to watch the base path, in a thread of its own."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """Stops watching; lets the current version go once its requests are done."""
+    def stop(self, timeout_s: float) -> bool:
+        """Stops watching and lets the current version go once its requests are done.
+
+        Returns:
+            False if a version was still being loaded when time ran out.
+        """
         self._stopping.set()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(timeout_s)
         self._replace(None)
+        return not self._thread.is_alive()
 
     def wait_available(self, timeout_s: float, version: int | None = None) -> bool:
         """Waits until any or a given version is served; False if time ran out."""
@@ -103,7 +108,7 @@ class ModelManager:
             raise invalid_argument(
                 f"Unrecognized servable version label: {model_spec.version_label}"
             )
-        version = model_spec.version.value if model_spec.HasField("version") else None
+        version = wanted_version(model_spec)
         with self._changed:
             servable = self._current
             if (
@@ -230,3 +235,12 @@ class ModelManager:
         if now - self._waiting_logged >= _REPEAT_LOG_S:
             self._waiting_logged = now
             logger.warning("%s", text)
+
+
+def wanted_version(model_spec: Any) -> int | None:
+    """Returns the version that a ModelSpec names, None for the newest.
+
+    An explicit 0 is the newest too: versions are positive, and OpenVINO's client sends
+    0 where it was given none.
+    """
+    return model_spec.version.value or None

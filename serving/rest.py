@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 from typing import Any
@@ -29,6 +30,15 @@ _VERSION = r"(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
 _CALL = re.compile(_MODEL + _VERSION + r":(?P<verb>predict|classify|regress)", re.I)
 _LOOK = re.compile(_MODEL + _VERSION + r"(?P<metadata>/metadata)?", re.I)
 _MAX_VERSION = 2**63 - 1
+# Renamed between protobuf 4 and 5.
+_PRINT_DEFAULTS: dict[str, Any] = {
+    name: True
+    for name in (
+        "always_print_fields_with_no_presence",
+        "including_default_value_fields",
+    )
+    if name in inspect.signature(json_format.MessageToDict).parameters
+}
 
 
 class RestService:
@@ -79,9 +89,7 @@ class RestService:
 
     def _status(self, spec: Any) -> bytes:
         response = model_status(self._manager, GetModelStatusRequest(model_spec=spec))
-        return json_format.MessageToJson(
-            response, always_print_fields_with_no_presence=True
-        ).encode()
+        return json.dumps(_to_dict(response), indent=1).encode()
 
     def _metadata(self, spec: Any) -> bytes:
         response = model_metadata(
@@ -101,9 +109,7 @@ class RestService:
 
 def _to_dict(message: Any) -> dict[str, Any]:
     return json_format.MessageToDict(
-        message,
-        preserving_proto_field_name=True,
-        always_print_fields_with_no_presence=True,
+        message, preserving_proto_field_name=True, **_PRINT_DEFAULTS
     )
 
 

@@ -63,6 +63,12 @@ class EmbeddedServer:
         self.port = options.port
         self.rest_api_port = options.rest_api_port
 
+    @property
+    def address(self) -> str:
+        """Host and gRPC port as gRPC writes them."""
+        host = self._options.host
+        return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
+
     def start(self) -> None:
         """Binds the ports, then loads and watches the model in the background.
 
@@ -89,20 +95,14 @@ class EmbeddedServer:
             )
             self._rest_thread.start()
         self.manager.start()
-        rest = "no REST" if self._rest is None else f"REST port {self.rest_api_port}"
-        logger.info(
-            "serving %s on %s, gRPC port %d, %s",
-            self.manager.name,
-            options.host,
-            self.port,
-            rest,
-        )
+        rest = "no REST" if self._rest is None else f"REST on port {self.rest_api_port}"
+        logger.info("serving %s: gRPC on %s, %s", self.manager.name, self.address, rest)
 
     def stop(self, drain_timeout_s: float = 30.0) -> bool:
         """Refuses new requests, finishes those under way, and lets the model go.
 
         Returns:
-            Whether every request was finished in time; others were cut off.
+            Whether everything ended in time; a request that did not is cut off.
         """
         deadline = time.monotonic() + drain_timeout_s
         self._service.draining = True
@@ -115,8 +115,7 @@ class EmbeddedServer:
         if finished is not None:
             finished.wait()
         drained = self._gate.wait_idle(0)
-        self.manager.stop()
-        return drained
+        return self.manager.stop(max(0.0, deadline - time.monotonic())) and drained
 
     def _load(self, path: Path) -> SessionModel:
         options = self._options
@@ -151,10 +150,10 @@ class EmbeddedServer:
             ),
         )
         try:
-            self.port = server.add_insecure_port(f"{options.host}:{options.port}")
+            self.port = server.add_insecure_port(self.address)
         except RuntimeError as err:
             raise StartError(
-                f"cannot listen on {options.host}:{options.port} for gRPC; is another "
+                f"cannot listen on {self.address} for gRPC; is another "
                 "server running there? Choose another --port"
             ) from err
         return server

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -24,10 +25,13 @@ def list_versions(base_path: Path) -> dict[int, Path]:
 def fingerprint(path: Path) -> tuple[tuple[str, int, int], ...]:
     """Returns names, sizes and times: what changes when a version is mended."""
     entries = []
-    for file in sorted(path.rglob("*")):
-        try:
-            stat = file.stat()
-        except OSError:  # vanished between listing and asking
-            continue
-        entries.append((str(file.relative_to(path)), stat.st_size, stat.st_mtime_ns))
-    return tuple(entries)
+    # os.walk, unlike Path.rglob, passes over folders that vanish meanwhile.
+    for folder, _, names in os.walk(path):
+        for file in (Path(folder, name) for name in names):
+            try:
+                stat = file.stat()
+            except OSError:
+                continue
+            relative = str(file.relative_to(path))
+            entries.append((relative, stat.st_size, stat.st_mtime_ns))
+    return tuple(sorted(entries))

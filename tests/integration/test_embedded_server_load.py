@@ -1,0 +1,217 @@
+"""More requests than fit, callers that leave, and the end of the process."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import grpc
+import pytest
+
+from tests.integration.serving_clients import TIMEOUT_S, Stubs, request, rest
+from tests.integration.toy_serving import is_running, wait_until
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def release(tmp_path):
+    """The file that ends every `wait` request; made at the latest when a test ends."""
+    path = tmp_path / "release"
+    yield path
+    path.touch()
+
+
+@pytest.fixture
+def narrow(serve, toy, release):
+    """A server that runs one request and lets one wait, with a connected client."""
+    server = serve(toy, max_concurrent_requests=1, max_queued_requests=1)
+    stubs = Stubs(server.port)
+    yield server, stubs
+    release.touch()
+    stubs.close()
+
+
+def _waiting(stubs, release):
+    return stubs.start("wait", path=[str(release).encode()])
+
+
+def _code(call):
+    with pytest.raises(grpc.RpcError) as caught:
+        call()
+    return caught.value.code().name
+
+
+def test_beyond_the_queue_requests_are_unavailable_at_once(narrow, release):
+    server, stubs = narrow
+    calls = [_waiting(stubs, release) for _ in range(3)]
+    wait_until(lambda: any(call.done() for call in calls))
+    (refused,) = [call for call in calls if call.done()]
+    assert refused.code() is grpc.StatusCode.UNAVAILABLE
+    assert refused.details() == (
+        "The queue to which this request was submitted is full; currently 2 requests "
+        "are under way, and at most 1 run while 1 wait."
+    )
+    status, content = rest(
+        server.rest_api_port, "/v1/models/toy:predict", {"instances": ["x"]}
+    )
+    assert (status, content["error"]) == (503, refused.details())
+    # All workers busy, everything but Predict is answered.
+    assert stubs.states() == {1: 30}
+    assert rest(server.rest_api_port, "/v1/models/toy/metadata")[0] == 200
+    release.touch()
+    for call in calls:
+        if call is not refused:
+            assert call.result().outputs["done"].bool_val[0]
+    assert stubs.info() == (1, "one")
+
+
+def test_a_deadline_ends_a_run(narrow, release):
+    _, stubs = narrow
+    slow = request("wait", path=[str(release).encode()])
+    timed = _code(lambda: stubs.prediction.Predict(slow, timeout=0.3))
+    assert timed == "DEADLINE_EXCEEDED"
+    # The only worker is free again although nothing released that request.
+    assert stubs.info() == (1, "one")
+
+
+def test_rest_has_a_deadline(serve, toy, release):
+    server = serve(toy, rest_api_timeout_s=0.3)
+    body = {"signature_name": "wait", "instances": [str(release)]}
+    status, content = rest(server.rest_api_port, "/v1/models/toy:predict", body)
+    assert (status, content) == (504, {"error": "Timed out waiting for notification"})
+
+
+def test_a_queued_request_whose_client_left_is_not_run(narrow, release, tmp_path):
+    server, stubs = narrow
+    running = _waiting(stubs, release)
+    wait_until(lambda: is_running(release))
+    touched = tmp_path / "touched"
+    queued = stubs.start("touch", path=[str(touched).encode()])
+    wait_until(lambda: server._gate._admitted == 2)
+    assert queued.cancel()
+    wait_until(lambda: server._gate._admitted == 1)
+    release.touch()
+    assert running.result().outputs["done"].bool_val[0]
+    assert stubs.info() == (1, "one")
+    assert not touched.exists()
+
+
+def _refuses_connections(port):
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def test_stopping_finishes_what_runs_and_what_waits(serve, toy, release, tmp_path):
+    server = serve(toy, max_concurrent_requests=1)
+    stubs = Stubs(server.port)
+    calls = [_waiting(stubs, release), stubs.start("model_info", request=[b""])]
+    wait_until(lambda: server._gate._admitted == 2)
+    drained = []
+    stopping = threading.Thread(target=lambda: drained.append(server.stop(60)))
+    stopping.start()
+    wait_until(lambda: _refuses_connections(server.rest_api_port))
+    release.touch()
+    stopping.join()
+    assert drained == [True]
+    for call in calls:
+        assert call.result().model_spec.version.value == 1
+    stubs.close()
+
+
+def test_a_burst_is_answered_or_refused(serve, toy):
+    server = serve(toy, max_concurrent_requests=2, max_queued_requests=4)
+    stubs = Stubs(server.port)
+    calls = [stubs.start("model_info", request=[b""]) for _ in range(300)]
+    codes = {call.code() for call in calls}  # waits for each
+    assert codes <= {grpc.StatusCode.OK, grpc.StatusCode.UNAVAILABLE}
+    assert stubs.info() == (1, "one")
+    stubs.close()
+
+
+def test_stopping_does_not_wait_for_ever(serve, toy, release):
+    server = serve(toy)
+    stubs = Stubs(server.port)
+    call = _waiting(stubs, release)
+    wait_until(lambda: is_running(release))
+    assert not server.stop(drain_timeout_s=0)
+    assert _code(call.result) in ("CANCELLED", "UNAVAILABLE")
+    stubs.close()
+
+
+class Process:
+    """`python -m serving` with its log read up to a line at a time."""
+
+    def __init__(self, *flags: str) -> None:
+        self.popen = subprocess.Popen(
+            [sys.executable, "-m", "serving", "--host", "127.0.0.1", *flags],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def read_until(self, text: str) -> None:
+        seen = []
+        for line in self.popen.stderr:
+            seen.append(line)
+            if text in line:
+                return
+        raise AssertionError(f"no {text!r} in the log: {''.join(seen)}")
+
+
+@pytest.fixture
+def program():
+    started = []
+
+    def run(*flags):
+        started.append(Process(*flags))
+        return started[-1]
+
+    yield run
+    for process in started:
+        process.popen.kill()
+        process.popen.communicate()
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)]
+)
+def test_signals_drain_the_program(program, toy, release, number, code):
+    process = program(f"--model_base_path={toy}", "--port=0", "--rest-api-port=0")
+    address = process.popen.stdout.readline().strip()
+    process.read_until("version 1 available")
+    stubs = Stubs(int(address.removeprefix("127.0.0.1:")))
+    running = _waiting(stubs, release)
+
+    wait_until(lambda: is_running(release))
+    process.popen.send_signal(number)
+    process.read_until("finishing requests")
+    release.touch()
+    assert running.result(timeout=TIMEOUT_S).outputs["done"].bool_val[0]
+    stdout, _ = process.popen.communicate(timeout=TIMEOUT_S)
+    assert (process.popen.returncode, stdout) == (code, "")
+    stubs.close()
+
+
+@pytest.mark.parametrize("flag", ["--port", "--rest-api-port"])
+def test_a_taken_port_is_one_clear_error(program, toy, flag):
+    other = {"--port": "--rest-api-port", "--rest-api-port": "--port"}[flag]
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        process = program(f"--model-base-path={toy}", f"{flag}={port}", f"{other}=0")
+        _, stderr = process.popen.communicate(timeout=TIMEOUT_S)
+    assert process.popen.returncode == 1
+    last = stderr.splitlines()[-1]
+    assert last.startswith(f"error: cannot listen on 127.0.0.1:{port} for ")
+    assert last.endswith(f"Choose another {flag}")
+    assert "Traceback" not in stderr

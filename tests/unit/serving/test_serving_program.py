@@ -1,0 +1,180 @@
+"""The command line, and the small files that it stands on."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from serving.flags import build_parser
+from serving.options import ServerOptions
+from serving.siblings import check_siblings
+from serving.storage import fingerprint, list_versions
+
+ROOT = Path(__file__).parents[3]
+
+
+def _python(code, *flags, cwd=ROOT):
+    return subprocess.run(
+        [sys.executable, "-c", code, *flags],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("separator", ["-", "_"])
+def test_flags_take_dashes_and_underscores(separator):
+    values = {
+        "--model-base-path": "/m",
+        "--model-name": "n",
+        "--rest-api-port": "0",
+        "--enable-model-warmup": "false",
+        "--file-system-poll-wait-seconds": "0.5",
+    }
+    argv = []
+    for flag, value in values.items():
+        argv += ["--" + flag[2:].replace("-", separator), value]
+    args = build_parser().parse_args(
+        [*argv, f"--grpc{separator}max{separator}threads=3"]
+    )
+    assert args.model_base_path == Path("/m")
+    assert (args.model_name, args.rest_api_port, args.grpc_max_threads) == ("n", 0, 3)
+    assert (args.enable_model_warmup, args.file_system_poll_wait_seconds) == (
+        False,
+        0.5,
+    )
+
+
+def test_a_switch_needs_no_value():
+    args = build_parser().parse_args(
+        ["--model-base-path=m", "--enable_serialization_as_tensor_content"]
+    )
+    assert args.enable_serialization_as_tensor_content is True
+
+
+def test_channel_arguments():
+    args = build_parser().parse_args(
+        ["--model-base-path=m", "--grpc_channel_arguments=grpc.a=-1,grpc.b=x=y"]
+    )
+    assert args.grpc_channel_arguments == (("grpc.a", -1), ("grpc.b", "x=y"))
+
+
+@pytest.mark.parametrize(
+    ("flag", "text"),
+    [
+        ("--port=70000", "expected a whole number, at least 0 and at most 65535"),
+        ("--port=x", "expected a whole number"),
+        ("--max-concurrent-requests=0", "expected a whole number, at least 1"),
+        ("--drain-timeout-s=inf", "expected a number, at least 0"),
+        ("--enable-model-warmup=maybe", "expected true or false"),
+        ("--grpc-channel-arguments=x", "expected name=value"),
+        ("--enable_batching=true", "unrecognized arguments: --enable_batching=true"),
+        ("--model_config_file=x", "unrecognized arguments"),
+    ],
+)
+def test_flags_that_are_refused(flag, text, capsys):
+    with pytest.raises(SystemExit) as caught:
+        build_parser().parse_args(["--model-base-path=m", flag])
+    assert caught.value.code == 2
+    assert text in capsys.readouterr().err
+
+
+def test_every_flag_is_documented():
+    text = (ROOT / "docs" / "serving.md").read_text()
+    documented = set(re.findall(r"^\| `(--[a-z0-9-]+)", text, flags=re.MULTILINE))
+    flags = {
+        action.option_strings[0]
+        for action in build_parser()._actions
+        if action.dest != "help"
+    }
+    assert documented == flags
+
+
+def test_options_check_their_numbers():
+    with pytest.raises(
+        ValueError, match="max_concurrent_requests: expected at least 1"
+    ):
+        ServerOptions(model_base_path=Path("m"), max_concurrent_requests=0)
+
+
+def test_help_needs_neither_tensorflow_nor_grpc():
+    code = (
+        "import sys\n"
+        "from serving.__main__ import main\n"
+        "try: main(['--help'])\n"
+        "finally: assert not {'tensorflow', 'grpc', 'numpy'} & set(sys.modules)"
+    )
+    done = _python(code)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "--model-base-path" in done.stdout
+
+
+def test_a_missing_tensorflow_is_one_line_with_the_cure():
+    code = (
+        "import sys\n"
+        "sys.modules['tensorflow'] = None\n"
+        "from serving.__main__ import main\n"
+        "raise SystemExit(main(['--model-base-path', 'm']))"
+    )
+    done = _python(code)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr == (
+        "error: TensorFlow is missing: pip install 'maskrcnn-serving[serving]'\n"
+    )
+
+
+def test_a_package_that_shadows_a_sibling(tmp_path):
+    shadow = tmp_path / "client"
+    shadow.mkdir()
+    (shadow / "__init__.py").touch()
+    code = (
+        "import sys\n"
+        f"sys.path.insert(1, {str(ROOT)!r})\n"
+        "from serving.__main__ import main\n"
+        "raise SystemExit(main(['--model-base-path', 'm']))"
+    )
+    done = _python(code, cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith(
+        f"error: package 'client' of this project, expected in {ROOT.resolve()}, is "
+        f"shadowed by {shadow.resolve()}; "
+    )
+
+
+def test_a_folder_that_is_no_package_shadows_nothing(tmp_path):
+    (tmp_path / "models").mkdir()
+    code = (
+        "import sys\n"
+        f"sys.path.insert(1, {str(ROOT)!r})\n"
+        "from serving.siblings import check_siblings\n"
+        "check_siblings('serving')"
+    )
+    done = _python(code, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    check_siblings("serving")
+
+
+def test_versions_are_directories_named_by_plain_numbers(tmp_path):
+    for name in ("1", "0012", "x", "-3", "1.5", "tmp-4", "9" * 30):
+        (tmp_path / name).mkdir()
+    (tmp_path / "5").touch()
+    assert list_versions(tmp_path) == {1: tmp_path / "1", 12: tmp_path / "0012"}
+    with pytest.raises(FileNotFoundError):
+        list_versions(tmp_path / "nothing")
+
+
+def test_a_fingerprint_tells_changes_anywhere_below(tmp_path):
+    (tmp_path / "variables").mkdir()
+    seen = [fingerprint(tmp_path)]
+    file = tmp_path / "variables" / "data"
+    for content in ("a", "ab"):
+        file.write_text(content)
+        seen.append(fingerprint(tmp_path))
+    file.unlink()
+    assert len(set(seen)) == 3
