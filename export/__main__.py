@@ -90,7 +90,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.overwrite and args.version is None:
         parser.error("--overwrite replaces a version: name it with --version")
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    check_siblings("export")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
         return _run(args)
@@ -107,13 +106,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
-    import h5py  # noqa: F401  # an extra that is missing is told before anything else
-
     from export.errors import ExportError
     from export.settings import Options, read_classes
     from models.errors import WeightsError
+    from serving.siblings import SiblingError
 
     try:
+        check_siblings("export")
         options = Options(
             weights=args.inspect or args.weights,
             config=args.config,
@@ -134,7 +133,7 @@ def _run(args: argparse.Namespace) -> int:
         from export.pipeline import export_model
 
         print(export_model(options))
-    except (ExportError, WeightsError) as err:
+    except (ExportError, SiblingError, WeightsError) as err:
         if args.debug:
             raise
         sys.stderr.write(f"error: {err}\n")

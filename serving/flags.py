@@ -41,7 +41,7 @@ def _add_model_flags(group: argparse._ArgumentGroup) -> None:
     _add(
         group,
         "model-name",
-        "name on the wire (default: the last part of the base path)",
+        "name on the wire (default: %(default)s)",
         default=ServerOptions.model_name,
         metavar="NAME",
     )

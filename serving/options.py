@@ -15,7 +15,7 @@ class ServerOptions:
 
     Attributes:
         model_base_path: directory of version directories; may appear later.
-        model_name: the model's name on the wire; "" takes the base path's last part.
+        model_name: the model's name on the wire.
         host: address to listen on.
         port: gRPC port, 0 for any free one.
         rest_api_port: REST port, 0 for any free one, None for no REST.
@@ -34,7 +34,7 @@ class ServerOptions:
     """
 
     model_base_path: Path
-    model_name: str = ""
+    model_name: str = "mask_rcnn"
     host: str = "0.0.0.0"
     port: int = 8500
     rest_api_port: int | None = 8501

@@ -44,7 +44,7 @@ class EmbeddedServer:
         # Resolved now: a relative path means the working directory at the start.
         base_path = options.model_base_path.absolute()
         self.manager = ModelManager(
-            options.model_name or base_path.name,
+            options.model_name,
             base_path,
             self._load,
             poll_wait_s=options.poll_wait_s,

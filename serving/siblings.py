@@ -14,6 +14,10 @@ from pathlib import Path
 _SIBLINGS = ("client", "export", "formats", "models", "serving", "training")
 
 
+class SiblingError(RuntimeError):
+    """Another package stands where one of this project's should."""
+
+
 def check_siblings(package: str) -> None:
     """Checks that the project's packages are found beside the given one.
 
@@ -21,15 +25,15 @@ def check_siblings(package: str) -> None:
         package: the package whose program runs, "serving" for `python -m serving`.
 
     Raises:
-        RuntimeError: another package shadows a sibling; names both places.
+        SiblingError: another package shadows a sibling; names both places.
     """
     root = _location(package)
     if root is None:
-        raise RuntimeError(f"package {package!r} is not importable")
+        raise SiblingError(f"package {package!r} is not importable")
     for name in _SIBLINGS:
         found = _location(name)
         if found is not None and found != root and (root / name).is_dir():
-            raise RuntimeError(
+            raise SiblingError(
                 f"package {name!r} of this project, expected in {root}, is shadowed by "
                 f"{found / name}; run from another folder, or remove {found} from "
                 "PYTHONPATH or the other project from this environment"
