@@ -12,6 +12,9 @@ $(VENV)/.ready: setup.cfg constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[all]'
 	touch $@
 
+demo: setup
+	examples/demo.sh $(BIN)/python demo-output
+
 test: setup
 	$(BIN)/python -m pytest
 

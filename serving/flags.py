@@ -41,7 +41,7 @@ def _add_model_flags(group: argparse._ArgumentGroup) -> None:
     _add(
         group,
         "model-name",
-        "name on the wire (default: %(default)s)",
+        "name on the wire",
         default=ServerOptions.model_name,
         metavar="NAME",
     )
