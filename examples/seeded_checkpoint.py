@@ -1,6 +1,6 @@
 """Writes a small, untrained Mask R-CNN checkpoint that still finds things.
 
-    python examples/seeded_checkpoint.py OUT.h5 [--backbone small] [--classes 3] [--seed 0]
+    python examples/seeded_checkpoint.py [--backbone small] [--seed 0] OUT.h5
 
 Every number follows from the seed and the name of its array, so the file is the same on
 every machine. Kernels sum to zero over their inputs: flat areas stay silent and local

@@ -1,0 +1,27 @@
+"""Documents that are made from code are up to date."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from serving import contract_page
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_contract_page_is_up_to_date():
+    written = (ROOT / "docs" / "contract.md").read_text("utf-8")
+    assert written == contract_page.render(), (
+        "run python -m serving.contract_page > docs/contract.md"
+    )
+
+
+def test_descriptors_are_up_to_date():
+    done = subprocess.run(
+        [sys.executable, "-m", "serving.compile_protos", "--check"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
