@@ -29,6 +29,7 @@ _APP1 = 0xE1
 # Markers without a length: TEM, RST0..RST7, SOI.
 _STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})
 _BITMAPINFOHEADER = 40
+_BMP_HEADERS = frozenset({12, 16, 40, 52, 56, 64, 108, 124})  # bytes, by version
 
 
 @dataclass(frozen=True)
@@ -132,8 +133,10 @@ def _read_gif(data: bytes) -> Header:
     return Header("GIF", height, width, plain=True)
 
 
-def _read_bmp(data: bytes) -> Header:
-    (header_bytes,) = struct.unpack_from("<I", data, 14)
+def _read_bmp(data: bytes) -> Header | None:
+    header_bytes = int.from_bytes(data[14:18], "little")
+    if header_bytes not in _BMP_HEADERS:  # two letters are no proof
+        return None
     if header_bytes < _BITMAPINFOHEADER:
         width, height = struct.unpack_from("<HH", data, 18)
         return Header("BMP", height, width)

@@ -414,13 +414,17 @@ def test_bad_pictures(connect, bad):
 
 
 def test_cut_picture_is_refused_by_the_server(connect):
-    with pytest.raises(ServerError, match=r"serving_default, picture: INVALID_ARGUMENT"):
+    with pytest.raises(
+        ServerError, match=r"serving_default, picture: INVALID_ARGUMENT"
+    ):
         connect().predict(encoded("PNG")[:60])
 
 
 def test_picture_larger_than_the_model_takes(server, connect):
     server.infos[3] = model_info(input=contract.ModelInput(64, 64, "square", 3000))
-    with pytest.raises(ImageError, match=r"at most 3,000 pixels, got 3,200 \(80 x 40\)"):
+    with pytest.raises(
+        ImageError, match=r"at most 3,000 pixels, got 3,200 \(80 x 40\)"
+    ):
         connect().predict(RGB)
 
 
