@@ -28,6 +28,8 @@ _END_OF_IMAGE = b"\xff\xd9"
 _APP1 = 0xE1
 # Markers without a length: TEM, RST0..RST7, SOI.
 _STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})
+# Huffman codes have a bit at least, and every block of 8 x 8 pixels has a code.
+_JPEG_PIXELS_PER_BYTE = 8 * 64
 _BITMAPINFOHEADER = 40
 _BMP_HEADERS = frozenset({12, 16, 40, 52, 56, 64, 108, 124})  # bytes, by version
 
@@ -101,6 +103,12 @@ def _read_jpeg(data: bytes) -> Header:
     if frame is None:
         raise ValueError("the JPEG header has no size")
     bits, height, width = frame
+    if height * width > len(data) * _JPEG_PIXELS_PER_BYTE:
+        # Decoders would not mind: they paint grey what they miss.
+        raise ValueError(
+            f"the JPEG header promises {width} x {height} pixels, more than "
+            f"{len(data):,} bytes can hold"
+        )
     return Header(
         "JPEG",
         height,

@@ -201,6 +201,21 @@ def test_lying_header(capfd):
     capfd.readouterr()
 
 
+def test_jpeg_header_that_promises_more_than_the_file_holds():
+    data = bytearray(PLAIN["jpeg"])
+    frame = data.index(b"\xff\xc0")
+    data[frame + 5 : frame + 9] = struct.pack(">HH", 9000, 9000)
+    with pytest.raises(ImageError, match="promises 9000 x 9000 pixels, more than"):
+        load_picture(bytes(data))
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_smallest_jpegs_are_no_lie(progressive):
+    flat = Image.new("L", (2000, 2000), 128)
+    data = encode(flat, "JPEG", quality=1, optimize=True, progressive=progressive)
+    assert load_picture(data).size == (2000, 2000)
+
+
 def test_empty_sizes():
     gif = PLAIN["gif"]
     with pytest.raises(ImageError, match="got 0 x 30 pixels"):
