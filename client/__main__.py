@@ -119,7 +119,7 @@ def main(argv: list[str] | None = None) -> int:
 def _predict(args: argparse.Namespace) -> int:
     from client.config import InferenceConfig  # after --help, which needs no pydantic
 
-    jobs = find_jobs(args.images)
+    jobs = find_jobs(args.images, args.output)
     output = Output(args.output, overlays=args.draw, overwrite=args.overwrite)
     output.check(jobs)
     config = None if args.config is None else InferenceConfig.load(args.config)
@@ -215,7 +215,7 @@ def _progress(total: int) -> Iterator[Callable[[Job, str | None], None]]:
 
         def tell(_job: Job, error: str | None) -> None:
             if error:
-                console.print(f"failed: {error}", markup=False, highlight=False)
+                console.print(f"failed: {error}", markup=False, soft_wrap=True)
             progress.advance(task)
 
         yield tell

@@ -125,20 +125,26 @@ class Output:
             _write(self.overlay(job), cv2.imencode(".png", bgr)[1].tobytes())
 
 
-def find_jobs(inputs: Iterable[Path]) -> list[Job]:
+def find_jobs(inputs: Iterable[Path], output: Path) -> list[Job]:
     """Returns the pictures among files and folders, folders with all within them.
 
     A file that is named is taken as it is; in a folder, those files that are pictures
-    by content or by name.
+    by content or by name, and no earlier results.
+
+    Args:
+        inputs: files and folders.
+        output: the folder of the results; nothing in it is taken from a folder.
 
     Raises:
         OutputError: nothing is there, or two pictures would share their results.
     """
     jobs: dict[Path, Job] = {}
     for path in inputs:
-        found = _in_folder(path) if path.is_dir() else [Job(path, PurePath(path.name))]
-        for job in found:
-            jobs.setdefault(job.path.resolve(), job)
+        named = not path.is_dir()
+        for job in [Job(path, PurePath(path.name))] if named else _in_folder(path):
+            resolved = job.path.resolve()
+            if named or output.resolve() not in resolved.parents:
+                jobs.setdefault(resolved, job)
     names: dict[PurePath, Path] = {}
     for job in jobs.values():
         other = names.setdefault(job.name, job.path)

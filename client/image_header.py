@@ -30,6 +30,8 @@ _APP1 = 0xE1
 _STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})
 # Huffman codes have a bit at least, and every block of 8 x 8 pixels has a code.
 _JPEG_PIXELS_PER_BYTE = 8 * 64
+_GIF_EXTENSION = 0x21
+_GIF_FRAME = 0x2C
 _BITMAPINFOHEADER = 40
 _BMP_HEADERS = frozenset({12, 16, 40, 52, 56, 64, 108, 124})  # bytes, by version
 
@@ -137,8 +139,22 @@ def _read_png(data: bytes) -> Header:
 
 
 def _read_gif(data: bytes) -> Header:
-    width, height = struct.unpack_from("<HH", data, 6)
-    return Header("GIF", height, width, plain=True)
+    width, height, flags = struct.unpack_from("<HHB", data, 6)
+    position = 13 + _color_table_bytes(flags)
+    while struct.unpack_from("B", data, position) == (_GIF_EXTENSION,):
+        position += 2
+        while length := struct.unpack_from("B", data, position)[0]:
+            position += 1 + length
+        position += 1
+    separator, *frame = struct.unpack_from("<BHHHH", data, position)
+    if separator != _GIF_FRAME:
+        raise ValueError("the GIF has no picture")
+    # TensorFlow returns the first frame alone, whatever it is part of.
+    return Header("GIF", height, width, plain=frame == [0, 0, width, height])
+
+
+def _color_table_bytes(flags: int) -> int:
+    return 3 * 2 ** ((flags & 7) + 1) if flags & 0x80 else 0
 
 
 def _read_bmp(data: bytes) -> Header | None:

@@ -115,6 +115,14 @@ def test_a_picture_named_twice_is_done_once(server, pictures, capsys):
     assert json.loads(capsys.readouterr().out)["done"] == 1
 
 
+def test_results_within_the_folder_are_no_pictures(server, pictures, capsys):
+    (pictures / "pictures" / "broken.jpg").unlink()
+    args = [pictures, "--output", pictures / "out", "--draw", "--overwrite"]
+    for _ in range(2):
+        assert run(server, *args) == 0
+        assert json.loads(capsys.readouterr().out)["done"] == 3
+
+
 def test_errors_before_any_picture(server, pictures, capsys):
     picture = pictures / "street.jpg"
     config = pictures / "c.json"

@@ -70,6 +70,7 @@ PLAIN = {
     "rgba png": encode(with_alpha("RGBA"), "PNG"),
     "la png": encode(with_alpha("LA"), "PNG"),
     "gif": encode(IMAGE.convert("P"), "GIF"),
+    "gif with a comment": encode(IMAGE.convert("P"), "GIF", comment=b"x" * 600),
     "bmp": encode(IMAGE, "BMP"),
 }
 BMP = PLAIN["bmp"]
@@ -132,6 +133,15 @@ def test_16_bit_keeps_its_upper_half(suffix, channels):
     # TIFF of three channels is rounded instead.
     limit = 1 if (suffix, channels) == (".tiff", 3) else 0
     assert np.abs(picture.rgb() - (deep >> 8).astype(int)).max() <= limit
+
+
+def test_gif_with_a_first_frame_that_is_a_part():
+    data = PLAIN["gif"]
+    data = data[:6] + struct.pack("<HH", 60, 50) + data[10:]
+    picture = load_picture(data)
+    assert picture.encoded is None
+    assert picture.rgb().shape == (50, 60, 3)
+    assert np.array_equal(picture.rgb()[:30, :40], seen(PLAIN["gif"]))
 
 
 def test_arrays():
@@ -220,6 +230,8 @@ def test_empty_sizes():
     gif = PLAIN["gif"]
     with pytest.raises(ImageError, match="got 0 x 30 pixels"):
         load_picture(gif[:6] + b"\0\0" + gif[8:])
+    with pytest.raises(ImageError, match="the GIF has no picture"):
+        load_picture(gif[:13] + bytes(900))
     with pytest.raises(ImageError, match="got 40 x 0 pixels"):
         load_picture(np.zeros((0, 40, 3), np.uint8))
 
