@@ -181,7 +181,9 @@ class Channel:
                 f"{details}"
             )
         hint = f"; {_HINTS[code]}" if code in _HINTS else ""
-        return ServerError(f"{where}: {code.name}: {details}{hint}", code, details)
+        # TensorFlow adds the node of its graph, on lines of their own.
+        told = details.partition("\n\t [[")[0]
+        return ServerError(f"{where}: {code.name}: {told}{hint}", code, details)
 
     def close(self) -> None:
         """Ends the connection; calls under way fail."""

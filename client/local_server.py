@@ -106,7 +106,7 @@ class LocalServer:
         self.address = f"localhost:{port}"
         arguments = [
             *("--model-base-path", str(base), "--model-name", self.model_name),
-            *("--port", str(port), "--rest-api-port", "0"),
+            *("--host", "localhost", "--port", str(port), "--rest-api-port", "0"),
         ]
         with (scratch / "log").open("wb") as log:
             process = self._process = subprocess.Popen(

@@ -206,7 +206,7 @@ import argparse, pathlib, signal, sys, threading
 sys.path.insert(0, {str(ROOT)!r})
 from tests.fake_server import FakeServer
 parser = argparse.ArgumentParser()
-for name in ("model-base-path", "model-name", "port", "rest-api-port"):
+for name in ("model-base-path", "model-name", "host", "port", "rest-api-port"):
     parser.add_argument("--" + name)
 args = parser.parse_args()
 base = pathlib.Path(args.model_base_path)
