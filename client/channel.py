@@ -108,21 +108,20 @@ class Channel:
         }
 
     def wait_ready(self, timeout_s: float) -> None:
-        """Waits until a server accepts the connection.
+        """Waits until a server answers, whatever it says.
 
         Raises:
             ConnectError: none did in time.
         """
-        ready = grpc.channel_ready_future(self._channel)
+        ask = self._methods[GET_MODEL_STATUS]
         try:
-            ready.result(timeout=timeout_s)
-        except grpc.FutureTimeoutError as err:
-            raise ConnectError(
-                f"{self.address}: no server answered within {timeout_s:g} s: "
-                f"{self._reason()}; is it running, and is this its gRPC port?"
-            ) from err
-        finally:
-            ready.cancel()
+            ask(GetModelStatusRequest(), timeout=timeout_s, wait_for_ready=True)
+        except grpc.RpcError as err:
+            if err.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+                raise ConnectError(
+                    f"{self.address}: no server answered within {timeout_s:g} s: "
+                    f"{self._reason()}; is it running, and is this its gRPC port?"
+                ) from err
 
     def _reason(self) -> str:
         """Returns gRPC's own words on why there is no connection."""
@@ -182,7 +181,9 @@ class Channel:
                 f"{details}"
             )
         hint = f"; {_HINTS[code]}" if code in _HINTS else ""
-        return ServerError(f"{where}: {code.name}: {details}{hint}", code, details)
+        # TensorFlow adds the node of its graph, on lines of their own.
+        told = details.partition("\n\t [[")[0]
+        return ServerError(f"{where}: {code.name}: {told}{hint}", code, details)
 
     def close(self) -> None:
         """Ends the connection; calls under way fail."""

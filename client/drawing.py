@@ -101,7 +101,7 @@ def _draw_box(canvas: Pixels, instance: Instance, color: Color, line_px: int) ->
     top, left, bottom, right = instance.mask_box
     if bottom > top and right > left:
         corners = (left, top), (right - 1, bottom - 1)
-        cv2.rectangle(canvas, *corners, color, line_px, cv2.LINE_AA)
+        cv2.rectangle(canvas, *corners, color, line_px)
 
 
 def _draw_label(

@@ -13,7 +13,7 @@ from typing import Any, Union
 import numpy as np
 
 from client.errors import ImageError
-from client.image_header import FORMATS, Header, read_header
+from client.image_header import FORMATS, SIDEWAYS, UPRIGHT, Header, read_header
 
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 ImageSource = Union[str, "PathLike[str]", bytes, bytearray, memoryview, Pixels]
@@ -43,7 +43,7 @@ class Picture:
         """
         if self.pixels is not None:
             return self.pixels
-        return _decode(self.encoded or b"", self.name)
+        return _decode(self.encoded or b"", self.name, UPRIGHT)
 
 
 def load_picture(source: ImageSource, max_pixels: int | None = None) -> Picture:
@@ -91,7 +91,9 @@ def _from_file(data: bytes, name: str, max_pixels: int | None) -> Picture:
         return Picture(name, header.seen_size, encoded=data)
     if not header.complete:
         raise ImageError(f"{name}: the {header.format} file is cut off")
-    pixels = _decode(data, name)
+    # OpenCV turns TIFFs in any case, and of the rest some or all with its releases.
+    turned = header.format == "TIFF"
+    pixels = _decode(data, name, UPRIGHT if turned else header.orientation)
     if pixels.shape[:2] != header.seen_size:
         raise ImageError(
             f"{name}: the header says {_by(header.seen_size)} pixels, the picture has "
@@ -126,12 +128,13 @@ def _check_size(size: tuple[int, int], name: str, max_pixels: int | None) -> Non
         )
 
 
-def _decode(data: bytes, name: str) -> Pixels:
-    """Decodes to 8-bit RGB as people see it: EXIF applied, alpha dropped."""
+def _decode(data: bytes, name: str, orientation: int) -> Pixels:
+    """Decodes to 8-bit RGB and turns it as people see it; alpha is dropped."""
     import cv2  # slow to import, and most pictures go out as they are
 
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     try:
-        bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        bgr = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as err:
         raise ImageError(f"{name}: the picture is damaged: {err.err}") from err
     if bgr is None:
@@ -139,7 +142,24 @@ def _decode(data: bytes, name: str) -> Pixels:
             f"{name}: the picture is damaged, or stored in a way that OpenCV "
             f"{cv2.__version__} does not read"
         )
-    return np.ascontiguousarray(bgr[..., ::-1])
+    return np.ascontiguousarray(_turn(bgr, orientation)[..., ::-1])
+
+
+def _turn(pixels: Pixels, orientation: int) -> Pixels:
+    """Turns stored pixels as people see them.
+
+    Args:
+        pixels: uint8[H, W, 3].
+        orientation: EXIF's: 1 none, 2 mirrored, 3 half a turn, 4 upside down, 5 and 7
+            transposed along either diagonal, 6 and 8 a quarter turn right and left.
+    """
+    if orientation in SIDEWAYS:
+        pixels = pixels.transpose(1, 0, 2)
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    return pixels
 
 
 def _by(size: tuple[int, ...]) -> str:

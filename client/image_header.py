@@ -28,7 +28,12 @@ _END_OF_IMAGE = b"\xff\xd9"
 _APP1 = 0xE1
 # Markers without a length: TEM, RST0..RST7, SOI.
 _STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})
+# Huffman codes have a bit at least, and every block of 8 x 8 pixels has a code.
+_JPEG_PIXELS_PER_BYTE = 8 * 64
+_GIF_EXTENSION = 0x21
+_GIF_FRAME = 0x2C
 _BITMAPINFOHEADER = 40
+_BMP_HEADERS = frozenset({12, 16, 40, 52, 56, 64, 108, 124})  # bytes, by version
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,12 @@ def _read_jpeg(data: bytes) -> Header:
     if frame is None:
         raise ValueError("the JPEG header has no size")
     bits, height, width = frame
+    if height * width > len(data) * _JPEG_PIXELS_PER_BYTE:
+        # Decoders would not mind: they paint grey what they miss.
+        raise ValueError(
+            f"the JPEG header promises {width} x {height} pixels, more than "
+            f"{len(data):,} bytes can hold"
+        )
     return Header(
         "JPEG",
         height,
@@ -128,12 +139,28 @@ def _read_png(data: bytes) -> Header:
 
 
 def _read_gif(data: bytes) -> Header:
-    width, height = struct.unpack_from("<HH", data, 6)
-    return Header("GIF", height, width, plain=True)
+    width, height, flags = struct.unpack_from("<HHB", data, 6)
+    position = 13 + _color_table_bytes(flags)
+    while struct.unpack_from("B", data, position) == (_GIF_EXTENSION,):
+        position += 2
+        while length := struct.unpack_from("B", data, position)[0]:
+            position += 1 + length
+        position += 1
+    separator, *frame = struct.unpack_from("<BHHHH", data, position)
+    if separator != _GIF_FRAME:
+        raise ValueError("the GIF has no picture")
+    # TensorFlow returns the first frame alone, whatever it is part of.
+    return Header("GIF", height, width, plain=frame == [0, 0, width, height])
 
 
-def _read_bmp(data: bytes) -> Header:
-    (header_bytes,) = struct.unpack_from("<I", data, 14)
+def _color_table_bytes(flags: int) -> int:
+    return 3 * 2 ** ((flags & 7) + 1) if flags & 0x80 else 0
+
+
+def _read_bmp(data: bytes) -> Header | None:
+    header_bytes = int.from_bytes(data[14:18], "little")
+    if header_bytes not in _BMP_HEADERS:  # two letters are no proof
+        return None
     if header_bytes < _BITMAPINFOHEADER:
         width, height = struct.unpack_from("<HH", data, 18)
         return Header("BMP", height, width)

@@ -248,6 +248,18 @@ def test_other_errors_are_not_retried(server, connect, code):
     assert connected.predict(RGB).instances
 
 
+def test_graph_nodes_are_left_out_of_the_text(server, connect, monkeypatch):
+    def fail(request, context):
+        context.abort(grpc.StatusCode.INVALID_ARGUMENT, "bad PNG\n\t [[{{node map}}]]")
+
+    connected = connect()
+    monkeypatch.setattr(server, "_size", fail)
+    with pytest.raises(ServerError) as caught:
+        connected.predict(RGB)
+    assert str(caught.value).endswith("INVALID_ARGUMENT: bad PNG")
+    assert "node map" in caught.value.details
+
+
 def test_deadline(server, connect):
     connected = connect()
     server.delay_s = 0.5

@@ -1,0 +1,230 @@
+"""`python -m client`: annotations and overlays for files and folders of pictures."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+
+from client.batch import Job, Output, Summary, find_jobs, run
+from client.client import Client
+from client.errors import ClientError
+from client.local_server import LocalServer
+
+DONE, FAILED, INTERRUPTED = 0, 1, 130
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Returns the parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m client",
+        description="Finds instances in pictures with a served Mask R-CNN.",
+    )
+    parser.add_argument(
+        "images", nargs="+", type=Path, metavar="IMAGE", help="a picture or a folder"
+    )
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
+        "--server",
+        default="localhost:8500",
+        metavar="HOST:PORT",
+        help="gRPC address of the server (default: %(default)s)",
+    )
+    where.add_argument(
+        "--model",
+        type=Path,
+        metavar="DIR",
+        help="serve this exported model for the run, no server needed",
+    )
+    parser.add_argument(
+        "--model-name",
+        metavar="NAME",
+        help="name on the server (default: mask_rcnn, or the folder's with --model)",
+    )
+    parser.add_argument(
+        "--model-version", type=int, metavar="N", help="default: the newest"
+    )
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="inference config, JSON"
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path("predictions"),
+        metavar="DIR",
+        help="where results go (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--draw", action="store_true", help="write overlay pictures too"
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace earlier results"
+    )
+    parser.add_argument(
+        "--in-flight",
+        type=_positive,
+        default=4,
+        metavar="N",
+        help="requests under way at a time (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        default=60.0,
+        metavar="SECONDS",
+        help="for each picture, retries included (default: %(default)g)",
+    )
+    parser.add_argument(
+        "--debug", action="store_true", help="show tracebacks and more log"
+    )
+    return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected >= 1, got {number}")
+    return number
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the command line and returns its exit code."""
+    args = build_parser().parse_args(argv)
+    # OpenCV writes to the log what our own errors say better.
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+    logging.basicConfig(
+        level=logging.DEBUG if args.debug else logging.WARNING,
+        format="%(levelname)s: %(message)s",
+        stream=sys.stderr,
+    )
+    try:
+        return _predict(args)
+    except ClientError as err:
+        if args.debug:
+            raise
+        print(f"error: {err}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _predict(args: argparse.Namespace) -> int:
+    from client.config import InferenceConfig  # after --help, which needs no pydantic
+
+    jobs = find_jobs(args.images, args.output)
+    output = Output(args.output, overlays=args.draw, overwrite=args.overwrite)
+    output.check(jobs)
+    config = None if args.config is None else InferenceConfig.load(args.config)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_end_on_terminate())
+        address, name = args.server, args.model_name or "mask_rcnn"
+        if args.model is not None:
+            print(f"starting a server for {args.model}", file=sys.stderr)
+            server = LocalServer(args.model, model_name=args.model_name)
+            stack.enter_context(server)
+            address, name = server.address, server.model_name
+        client = Client(
+            address,
+            config=config,
+            model_name=name,
+            version=args.model_version,
+            timeout_s=args.timeout,
+        )
+        stack.enter_context(client)
+        is_stopped = stack.enter_context(_stop_on_interrupt())
+        tell = stack.enter_context(_progress(len(jobs)))
+        summary = run(
+            client,
+            jobs,
+            output,
+            in_flight=args.in_flight,
+            is_stopped=is_stopped,
+            tell=tell,
+        )
+    print(json.dumps(summary.to_json(args.output), ensure_ascii=False))
+    _print_summary(summary, len(jobs), args.output)
+    if is_stopped():
+        return INTERRUPTED
+    return FAILED if summary.failed else DONE
+
+
+def _print_summary(summary: Summary, pictures: int, output: Path) -> None:
+    rate = summary.done / summary.seconds if summary.seconds else 0.0
+    print(
+        f"{summary.done} of {pictures} pictures done, {len(summary.failed)} failed, "
+        f"{summary.instances} instances, {summary.seconds:.1f} s "
+        f"({rate:.1f} pictures/s) -> {output}",
+        file=sys.stderr,
+    )
+
+
+@contextlib.contextmanager
+def _stop_on_interrupt() -> Iterator[Callable[[], bool]]:
+    """Lets the first Ctrl-C finish what has been sent; the second ends at once."""
+    stopped = False
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        nonlocal stopped
+        if stopped:
+            raise KeyboardInterrupt
+        stopped = True
+        print("finishing what has been sent; Ctrl-C again to quit", file=sys.stderr)
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield lambda: stopped
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextlib.contextmanager
+def _end_on_terminate() -> Iterator[None]:
+    """Turns SIGTERM into an ordinary end, so that a server of ours is stopped too."""
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextlib.contextmanager
+def _progress(total: int) -> Iterator[Callable[[Job, str | None], None]]:
+    """Tells of each picture: a bar on a terminal, else only what failed."""
+    if not sys.stderr.isatty():
+        yield _tell_failure
+        return
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
+        task = progress.add_task("pictures", total=total)
+
+        def tell(_job: Job, error: str | None) -> None:
+            if error:
+                console.print(f"failed: {error}", markup=False, soft_wrap=True)
+            progress.advance(task)
+
+        yield tell
+
+
+def _tell_failure(_job: Job, error: str | None) -> None:
+    if error:
+        print(f"failed: {error}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

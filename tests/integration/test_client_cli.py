@@ -1,0 +1,280 @@
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from client.__main__ import build_parser, main
+from client.local_server import LocalServer
+from formats import ProjectMeta, read_bitmap
+from tests.fake_server import FakeServer, disc, model_info
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def server():
+    server = FakeServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """street.jpg, a folder with two pictures, one of them broken, and a text."""
+    folder = tmp_path / "pictures"
+    (folder / "inner").mkdir(parents=True)
+    Image.new("RGB", (80, 40), (9, 99, 199)).save(tmp_path / "street.jpg")
+    Image.new("RGB", (60, 30)).save(folder / "a.png")
+    stream = io.BytesIO()
+    Image.new("RGB", (50, 20)).save(stream, "WEBP")
+    (folder / "inner" / "no_extension").write_bytes(stream.getvalue())
+    (folder / "broken.jpg").write_bytes(b"")
+    (folder / "notes.txt").write_text("BMW")
+    return tmp_path
+
+
+def run(server, *args):
+    return main([*map(str, args), "--server", server.address])
+
+
+def test_annotations_and_overlays(server, pictures, capsys):
+    out = pictures / "out"
+    assert run(server, pictures / "street.jpg", "--output", out, "--draw") == 0
+    assert {p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file()} == {
+        "meta.json",
+        "ann/street.jpg.json",
+        "overlay/street.jpg.png",
+    }
+    meta = ProjectMeta.from_json(json.loads((out / "meta.json").read_text()))
+    assert [c.title for c in meta.classes] == ["bg", "cat", "dog"]
+    assert [t.name for t in meta.tags] == ["confidence"]
+    annotation = json.loads((out / "ann/street.jpg.json").read_text())
+    mask, origin = read_bitmap(annotation["objects"][0]["bitmap"])
+    assert origin == (10, 10)
+    assert np.array_equal(mask, disc(20, 30))
+    with Image.open(out / "overlay/street.jpg.png") as overlay:
+        assert overlay.size == (80, 40)
+    printed = capsys.readouterr()
+    summary = json.loads(printed.out)
+    assert summary["done"] == 1
+    assert summary["instances"] == 2
+    assert "1 of 1 pictures done, 0 failed, 2 instances" in printed.err
+
+
+def test_folder_with_a_bad_file(server, pictures, capsys):
+    out = pictures / "out"
+    config = pictures / "inference.json"
+    config.write_text(json.dumps({"mode": {"name": "full_image"}}))
+    code = run(server, pictures / "pictures", "--output", out, "--config", config)
+    assert code == 1
+    assert {p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file()} == {
+        "meta.json",
+        "ann/a.png.json",
+        "ann/inner/no_extension.json",
+    }
+    printed = capsys.readouterr()
+    (failure,) = json.loads(printed.out)["failed"]
+    assert failure["picture"].endswith("broken.jpg")
+    assert "failed: " in printed.err
+    assert "empty file" in printed.err
+    annotation = json.loads((out / "ann/a.png.json").read_text())
+    assert annotation["objects"][0]["classTitle"] == "cat_maskrcnn"
+
+
+def test_earlier_results_stay(server, pictures, capsys):
+    out, picture = pictures / "out", pictures / "street.jpg"
+    assert run(server, picture, "--output", out) == 0
+    before = (out / "ann/street.jpg.json").read_bytes()
+    assert run(server, picture, "--output", out) == 1
+    assert "expected no earlier results, got 2 files" in capsys.readouterr().err
+    server.change = lambda outputs: outputs | {"num_detections": np.zeros(1, np.int32)}
+    assert (out / "ann/street.jpg.json").read_bytes() == before
+    assert run(server, picture, "--output", out, "--overwrite") == 0
+    assert (out / "ann/street.jpg.json").read_bytes() != before
+
+
+def test_same_names_are_refused(server, pictures, capsys):
+    (pictures / "street.jpg").rename(pictures / "a.png")
+    assert run(server, pictures / "a.png", pictures / "pictures") == 1
+    assert "got a.png twice" in capsys.readouterr().err
+    assert not server.requests
+
+
+def test_a_picture_named_twice_is_done_once(server, pictures, capsys):
+    picture = pictures / "street.jpg"
+    again = pictures / "pictures" / ".." / "street.jpg"
+    assert run(server, picture, again, "--output", pictures / "out") == 0
+    assert json.loads(capsys.readouterr().out)["done"] == 1
+
+
+def test_results_within_the_folder_are_no_pictures(server, pictures, capsys):
+    (pictures / "pictures" / "broken.jpg").unlink()
+    args = [pictures, "--output", pictures / "out", "--draw", "--overwrite"]
+    for _ in range(2):
+        assert run(server, *args) == 0
+        assert json.loads(capsys.readouterr().out)["done"] == 3
+
+
+def test_errors_before_any_picture(server, pictures, capsys):
+    picture = pictures / "street.jpg"
+    config = pictures / "c.json"
+    config.write_text('{"mode": {"name": "roi"}}')
+    assert run(server, picture, "--config", config) == 1
+    assert (
+        f'error: {config}: mode: the mode "roi" is not supported yet; use "full_image"'
+    ) in capsys.readouterr().err
+    assert run(server, pictures / "pictures" / "inner" / "..", "--model-name", "x") == 1
+    assert "NOT_FOUND" in capsys.readouterr().err
+    empty = pictures / "empty"
+    empty.mkdir()
+    assert run(server, empty) == 1
+    assert "at least one picture" in capsys.readouterr().err
+    assert run(server, pictures / "missing.jpg", "--output", pictures / "o") == 1
+    assert "No such file" in capsys.readouterr().err
+
+
+def test_output_that_cannot_be_written(server, pictures, capsys):
+    (pictures / "out").write_text("a file")
+    code = run(server, pictures / "street.jpg", "--output", pictures / "out")
+    assert code == 1
+    assert "error: " in capsys.readouterr().err
+
+
+def test_usage():
+    with pytest.raises(SystemExit) as caught:
+        build_parser().parse_args(["a.jpg", "--server", "x:1", "--model", "y"])
+    assert caught.value.code == 2
+    with pytest.raises(SystemExit):
+        build_parser().parse_args(["a.jpg", "--in-flight", "0"])
+
+
+def test_program_without_tensorflow(server, pictures):
+    code = (
+        "import sys; from client.__main__ import main\n"
+        "code = main(sys.argv[1:])\n"
+        "assert not {'tensorflow', 'keras'} & set(sys.modules)\n"
+        "raise SystemExit(code)"
+    )
+    args = [pictures / "street.jpg", "--server", server.address, "--draw"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, args), "--output", pictures / "out"],
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+
+
+def test_first_interrupt_finishes_what_was_sent(server, pictures):
+    folder = pictures / "many"
+    folder.mkdir()
+    for number in range(40):
+        Image.new("RGB", (20, 20)).save(folder / f"{number:02}.png")
+    server.delay_s = 0.3
+    out = pictures / "out"
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "client", str(folder), "--server", server.address),
+            *("--output", str(out), "--in-flight", "2"),
+        ],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    while not list(out.glob("ann/*.json")):
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert b"finishing what has been sent" in stderr
+    written = list(out.glob("ann/*.json"))
+    assert json.loads(stdout)["done"] == len(written) < 40
+    assert all(json.loads(path.read_text())["size"]["width"] == 20 for path in written)
+
+
+FAKE_PROGRAM = f"""
+import argparse, pathlib, signal, sys, threading
+sys.path.insert(0, {str(ROOT)!r})
+from tests.fake_server import FakeServer
+parser = argparse.ArgumentParser()
+for name in ("model-base-path", "model-name", "host", "port", "rest-api-port"):
+    parser.add_argument("--" + name)
+args = parser.parse_args()
+base = pathlib.Path(args.model_base_path)
+versions = sorted(int(p.name) for p in base.iterdir() if p.is_dir())
+print("serving", base, versions)
+if (base / str(versions[-1]) / "bad").exists():
+    print("cannot load the model", file=sys.stderr)
+    sys.exit(3)
+server = FakeServer(args.port, args.model_name)
+server.versions = versions
+done = threading.Event()
+signal.signal(signal.SIGTERM, lambda *_: done.set())
+done.wait()
+server.stop()
+"""
+
+
+@pytest.fixture
+def model(tmp_path, monkeypatch):
+    """A model folder with two versions, and a program that serves such folders."""
+    program = tmp_path / "program.py"
+    program.write_text(FAKE_PROGRAM)
+    command = (sys.executable, str(program))
+    monkeypatch.setattr("client.local_server.COMMAND", command)
+    for version in ("1", "2"):
+        (tmp_path / "shapes" / version).mkdir(parents=True)
+        (tmp_path / "shapes" / version / "saved_model.pb").touch()
+    return tmp_path / "shapes"
+
+
+def alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_model_folder(model, pictures, capsys):
+    args = [pictures / "street.jpg", "--model", model, "--output", pictures / "out"]
+    assert main([*map(str, args)]) == 0
+    assert "starting a server" in capsys.readouterr().err
+    assert (pictures / "out/ann/street.jpg.json").is_file()
+
+
+@pytest.mark.parametrize(("folder", "version"), [("", 2), ("1", 1)])
+def test_local_server_serves_and_stops(model, folder, version):
+    from client import Client
+
+    with LocalServer(model / folder) as server:
+        assert server.model_name == "shapes"
+        process = server._process
+        assert process is not None
+        with Client(server.address, model_name="shapes") as client:
+            assert client.model_version == version
+            assert client.info() == model_info()
+    assert not alive(process.pid)
+
+
+def test_local_server_that_fails(model, pictures, capsys):
+    (model / "2" / "bad").touch()
+    args = [pictures / "street.jpg", "--model", model, "--output", pictures / "out"]
+    assert main([*map(str, args)]) == 1
+    printed = capsys.readouterr().err
+    assert "the embedded server ended" in printed
+    assert "cannot load the model" in printed
+
+
+def test_folder_without_a_model(tmp_path, pictures, capsys):
+    assert main([str(pictures / "street.jpg"), "--model", str(pictures)]) == 1
+    assert "expected saved_model.pb, or version folders" in capsys.readouterr().err

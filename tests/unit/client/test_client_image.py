@@ -1,0 +1,271 @@
+import io
+import struct
+import zlib
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageOps
+
+from client import ImageError
+from client.image import load_picture
+from client.image_header import read_header
+
+ROWS, COLUMNS = np.mgrid[:30, :40]
+RGB = np.stack([ROWS * 8, COLUMNS * 6, (ROWS + COLUMNS) * 3], -1).astype(np.uint8)
+IMAGE = Image.fromarray(RGB)
+LOSSLESS = {"JPEG": {"quality": 100, "subsampling": 0}, "WEBP": {"lossless": True}}
+JPEG_NOISE = 6  # largest difference of two decoders, grey levels
+
+
+def encode(image, format, **options):
+    stream = io.BytesIO()
+    image.save(stream, format, **(LOSSLESS.get(format, {}) | options))
+    return stream.getvalue()
+
+
+def rotated(format, orientation):
+    if format == "TIFF":
+        return encode(IMAGE, format, tiffinfo={274: orientation})
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return encode(IMAGE, format, exif=exif.tobytes())
+
+
+def seen(data):
+    with Image.open(io.BytesIO(data)) as image:
+        return np.array(ImageOps.exif_transpose(image).convert("RGB"))
+
+
+def with_alpha(mode):
+    image = IMAGE.copy()
+    image.putalpha(128)
+    return image.convert(mode)
+
+
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + bytes(4)
+
+
+def huge_png(side=40_000):
+    header = struct.pack(">IIBBBBB", side, side, 16, 2, 0, 0, 0)
+    data = zlib.compress(bytes(1000))
+    parts = chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + parts
+
+
+PLAIN = {
+    "jpeg": encode(IMAGE, "JPEG"),
+    "grey jpeg": encode(IMAGE.convert("L"), "JPEG"),
+    "progressive jpeg": encode(IMAGE, "JPEG", progressive=True),
+    "cmyk jpeg": encode(IMAGE.convert("CMYK"), "JPEG"),
+    "upright jpeg": rotated("JPEG", 1),
+    "jpeg of unknown orientation": rotated("JPEG", 0),
+    "png": encode(IMAGE, "PNG"),
+    "grey png": encode(IMAGE.convert("L"), "PNG"),
+    "palette png": encode(IMAGE.convert("P"), "PNG"),
+    "bit png": encode(IMAGE.convert("1"), "PNG"),
+    "rgba png": encode(with_alpha("RGBA"), "PNG"),
+    "la png": encode(with_alpha("LA"), "PNG"),
+    "gif": encode(IMAGE.convert("P"), "GIF"),
+    "gif with a comment": encode(IMAGE.convert("P"), "GIF", comment=b"x" * 600),
+    "bmp": encode(IMAGE, "BMP"),
+}
+BMP = PLAIN["bmp"]
+# The sign of its height is all that tells a BMP stored from the top.
+TOP_DOWN = BMP[:22] + struct.pack("<i", -30) + BMP[26:]
+STRAIGHTENED = {
+    "palette bmp": encode(IMAGE.convert("P"), "BMP"),
+    "grey bmp": encode(IMAGE.convert("L"), "BMP"),
+    "bit bmp": encode(IMAGE.convert("1"), "BMP"),
+    "bmp from the top": TOP_DOWN,
+    "webp": encode(IMAGE, "WEBP"),
+    "lossy webp": encode(IMAGE, "WEBP", lossless=False),
+    "tiff": encode(IMAGE, "TIFF"),
+    "packed tiff": encode(IMAGE, "TIFF", compression="tiff_lzw"),
+}
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_goes_as_it_is(name):
+    picture = load_picture(PLAIN[name])
+    assert picture.encoded == PLAIN[name]
+    assert picture.pixels is None
+    assert picture.size == (30, 40)
+
+
+@pytest.mark.parametrize("name", STRAIGHTENED)
+def test_is_decoded_first(name):
+    picture = load_picture(STRAIGHTENED[name])
+    assert picture.encoded is None
+    assert picture.size == (30, 40)
+    expected = seen(STRAIGHTENED[name]).astype(int)
+    limit = JPEG_NOISE if name == "lossy webp" else 0
+    assert np.abs(picture.rgb() - expected).max() <= limit
+
+
+@pytest.mark.parametrize("orientation", range(2, 9))
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_orientation(format, orientation):
+    data = rotated(format, orientation)
+    picture = load_picture(data)
+    expected = seen(data)
+    assert picture.size == expected.shape[:2]
+    assert picture.encoded is None
+    limit = JPEG_NOISE if format == "JPEG" else 0
+    assert np.abs(picture.rgb() - expected.astype(int)).max() <= limit
+
+
+def test_alpha_is_dropped():
+    picture = load_picture(encode(with_alpha("RGBA"), "WEBP", exact=True))
+    assert np.array_equal(picture.rgb(), RGB)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tiff"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_16_bit_keeps_its_upper_half(suffix, channels):
+    deep = (ROWS * 2000 + COLUMNS).astype(np.uint16)
+    deep = np.repeat(deep[..., None], channels, -1)
+    picture = load_picture(cv2.imencode(suffix, deep)[1].tobytes())
+    assert picture.encoded is None
+    # TIFF of three channels is rounded instead.
+    limit = 1 if (suffix, channels) == (".tiff", 3) else 0
+    assert np.abs(picture.rgb() - (deep >> 8).astype(int)).max() <= limit
+
+
+@pytest.mark.skipif(
+    not hasattr(cv2, "IMREAD_COLOR_RGB"), reason="OpenCV before 4.11 has no GIF"
+)
+def test_gif_with_a_first_frame_that_is_a_part():
+    data = PLAIN["gif"]
+    data = data[:6] + struct.pack("<HH", 60, 50) + data[10:]
+    picture = load_picture(data)
+    assert picture.encoded is None
+    assert picture.rgb().shape == (50, 60, 3)
+    assert np.array_equal(picture.rgb()[:30, :40], seen(PLAIN["gif"]))
+
+
+def test_arrays():
+    assert load_picture(RGB).pixels is RGB
+    assert np.array_equal(load_picture(encode(IMAGE, "PNG")).rgb(), RGB)
+
+
+@pytest.mark.parametrize(
+    ("array", "got"),
+    [
+        (RGB.astype(float), r"float64 \[30, 40, 3\]"),
+        (RGB[0], r"uint8 \[40, 3\]"),
+        (RGB[..., :2], r"uint8 \[30, 40, 2\]"),
+        (RGB[None], r"uint8 \[1, 30, 40, 3\]"),
+    ],
+)
+def test_other_arrays(array, got):
+    with pytest.raises(ImageError, match=got):
+        load_picture(array)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "empty file"),
+        (b"hello world", "expected JPEG, PNG, GIF, BMP, WebP or TIFF, got a file"),
+        (b"BM is no bitmap, yet", "expected JPEG"),
+        (b"RIFF....WAVEfmt ", "expected JPEG"),
+        (b"RIFF....WEBPVP9 ....", "makes no sense"),
+        (PLAIN["jpeg"][:30], "cut off"),
+        (PLAIN["png"][:20], "does not start with|cut off"),
+        (PLAIN["gif"][:8], "cut off"),
+        (PLAIN["bmp"][:24], "cut off"),
+        (STRAIGHTENED["webp"][:24], "cut off"),
+        (STRAIGHTENED["tiff"][:6], "cut off|no size"),
+        (rotated("JPEG", 6)[:-200], "cut off"),
+        (rotated("PNG", 6)[:-20], "cut off"),
+        (STRAIGHTENED["webp"][:-20], "cut off"),
+        (STRAIGHTENED["tiff"][:1000], "cut off|damaged"),
+        (STRAIGHTENED["palette bmp"][:200], "damaged"),
+        (encode(Image.new("F", (4, 4)), "TIFF"), "does not read"),
+    ],
+)
+def test_bad_files(data, message, capfd):
+    with pytest.raises(ImageError, match=message):
+        load_picture(data).rgb()
+    capfd.readouterr()
+
+
+def test_size_is_checked_before_decoding():
+    with pytest.raises(ImageError, match=r"1,600,000,000 \(40000 x 40000\)") as caught:
+        load_picture(huge_png(), max_pixels=100_000_000)
+    assert "at most 100,000,000 pixels" in str(caught.value)
+    with pytest.raises(ImageError, match="damaged"):
+        load_picture(huge_png())
+    load_picture(RGB, max_pixels=1200)
+    with pytest.raises(ImageError, match="at most 1,199"):
+        load_picture(RGB, max_pixels=1199)
+
+
+def test_lying_header(capfd):
+    data = rotated("PNG", 6)
+    header = b"IHDR" + struct.pack(">II", 3000, 3000) + data[24:29]
+    data = data[:12] + header + struct.pack(">I", zlib.crc32(header)) + data[33:]
+    with pytest.raises(ImageError, match="damaged"):
+        load_picture(data)
+    capfd.readouterr()
+
+
+def test_jpeg_header_that_promises_more_than_the_file_holds():
+    data = bytearray(PLAIN["jpeg"])
+    frame = data.index(b"\xff\xc0")
+    data[frame + 5 : frame + 9] = struct.pack(">HH", 9000, 9000)
+    with pytest.raises(ImageError, match="promises 9000 x 9000 pixels, more than"):
+        load_picture(bytes(data))
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_smallest_jpegs_are_no_lie(progressive):
+    flat = Image.new("L", (2000, 2000), 128)
+    data = encode(flat, "JPEG", quality=1, optimize=True, progressive=progressive)
+    assert load_picture(data).size == (2000, 2000)
+
+
+def test_empty_sizes():
+    gif = PLAIN["gif"]
+    with pytest.raises(ImageError, match="got 0 x 30 pixels"):
+        load_picture(gif[:6] + b"\0\0" + gif[8:])
+    with pytest.raises(ImageError, match="the GIF has no picture"):
+        load_picture(gif[:13] + bytes(900))
+    with pytest.raises(ImageError, match="got 40 x 0 pixels"):
+        load_picture(np.zeros((0, 40, 3), np.uint8))
+
+
+@pytest.mark.parametrize("kind", ["VP8 ", "VP8L", "VP8X"])
+def test_webp_sizes(kind):
+    files = {
+        "VP8 ": encode(IMAGE, "WEBP", lossless=False),
+        "VP8L": encode(IMAGE, "WEBP"),
+        "VP8X": rotated("WEBP", 1),
+    }
+    data = files[kind]
+    assert data[12:16] == kind.encode()
+    header = read_header(data)
+    assert header is not None
+    assert (header.height, header.width, header.orientation) == (30, 40, 1)
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.sampled_from(sorted(PLAIN | STRAIGHTENED)),
+    st.integers(0, 200),
+    st.lists(st.tuples(st.integers(0, 200), st.integers(0, 255)), max_size=4),
+)
+def test_damaged_headers_raise_nothing_else(name, length, changes):
+    data = bytearray((PLAIN | STRAIGHTENED)[name][:length])
+    for position, value in changes:
+        if position < len(data):
+            data[position] = value
+    try:
+        header = read_header(bytes(data))
+    except ValueError:
+        return
+    assert header is None or header.height >= 0
