@@ -3,10 +3,10 @@
     python benchmarks/bench_request.py [--weights w.h5 --config config.json]
         [--image FILE] [--backbone resnet101] [--requests 6]
 
-Exports the weights (seeded ones without --weights), serves them in a process of its own,
-and sends one picture (a generated one without --image) over gRPC: two warm-ups, then the
-counted requests, one after the other. Then runs the steps of the network one by one in
-this process. Prints JSON: seconds, bytes, MiB.
+Exports the weights (seeded ones without --weights), serves them in a process of its
+own, and sends one picture (a generated one without --image) over gRPC: two warm-ups,
+then the counted requests, one after the other. Then runs the steps of the network one
+by one in this process. Prints JSON: seconds, bytes, MiB.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ WARM_UPS = 2
 
 
 def main() -> int:
+    """Runs the command line; returns its exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--config", type=Path)
@@ -113,10 +114,12 @@ def _requests(base: Path, image: Path, count: int) -> dict[str, Any]:
 
 def _connect(make: Callable[..., Any], address: str) -> Any:
     """Connects once the server has loaded the model."""
+    from client.errors import ClientError
+
     for _ in range(120):
         try:
             return make(address)
-        except Exception:
+        except ClientError:
             time.sleep(1)
     return make(address)
 

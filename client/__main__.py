@@ -17,6 +17,7 @@ from client.batch import Job, Output, Summary, find_jobs, run
 from client.client import Client
 from client.errors import ClientError
 from client.local_server import LocalServer
+from serving.siblings import SiblingError, check_siblings
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 
@@ -105,8 +106,9 @@ def main(argv: list[str] | None = None) -> int:
         stream=sys.stderr,
     )
     try:
+        check_siblings("client")
         return _predict(args)
-    except ClientError as err:
+    except (ClientError, SiblingError) as err:
         if args.debug:
             raise
         print(f"error: {err}", file=sys.stderr)

@@ -22,6 +22,8 @@ Rect = tuple[int, int, int, int]
 
 MASK_OPACITY = 0.42
 LABEL_OPACITY = 0.88
+LABELS_SHARE = 0.15
+"""Of the picture that labels may cover; the most confident instances get theirs."""
 GOLDEN_RATIO = 0.618034
 """Step of the hue between classes without a colour: no two of them come close."""
 
@@ -52,8 +54,11 @@ def draw_instances(
     for instance in order:
         _draw_box(canvas, instance, palette[instance.class_id], line_px)
     taken: list[Rect] = []
+    allowed = LABELS_SHARE * canvas.shape[0] * canvas.shape[1]
     for instance in sorted(instances, key=lambda i: -i.score):
         _draw_label(canvas, instance, palette[instance.class_id], font, taken)
+        if sum(_rect_area(rect) for rect in taken) > allowed:
+            break
     return canvas
 
 
@@ -107,14 +112,17 @@ def _draw_box(canvas: Pixels, instance: Instance, color: Color, line_px: int) ->
 def _draw_label(
     canvas: Pixels, instance: Instance, color: Color, font: Font, taken: list[Rect]
 ) -> None:
-    """Writes class and score beside the box; `taken` are labels written before."""
+    """Writes class and score where no label is yet; `taken` are those written."""
     height, width = canvas.shape[:2]
     pad = max(2, font.line_px // 5)
     score = f" {instance.score:.2f}"
     text = _shorten(instance.class_name, score, font, width - 2 * pad)
     size = (min(font.width(text) + 2 * pad, width), min(font.line_px + 2, height))
-    left, top, right, bottom = _place(instance.mask_box, size, (width, height), taken)
-    taken.append((left, top, right, bottom))
+    place = _place(instance.mask_box, size, (width, height), taken)
+    if place is None:
+        return
+    taken.append(place)
+    left, top, right, bottom = place
     part = canvas[top:bottom, left:right]
     part[:] = _blend(part, color, LABEL_OPACITY)
     font.draw(canvas, text, left + pad, top + 1, _ink_on(color))
@@ -135,8 +143,10 @@ def _place(
     size: tuple[int, int],
     canvas: tuple[int, int],
     taken: Sequence[Rect],
-) -> Rect:
+) -> Rect | None:
     """Returns where a label goes: at the box, in the picture, on no other label.
+
+    None where there is no such place.
 
     Args:
         box: (top, left, bottom, right) of the instance.
@@ -155,7 +165,11 @@ def _place(
         y = min(max(corner[1], 0), canvas[1] - size[1])
         places.append((x, y, x + size[0], y + size[1]))
     free = (p for p in places if not any(_overlap(p, other) for other in taken))
-    return next(free, places[0])
+    return next(free, None)
+
+
+def _rect_area(rect: Rect) -> int:
+    return (rect[2] - rect[0]) * (rect[3] - rect[1])
 
 
 def _overlap(a: Rect, b: Rect) -> bool:

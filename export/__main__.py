@@ -129,7 +129,8 @@ def _run(args: argparse.Namespace) -> int:
             return _inspect(options)
         import tensorflow as tf
 
-        tf.get_logger().setLevel(logging.ERROR)
+        for noisy in (tf.get_logger(), logging.getLogger("absl")):
+            noisy.setLevel(logging.ERROR)
         from export.pipeline import export_model
 
         print(export_model(options))
