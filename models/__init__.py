@@ -1,1 +1,25 @@
 """Mask R-CNN on Keras 3 with TensorFlow, its weights and its preprocessing."""
+
+from models.checkpoint import (
+    Checkpoint,
+    inspect_checkpoint,
+    load_network,
+    load_weights,
+    save_weights,
+)
+from models.config import Architecture, ModelConfig, from_matterport, preset
+from models.errors import ModelConfigError, WeightsError
+
+__all__ = [
+    "Architecture",
+    "Checkpoint",
+    "ModelConfig",
+    "ModelConfigError",
+    "WeightsError",
+    "from_matterport",
+    "inspect_checkpoint",
+    "load_network",
+    "load_weights",
+    "preset",
+    "save_weights",
+]
