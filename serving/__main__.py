@@ -86,6 +86,7 @@ def _options(args: argparse.Namespace) -> ServerOptions:
         rest_api_port=args.rest_api_port or None,
         max_concurrent_requests=args.max_concurrent_requests,
         max_queued_requests=args.max_queued_requests,
+        max_batch_size=args.max_batch_size,
         grpc_max_threads=args.grpc_max_threads,
         rest_api_timeout_s=args.rest_api_timeout_in_ms / 1000,
         rest_api_max_body_bytes=args.rest_api_max_body_bytes,

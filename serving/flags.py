@@ -128,6 +128,12 @@ def _add_load_flags(group: argparse._ArgumentGroup) -> None:
             ServerOptions.max_queued_requests,
         ),
         (
+            "max-batch-size",
+            "rows of a request that run at once; more run in parts",
+            _positive,
+            ServerOptions.max_batch_size,
+        ),
+        (
             "grpc-max-threads",
             "gRPC threads beside those of waiting and running requests",
             _positive,

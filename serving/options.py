@@ -21,6 +21,7 @@ class ServerOptions:
         rest_api_port: REST port, 0 for any free one, None for no REST.
         max_concurrent_requests: how many requests run the model at once.
         max_queued_requests: how many more may wait; others get UNAVAILABLE.
+        max_batch_size: rows of a request that run at once; more run in parts.
         grpc_max_threads: gRPC threads beside those that run or wait for the model.
         rest_api_timeout_s: bound of a REST Predict call.
         rest_api_max_body_bytes: largest REST body.
@@ -40,6 +41,7 @@ class ServerOptions:
     rest_api_port: int | None = 8501
     max_concurrent_requests: int = _CPUS
     max_queued_requests: int = 64
+    max_batch_size: int = 8
     grpc_max_threads: int = 4 * _CPUS
     rest_api_timeout_s: float = 30.0
     rest_api_max_body_bytes: int = 2**28
@@ -56,6 +58,7 @@ class ServerOptions:
         for name, least in (
             ("max_concurrent_requests", 1),
             ("max_queued_requests", 0),
+            ("max_batch_size", 1),
             ("grpc_max_threads", 1),
             ("poll_wait_s", 0),
         ):

@@ -121,6 +121,7 @@ class EmbeddedServer:
         options = self._options
         model = SessionModel(
             path,
+            max_batch_size=options.max_batch_size,
             intra_op_threads=options.intra_op_threads,
             inter_op_threads=options.inter_op_threads,
         )

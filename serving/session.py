@@ -8,6 +8,7 @@ imports TensorFlow.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -31,9 +32,16 @@ class SessionModel:
     """
 
     def __init__(
-        self, path: Path, *, intra_op_threads: int = 0, inter_op_threads: int = 0
+        self,
+        path: Path,
+        *,
+        max_batch_size: int,
+        intra_op_threads: int = 0,
+        inter_op_threads: int = 0,
     ) -> None:
         """Loads a version directory; 0 threads leaves the choice to TensorFlow.
+
+        A request of more than `max_batch_size` rows runs in parts.
 
         Raises:
             ServingError: the directory holds no SavedModel that TensorFlow can load.
@@ -47,6 +55,7 @@ class SessionModel:
             intra_op_parallelism_threads=intra_op_threads,
             inter_op_parallelism_threads=inter_op_threads,
         )
+        self._max_batch_size = max_batch_size
         self._session = tf.compat.v1.Session(graph=tf.Graph(), config=config)
         try:
             meta_graph = tf.compat.v1.saved_model.loader.load(
@@ -72,7 +81,7 @@ class SessionModel:
         fetches: Sequence[str],
         timeout_s: float | None,
     ) -> list[Array]:
-        """Runs the graph once.
+        """Runs the graph, over `max_batch_size` rows at a time.
 
         Args:
             feeds: checked arrays by tensor name.
@@ -85,11 +94,34 @@ class SessionModel:
         Raises:
             ServingError: what the graph refused, with TensorFlow's code and text.
         """
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        batched = all(array.ndim for array in feeds.values())
+        rows = (
+            max((len(array) for array in feeds.values()), default=0) if batched else 0
+        )
+        if rows <= self._max_batch_size:
+            return self._run_once(feeds, fetches, deadline)
+        parts = [
+            self._run_once(
+                {
+                    name: array[start : start + self._max_batch_size]
+                    for name, array in feeds.items()
+                },
+                fetches,
+                deadline,
+            )
+            for start in range(0, rows, self._max_batch_size)
+        ]
+        return [_join(values, rows) for values in zip(*parts, strict=True)]
+
+    def _run_once(
+        self, feeds: Mapping[str, Array], fetches: Sequence[str], deadline: float | None
+    ) -> list[Array]:
         options = None
-        if timeout_s is not None:
+        if deadline is not None:
             # 0 would mean no limit.
-            timeout_ms = max(1, math.ceil(timeout_s * 1000))
-            options = tf.compat.v1.RunOptions(timeout_in_ms=timeout_ms)
+            left_ms = max(1, math.ceil((deadline - time.monotonic()) * 1000))
+            options = tf.compat.v1.RunOptions(timeout_in_ms=left_ms)
         try:
             values = self._session.run(list(fetches), dict(feeds), options=options)
         except tf.errors.OpError as err:
@@ -103,6 +135,32 @@ class SessionModel:
     def close(self) -> None:
         """Frees the session and the variables it holds."""
         self._session.close()
+
+
+def _join(parts: Sequence[Array], rows: int) -> Array:
+    """Joins the values that one output has in the parts of a batch.
+
+    Raises:
+        ServingError: FAILED_PRECONDITION, the output has no row for each of the batch.
+    """
+    if any(part.ndim == 0 for part in parts):
+        raise ServingError(
+            grpc.StatusCode.FAILED_PRECONDITION,
+            "Batched output tensor has 0 dimensions",
+        )
+    try:
+        joined = np.concatenate(parts)
+    except ValueError as err:
+        raise ServingError(
+            grpc.StatusCode.FAILED_PRECONDITION,
+            f"Batched output tensors of the parts do not fit together: {err}",
+        ) from err
+    if len(joined) != rows:
+        raise ServingError(
+            grpc.StatusCode.FAILED_PRECONDITION,
+            f"Batched output tensor: expected {rows} rows, got {len(joined)}",
+        )
+    return joined
 
 
 def _from_op_error(err: tf.errors.OpError) -> ServingError:

@@ -43,7 +43,9 @@ def _start(started, base, *, wait=True, **options):
 
     options = {"port": 0, "rest_api_port": 0, "poll_wait_s": 0.02} | options
     server = EmbeddedServer(
-        ServerOptions(model_base_path=base, host="127.0.0.1", **options)
+        ServerOptions(
+            model_base_path=base, model_name="toy", host="127.0.0.1", **options
+        )
     )
     server.start()
     started.append(server)

@@ -10,7 +10,9 @@ import threading
 from pathlib import Path
 
 import grpc
+import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests.integration.serving_clients import TIMEOUT_S, Stubs, request, rest
 from tests.integration.toy_serving import is_running, wait_until
@@ -185,7 +187,9 @@ def program():
     ("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)]
 )
 def test_signals_drain_the_program(program, toy, release, number, code):
-    process = program(f"--model_base_path={toy}", "--port=0", "--rest-api-port=0")
+    process = program(
+        f"--model_base_path={toy}", "--model_name=toy", "--port=0", "--rest-api-port=0"
+    )
     address = process.popen.stdout.readline().strip()
     process.read_until("version 1 available")
     stubs = Stubs(int(address.removeprefix("127.0.0.1:")))
@@ -215,3 +219,25 @@ def test_a_taken_port_is_one_clear_error(program, toy, flag):
     assert last.startswith(f"error: cannot listen on 127.0.0.1:{port} for ")
     assert last.endswith(f"Choose another {flag}")
     assert "Traceback" not in stderr
+
+
+def test_a_large_request_runs_in_parts(serve, toy):
+    stubs = Stubs(serve(toy, max_batch_size=2).port)
+    a = np.arange(10, dtype=np.float32).reshape(5, 2)
+    whole = request("pair", a=a, b=np.arange(5))
+    whole.output_filter.extend(["a_out", "b_out"])
+    answer = stubs.prediction.Predict(whole, timeout=TIMEOUT_S)
+    np.testing.assert_array_equal(tf.make_ndarray(answer.outputs["a_out"]), a * 2)
+    assert list(answer.outputs["b_out"].int64_val) == [1, 2, 3, 4, 5]
+
+
+def test_parts_need_outputs_with_a_row_for_each(serve, toy, tmp_path):
+    stubs = Stubs(serve(toy, max_batch_size=2).port)
+    # Three runs of at most two rows: `done` has one row a run, `scalar` none.
+    for message, text in (
+        (request("touch", path=[str(tmp_path / "t").encode()] * 5), "expected 5 rows"),
+        (request("pair", a=np.zeros((5, 2), np.float32), b=np.arange(5)), "0 dimens"),
+    ):
+        with pytest.raises(grpc.RpcError, match=text) as caught:
+            stubs.prediction.Predict(message, timeout=TIMEOUT_S)
+        assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
