@@ -1,4 +1,4 @@
-"""Encoded pictures, whole, exotic and broken, byte by byte where no encoder has them."""
+"""Encoded pictures, whole, exotic and broken; by hand where no encoder has them."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 
 import cv2
@@ -156,10 +157,22 @@ def test_a_bmp_from_the_top_down_is_not_turned_over(decode):
     np.testing.assert_array_equal(decode(top_down + flipped.tobytes()), PICTURE)
 
 
-def test_an_8_bit_bmp_of_greys_has_its_pixels(decode):
-    np.testing.assert_array_equal(
-        decode(encode(GREY, "BMP")), np.dstack([GREY, GREY, GREY])
-    )
+@pytest.mark.parametrize("colors", [2, 200, 256])
+def test_an_8_bit_bmp_has_the_colours_of_its_palette(decode, colors):
+    flat = PILLOW.quantize(colors)
+    data = encode(flat, "BMP")
+    assert data[28] == 8
+    expected = np.asarray(flat.convert("RGB"))
+    np.testing.assert_array_equal(decode(data), expected)
+    np.testing.assert_array_equal(opencv(data), expected)
+    grey = encode(GREY, "BMP")
+    np.testing.assert_array_equal(decode(grey), np.dstack([GREY, GREY, GREY]))
+
+
+def test_a_bmp_with_the_usual_colour_masks_is_decoded(decode):
+    data = cv2.imencode(".bmp", RGBA[:, :, [2, 1, 0, 3]])[1].tobytes()
+    assert data[30] == 3, "OpenCV writes 32-bit files with masks"
+    np.testing.assert_array_equal(decode(data), PICTURE)
 
 
 def test_a_gif_has_pillows_pixels(decode):
@@ -175,7 +188,7 @@ def test_a_gif_has_pillows_pixels(decode):
         loop=0,
         comment=b"c" * 700,
     )
-    assert Image.open(__import__("io").BytesIO(animated)).n_frames == 3
+    assert Image.open(io.BytesIO(animated)).n_frames == 3
     np.testing.assert_array_equal(decode(animated), expected)
 
 
