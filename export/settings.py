@@ -154,10 +154,12 @@ def read_classes(text: str) -> tuple[str, ...]:
     """Reads class names from a flag: a file (JSON list or one a line) or "a,b,c".
 
     Raises:
-        ExportError: the file is not readable, or no list of names.
+        ExportError: the file is missing, not readable, or no list of names.
     """
     path = Path(text)
     if not path.is_file():
+        if path.suffix in {".txt", ".json"}:
+            raise ExportError(f"{path}: no such file of class names")
         return tuple(name.strip() for name in text.split(","))
     if path.suffix == ".json":
         try:
@@ -168,7 +170,7 @@ def read_classes(text: str) -> tuple[str, ...]:
             raise ExportError(f"{path}: expected a JSON list of class names")
         return tuple(names)
     try:
-        lines = path.read_text("utf-8").splitlines()
+        lines = path.read_text("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as err:
         raise ExportError(f"{path}: not readable as text: {err}") from err
     return tuple(line.strip() for line in lines if line.strip())
@@ -205,7 +207,10 @@ def _training(
         **training.model,
     }
     colors = {c.title: c.color for c in training.classes if c.color}
-    classes = mapped_classes(
-        training.class_title_to_idx, colors, architecture.num_classes
-    )
+    try:
+        classes = mapped_classes(
+            training.class_title_to_idx, colors, architecture.num_classes
+        )
+    except ExportError as err:
+        raise ExportError(f"{path}: {err}") from err
     return from_matterport(constants, architecture), classes
