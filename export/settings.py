@@ -72,14 +72,19 @@ class Settings:
     Attributes:
         config: the network.
         classes: in id order.
-        classes_assumed: no file or flag named the classes.
+        classes_from: the file or flag that named the classes; None if they are assumed.
         config_path: the config file that was read.
     """
 
     config: ModelConfig
     classes: tuple[ModelClass, ...]
-    classes_assumed: bool
+    classes_from: str | None
     config_path: Path | None
+
+    @property
+    def classes_assumed(self) -> bool:
+        """No file or flag named the classes."""
+        return self.classes_from is None
 
 
 class _InputSize(BaseModel):
@@ -131,12 +136,14 @@ def resolve(options: Options, checkpoint: Checkpoint) -> Settings:
     except (ConfigError, ModelConfigError) as err:
         named = path is not None and str(path) in str(err)
         raise ExportError(str(err) if named or not path else f"{path}: {err}") from err
+    classes_from = None if classes is None else str(path)
     if options.classes is not None:
         classes = named_classes(options.classes, architecture.num_classes)
+        classes_from = "--classes"
     return Settings(
         config=config,
         classes=classes or assumed_classes(architecture.num_classes),
-        classes_assumed=classes is None,
+        classes_from=classes_from,
         config_path=path,
     )
 
