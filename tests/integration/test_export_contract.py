@@ -265,14 +265,17 @@ def test_what_the_model_says_of_itself(saved_model_dir, small_checkpoint, loaded
     assert set(info.versions) == {"tensorflow", "keras", "maskrcnn_serving"}
 
 
-def test_no_detections_are_an_answer_of_zeros(small_checkpoint):
-    """A network that sees background everywhere."""
+@pytest.mark.parametrize("resize_mode", ["square", "pad64"])
+def test_no_detections_are_an_answer_of_zeros(small_checkpoint, resize_mode):
+    """A network that sees background everywhere, in the two ways that batches run."""
     from export.module import ServingModule
     from models.checkpoint import load_network
     from models.config import ModelConfig, preset
 
     architecture = preset("small", num_classes=3)
-    config = ModelConfig(architecture=architecture, min_dim=128, max_dim=128)
+    config = ModelConfig(
+        architecture=architecture, resize_mode=resize_mode, min_dim=128, max_dim=128
+    )
     network, _ = load_network(small_checkpoint, config)
     logits = network.layers["mrcnn_class_logits"]
     kernel, bias = logits.get_weights()
@@ -281,7 +284,7 @@ def test_no_detections_are_an_answer_of_zeros(small_checkpoint):
         name="blind",
         classes=tuple(contract.ModelClass(i, f"c{i}", "#000000") for i in range(3)),
         backbone="small",
-        input=contract.ModelInput(128, 128, "square", 10**8),
+        input=contract.ModelInput(128, 128, resize_mode, 10**8),
         mask_size=28,
         score_threshold=0.7,
         iou_threshold=0.3,

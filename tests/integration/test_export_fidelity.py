@@ -32,6 +32,8 @@ MIN_BOX_IOU = 0.98
 MIN_MASK_IOU = 0.97
 MIN_SHARE = 0.99
 """Near-tied scores may change places in the NMS with another library's last bit."""
+MIN_SHARE_OF_SET = 0.97
+"""A set has some hundred instances; one resize mode's defect loses most of its set."""
 
 pytestmark = [
     pytest.mark.shared,
@@ -47,17 +49,17 @@ class Count(NamedTuple):
     extra: int
 
 
-@pytest.fixture(scope="module", params=SETS)
-def counts(request, tmp_path_factory):
-    """One count a picture of a set."""
+@pytest.fixture(scope="module")
+def counts(tmp_path_factory):
+    """Set -> one count a picture."""
     from export.verify import SavedModel
 
-    name = request.param
-    model = SavedModel(saved(name, tmp_path_factory.mktemp(f"set_{name}")))
-    try:
-        return name, [compare(model, name, k) for k in range(PICTURES)]
-    finally:
+    found = {}
+    for name in SETS:
+        model = SavedModel(saved(name, tmp_path_factory.mktemp(f"set_{name}")))
+        found[name] = [compare(model, name, k) for k in range(PICTURES)]
         model.close()
+    return found
 
 
 def saved(name, folder):
@@ -160,11 +162,18 @@ def box_iou(a, b):
     return overlap / (np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2]) - overlap)
 
 
-def test_photographs_give_matterports_instances(counts, record_property):
-    name, pictures = counts
-    golden, same, extra = np.sum(pictures, axis=0)
-    record_property("set", f"{name}: {same} of {golden}, {extra} others")
-    print(f"set {name}: {pictures}")
-    assert golden > 50, "goldens without instances prove nothing"
-    assert same >= MIN_SHARE * golden, pictures
-    assert extra <= (1 - MIN_SHARE) * golden, pictures
+@pytest.mark.slow
+def test_photographs_give_matterports_instances(counts):
+    golden, same, extra = np.sum(list(counts.values()), axis=(0, 1))
+    assert golden > 500, "goldens without instances prove nothing"
+    assert same >= MIN_SHARE * golden, counts
+    assert extra <= (1 - MIN_SHARE) * golden, counts
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SETS)
+def test_no_set_falls_behind(counts, name, record_property):
+    golden, same, extra = np.sum(counts[name], axis=0)
+    record_property("instances", f"{same} of {golden}, {extra} others")
+    assert same >= MIN_SHARE_OF_SET * golden, counts[name]
+    assert extra <= (1 - MIN_SHARE_OF_SET) * golden, counts[name]
