@@ -140,7 +140,7 @@ def mapped_classes(
 ) -> tuple[ModelClass, ...]:
     """Returns the classes of a `class_title_to_idx` mapping.
 
-    Ids that the mapping leaves out become "class_<id>".
+    Ids that the mapping leaves out below its highest become "class_<id>".
 
     Args:
         ids: title -> id; id 0 is the background.
@@ -148,7 +148,8 @@ def mapped_classes(
         num_classes: of the network.
 
     Raises:
-        ExportError: an id outside of the network, or two titles of one id.
+        ExportError: an id outside of the network, the network's last id without a
+            title, or two titles of one id.
     """
     titles: dict[int, str] = {}
     for title, class_id in ids.items():
@@ -164,10 +165,12 @@ def mapped_classes(
                 f"{titles[class_id]!r} and {title!r}"
             )
         titles[class_id] = title
-    if len(ids) < num_classes - 1 and max(titles, default=0) < num_classes - 1:
+    highest = max(titles, default=0)
+    if highest < num_classes - 1:
         raise ExportError(
-            f"class_title_to_idx: the weights have {num_classes} classes, got "
-            f"{len(ids)} titles; config and weights are not of one training"
+            f"class_title_to_idx: the weights have {num_classes} classes (ids 0 to "
+            f"{num_classes - 1}), got no id above {highest}; config and weights are "
+            "not of one training"
         )
     classes = [BACKGROUND]
     if 0 in titles:

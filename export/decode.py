@@ -7,13 +7,11 @@ EXIF orientation is ignored, alpha is dropped, 16-bit samples keep their upper b
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import tensorflow as tf
 
+from export.bmp import HEADER_BYTES, bmp_size, decode_bmp
 from export.gif import first_frame
 
-_HEADER_BYTES = 32
 _SIGNATURES: tuple[tuple[str, tuple[bytes, ...]], ...] = (
     ("jpeg", (b"\xff\xd8\xff",)),
     ("png", (b"\x89PNG\r\n\x1a\n",)),
@@ -34,7 +32,7 @@ def decode(contents: tf.Tensor, max_image_pixels: int) -> tf.Tensor:
         another one, the picture is too large, or its data is damaged.
     """
     header = tf.cast(
-        tf.io.decode_raw(contents, tf.uint8, fixed_length=_HEADER_BYTES), tf.int32
+        tf.io.decode_raw(contents, tf.uint8, fixed_length=HEADER_BYTES), tf.int32
     )
     matches = [
         tf.reduce_any([_starts_with(header, magic) for magic in magics])
@@ -58,9 +56,9 @@ def decode(contents: tf.Tensor, max_image_pixels: int) -> tf.Tensor:
         kind,
         [
             lambda: (tf.io.extract_jpeg_shape(contents)[:2], contents),
-            lambda: (_size(_big_endian, header, 20, 16), contents),
+            lambda: (_png_size(header), contents),
             lambda: first_frame(contents),
-            lambda: (tf.abs(_size(_little_endian, header, 22, 18)), contents),
+            lambda: (bmp_size(header), contents),
         ],
     )
     with tf.control_dependencies([check_size(size, "image_bytes", max_image_pixels)]):
@@ -71,7 +69,7 @@ def decode(contents: tf.Tensor, max_image_pixels: int) -> tf.Tensor:
             lambda: tf.io.decode_jpeg(contents, 3, dct_method="INTEGER_ACCURATE"),
             lambda: tf.io.decode_png(contents, 3),
             lambda: tf.io.decode_gif(contents)[0],
-            lambda: _to_rgb(tf.io.decode_bmp(contents)),
+            lambda: decode_bmp(contents, header),
         ],
     )
     return tf.ensure_shape(image, (None, None, 3))
@@ -105,25 +103,9 @@ def _starts_with(header: tf.Tensor, magic: bytes) -> tf.Tensor:
     return tf.reduce_all(header[: len(magic)] == tf.constant(list(magic)))
 
 
-def _size(
-    number: Callable[[tf.Tensor], tf.Tensor], header: tf.Tensor, *offsets: int
-) -> tf.Tensor:
-    """Returns int32[2]: the 4-byte numbers at two offsets."""
-    return tf.stack([number(header[at : at + 4]) for at in offsets])
-
-
-def _big_endian(field: tf.Tensor) -> tf.Tensor:
-    return tf.reduce_sum(field * tf.constant([1 << 24, 1 << 16, 1 << 8, 1]))
-
-
-def _little_endian(field: tf.Tensor) -> tf.Tensor:
-    return tf.reduce_sum(field * tf.constant([1, 1 << 8, 1 << 16, 1 << 24]))
-
-
-def _to_rgb(image: tf.Tensor) -> tf.Tensor:
-    """Repeats a grey channel, drops an alpha channel."""
-    return tf.cond(
-        tf.shape(image)[2] == 1,
-        lambda: tf.repeat(image, 3, axis=2),
-        lambda: image[:, :, :3],
+def _png_size(header: tf.Tensor) -> tf.Tensor:
+    """Returns int32[2] (height, width) out of the first chunk."""
+    big_endian = tf.constant([1 << 24, 1 << 16, 1 << 8, 1])
+    return tf.stack(
+        [tf.reduce_sum(header[at : at + 4] * big_endian) for at in (20, 16)]
     )

@@ -27,12 +27,11 @@ def first_frame(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         The op fails with INVALID_ARGUMENT where the file ends before its first frame.
     """
     length = tf.strings.length(contents)
-    data = tf.cast(tf.io.decode_raw(contents, tf.uint8), tf.int32)
-    data = tf.pad(data, [[0, _DESCRIPTOR_BYTES]])
+    data = tf.pad(tf.io.decode_raw(contents, tf.uint8), [[0, _DESCRIPTOR_BYTES]])
 
     def byte(at: tf.Tensor) -> tf.Tensor:
         """Returns a byte; past the end 0, which begins no block and ends a chain."""
-        return data[tf.minimum(at, length)]
+        return tf.cast(data[tf.minimum(at, length)], tf.int32)
 
     def end_of_chain(at: tf.Tensor) -> tf.Tensor:
         """Returns the position after a chain of sub-blocks."""
@@ -55,7 +54,7 @@ def first_frame(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         ["image_bytes: expected a GIF file with a frame, found none"],
     )
     with tf.control_dependencies([found]):
-        descriptor = data[start : start + _DESCRIPTOR_BYTES]
+        descriptor = tf.cast(data[start : start + _DESCRIPTOR_BYTES], tf.int32)
     width = descriptor[5] + 256 * descriptor[6]
     height = descriptor[7] + 256 * descriptor[8]
     pixels_at = start + _DESCRIPTOR_BYTES + _color_table_bytes(descriptor[9])

@@ -34,7 +34,7 @@ def describe(checkpoint: Checkpoint, settings: Settings | None) -> str:
         source = (
             "assumed; no config names them"
             if settings.classes_assumed
-            else f"from {settings.config_path or '--classes'}"
+            else f"from {settings.classes_from}"
         )
         titles = ", ".join(f"{c.id} {c.title}" for c in settings.classes)
         lines.append(f"classes ({source}): {titles}")

@@ -83,7 +83,7 @@ def publish(
                 return _replace(folder, target)
             folder.rename(target)
         except OSError as err:
-            if version is None and target.exists():
+            if version is None and target.is_dir():
                 continue  # another export took the number just now
             raise ExportError(f"{target}: cannot be published: {err}") from err
         return target

@@ -72,14 +72,19 @@ class Settings:
     Attributes:
         config: the network.
         classes: in id order.
-        classes_assumed: no file or flag named the classes.
+        classes_from: the file or flag that named the classes; None if they are assumed.
         config_path: the config file that was read.
     """
 
     config: ModelConfig
     classes: tuple[ModelClass, ...]
-    classes_assumed: bool
+    classes_from: str | None
     config_path: Path | None
+
+    @property
+    def classes_assumed(self) -> bool:
+        """No file or flag named the classes."""
+        return self.classes_from is None
 
 
 class _InputSize(BaseModel):
@@ -131,12 +136,14 @@ def resolve(options: Options, checkpoint: Checkpoint) -> Settings:
     except (ConfigError, ModelConfigError) as err:
         named = path is not None and str(path) in str(err)
         raise ExportError(str(err) if named or not path else f"{path}: {err}") from err
+    classes_from = None if classes is None else str(path)
     if options.classes is not None:
         classes = named_classes(options.classes, architecture.num_classes)
+        classes_from = "--classes"
     return Settings(
         config=config,
         classes=classes or assumed_classes(architecture.num_classes),
-        classes_assumed=classes is None,
+        classes_from=classes_from,
         config_path=path,
     )
 
@@ -154,10 +161,12 @@ def read_classes(text: str) -> tuple[str, ...]:
     """Reads class names from a flag: a file (JSON list or one a line) or "a,b,c".
 
     Raises:
-        ExportError: the file is not readable, or no list of names.
+        ExportError: the file is missing, not readable, or no list of names.
     """
     path = Path(text)
     if not path.is_file():
+        if path.suffix in {".txt", ".json"}:
+            raise ExportError(f"{path}: no such file of class names")
         return tuple(name.strip() for name in text.split(","))
     if path.suffix == ".json":
         try:
@@ -168,7 +177,7 @@ def read_classes(text: str) -> tuple[str, ...]:
             raise ExportError(f"{path}: expected a JSON list of class names")
         return tuple(names)
     try:
-        lines = path.read_text("utf-8").splitlines()
+        lines = path.read_text("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as err:
         raise ExportError(f"{path}: not readable as text: {err}") from err
     return tuple(line.strip() for line in lines if line.strip())
@@ -205,7 +214,10 @@ def _training(
         **training.model,
     }
     colors = {c.title: c.color for c in training.classes if c.color}
-    classes = mapped_classes(
-        training.class_title_to_idx, colors, architecture.num_classes
-    )
+    try:
+        classes = mapped_classes(
+            training.class_title_to_idx, colors, architecture.num_classes
+        )
+    except ExportError as err:
+        raise ExportError(f"{path}: {err}") from err
     return from_matterport(constants, architecture), classes
