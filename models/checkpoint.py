@@ -307,7 +307,7 @@ def _collect(
 
     def visit(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset):
-            found.append(StoredArray(name, tuple(item.shape or ()), str(item.dtype)))
+            found.append(StoredArray(name, tuple(item.shape or ()), item.dtype.name))
 
     try:
         file.visititems(visit)
