@@ -97,7 +97,7 @@ def test_allowed_edge(field, value):
 
 
 def test_pad64_wants_a_shorter_side_in_steps_of_64():
-    with pytest.raises(ModelConfigError, match="min_dim: .*64 in pad64 mode, got 800"):
+    with pytest.raises(ModelConfigError, match=r"min_dim: .*64 in pad64 mode, got 800"):
         ModelConfig(resize_mode="pad64")
     config = ModelConfig(resize_mode="pad64", min_dim=448, max_dim=1000)
     assert config.max_dim == 1000  # not used in this mode
@@ -229,7 +229,7 @@ def test_presets():
         assert preset(name, num_classes=7).backbone == name
         assert preset(name, num_classes=7).num_classes == 7
     assert Architecture(stem_filters=65).backbone == "resnet_custom"
-    with pytest.raises(ModelConfigError, match="expected one of .*small, got 'vgg'"):
+    with pytest.raises(ModelConfigError, match=r"expected one of .*small, got 'vgg'"):
         preset("vgg", num_classes=2)
 
 
