@@ -98,22 +98,28 @@ def _nms_per_class(
 ) -> tf.Tensor:
     """Returns bool[R]: which rows survive the NMS of their own class."""
 
+    limit = config.max_detections
+
     def keep(class_id: tf.Tensor) -> tf.Tensor:
         rows = tf.where(tf.equal(class_ids, class_id))[:, 0]
         kept = tf.image.non_max_suppression(
             tf.gather(boxes, rows),
             tf.gather(scores, rows),
-            config.max_detections,
+            limit,
             iou_threshold=config.iou_threshold,
         )
-        survivors = tf.gather(rows, kept)[:, None]
-        return tf.scatter_nd(
-            survivors, tf.ones_like(kept), tf.shape(class_ids, out_type=tf.int64)
-        )
+        missing = [[0, limit - tf.shape(kept)[0]]]
+        survivors = tf.pad(tf.gather(rows, kept), missing, constant_values=-1)
+        # A graph cannot stack the results of no class at all unless it knows their size.
+        return tf.ensure_shape(survivors, (limit,))
 
     kept = tf.map_fn(
         keep,
         tf.unique(class_ids).y,
-        fn_output_signature=tf.TensorSpec((None,), tf.int32),
+        fn_output_signature=tf.TensorSpec((limit,), tf.int64),
     )
-    return tf.reduce_sum(kept, axis=0) > 0
+    kept = tf.boolean_mask(kept, kept >= 0)[:, None]
+    counts = tf.scatter_nd(
+        kept, tf.ones_like(kept[:, 0]), tf.shape(class_ids, out_type=tf.int64)
+    )
+    return counts > 0
