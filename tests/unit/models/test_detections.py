@@ -167,9 +167,7 @@ def test_zero_rois_are_no_detections_of_their_own(run):
     ("count", "num_classes", "limit", "iou_threshold"),
     [(60, 4, 100, 0.3), (120, 3, 10, 0.5), (40, 2, 100, 0.0), (80, 30, 100, 0.3)],
 )
-def test_against_the_naive_version(
-    run, rng, count, num_classes, limit, iou_threshold
-):
+def test_against_the_naive_version(run, rng, count, num_classes, limit, iou_threshold):
     batch = 2
     corners = rng.uniform(0, 0.7, (batch, count, 2))
     extents = rng.uniform(0.05, 0.4, (batch, count, 2))

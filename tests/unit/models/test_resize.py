@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from skimage.transform import resize as skimage_resize
 
 from models.resize import resize
+from tests.reference.matterport import resize as by_skimage
 
 SIZES = [
     ((1, 1), (1, 1)),
@@ -21,20 +21,6 @@ SIZES = [
     ((120, 90), (80, 60)),
     ((97, 131), (200, 271)),
 ]
-
-
-def by_skimage(image, size):
-    """What Matterport's `utils.resize` called."""
-    return skimage_resize(
-        image,
-        size,
-        order=1,
-        mode="constant",
-        cval=0,
-        clip=True,
-        preserve_range=True,
-        anti_aliasing=False,
-    )
 
 
 def call(run, image, size):

@@ -44,9 +44,7 @@ def test_levels_by_hand(run, side_px, level):
 def test_levels_use_the_area_of_box_and_canvas(run):
     """112 x 448 pixels are as large as 224 x 224, whatever the canvas' shape."""
     box = np.float32([[0, 0, 112 / 512, 448 / 1024]])
-    levels = run(
-        assign_levels, box, np.int32([512, 1024]), shapes=[(None, 4), (None,)]
-    )
+    levels = run(assign_levels, box, np.int32([512, 1024]), shapes=[(None, 4), (None,)])
     assert levels.numpy().tolist() == [4]
 
 
