@@ -97,7 +97,6 @@ def _nms_per_class(
     boxes: tf.Tensor, class_ids: tf.Tensor, scores: tf.Tensor, config: ModelConfig
 ) -> tf.Tensor:
     """Returns bool[R]: which rows survive the NMS of their own class."""
-
     limit = config.max_detections
 
     def keep(class_id: tf.Tensor) -> tf.Tensor:
@@ -110,7 +109,7 @@ def _nms_per_class(
         )
         missing = [[0, limit - tf.shape(kept)[0]]]
         survivors = tf.pad(tf.gather(rows, kept), missing, constant_values=-1)
-        # A graph cannot stack the results of no class at all unless it knows their size.
+        # Of no class at all a graph stacks results only when it knows their size.
         return tf.ensure_shape(survivors, (limit,))
 
     kept = tf.map_fn(

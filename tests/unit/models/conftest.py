@@ -78,7 +78,7 @@ def small_network(small_file):
         min_dim=128,
         max_dim=128,
         post_nms_top_k=200,
-        max_detections=20,
+        max_detections=100,
     )
     network, _ = load_network(small_file, config)
     return network
