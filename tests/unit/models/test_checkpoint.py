@@ -3,6 +3,7 @@ import hashlib
 import shutil
 
 import h5py
+import keras
 import numpy as np
 import pytest
 
@@ -539,3 +540,34 @@ def test_sha256(tiny_file, tmp_path):
     assert sha256(tiny_file) == hashlib.sha256(tiny_file.read_bytes()).hexdigest()
     copy = shutil.copy(tiny_file, tmp_path / "copy.h5")
     assert sha256(copy) == sha256(tiny_file)
+
+
+keras_saves = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"
+)
+"""Keras' own variables, under numpy 2."""
+
+
+@keras_saves
+def test_file_written_by_keras_3(tiny_file, tiny_arrays, tmp_path):
+    """`model.save` of one model around the three: nested groups, no output index."""
+    network, _ = load_network(tiny_file)
+    inputs = [model.input for model in network.models]
+    outputs = [
+        model(tensor) for model, tensor in zip(network.models, inputs, strict=True)
+    ]
+    path = tmp_path / "keras3.h5"
+    keras.Model(inputs, outputs, name="mask_rcnn").save(path)
+    with h5py.File(path) as file:
+        assert "model_config" in file.attrs
+        assert set(file["model_weights"]) >= {"trunk", "box_head", "mask_head"}
+    assert_whole(path, tiny_arrays)
+
+
+@keras_saves
+def test_keras_3_weights_without_layer_names(tiny_file, tmp_path):
+    """The newer format numbers its layers by type: nothing tells which is which."""
+    network, _ = load_network(tiny_file)
+    path = tmp_path / "trunk.weights.h5"
+    network.trunk.save_weights(path)
+    assert problems_of(path)[0] == "holds no layer of a Mask R-CNN"
