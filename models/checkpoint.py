@@ -96,8 +96,9 @@ def inspect_checkpoint(path: str | Path) -> Checkpoint:
     """Finds out what a weight file holds.
 
     Raises:
-        WeightsError: the file is missing, truncated, no HDF5, or holds no layer of a
-            Mask R-CNN at all. Partial files are reported in the result instead.
+        WeightsError: the file is missing, truncated, no HDF5, points to other files,
+            or holds no layer of a Mask R-CNN at all. Partial files are reported in the
+            result instead.
     """
     path = Path(path)
     with _open(path) as file:
@@ -299,25 +300,13 @@ def _collect(
 ) -> tuple[dict[Key, StoredArray], list[str], list[str]]:
     """Sorts every array of a file into known, unexpected and ignored."""
     top = file
-    if "layer_names" not in file.attrs and isinstance(
-        file.get("model_weights"), h5py.Group
-    ):
+    if "layer_names" not in file.attrs and _is_own_group(file, "model_weights"):
         top = file["model_weights"]
-    found: list[StoredArray] = []
-
-    def visit(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset):
-            found.append(StoredArray(name, tuple(item.shape or ()), str(item.dtype)))
-
-    try:
-        file.visititems(visit)
-    except (OSError, RuntimeError, KeyError) as err:
-        raise WeightsError(str(path), [f"damaged HDF5 file: {err}"], _ADVICE) from err
     prefix = top.name.strip("/")
     known: dict[Key, StoredArray] = {}
     unexpected: list[str] = []
     ignored: list[str] = []
-    for array in found:
+    for array in _stored_arrays(path, file):
         parts = array.path.split("/")
         if prefix and parts[0] == prefix:
             parts = parts[1:]
@@ -330,6 +319,33 @@ def _collect(
         else:
             known[key] = array
     return known, unexpected, ignored
+
+
+def _stored_arrays(path: Path, file: Any) -> list[StoredArray]:
+    """Lists every array of a file, following no link."""
+    found: list[StoredArray] = []
+    elsewhere: list[str] = []
+
+    def visit(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset):
+            found.append(StoredArray(name, tuple(item.shape or ()), item.dtype.name))
+            if item.external or item.is_virtual:
+                elsewhere.append(f"array {name} keeps its numbers in another file")
+
+    try:
+        file.visititems(visit)
+    except (OSError, RuntimeError, KeyError) as err:
+        raise WeightsError(str(path), [f"damaged HDF5 file: {err}"], _ADVICE) from err
+    if elsewhere:
+        raise WeightsError(str(path), elsewhere, _ADVICE)
+    return found
+
+
+def _is_own_group(file: Any, name: str) -> bool:
+    """Returns whether a group lies in this file, not behind a link to another."""
+    return isinstance(file.get(name, getlink=True), h5py.HardLink) and isinstance(
+        file[name], h5py.Group
+    )
 
 
 def _is_anchors(parts: list[str]) -> bool:

@@ -8,6 +8,7 @@ array tells: picture sizing, anchors, thresholds. Defaults are Matterport's.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -157,21 +158,18 @@ class ModelConfig:
             for name, holds, text in self._rules()
             if not holds(getattr(self, name))
         ]
-        ratios = len(self.anchor_aspect_ratios)
-        if ratios != self.architecture.anchors_per_cell:
+        ratios, per_cell = self.anchor_aspect_ratios, self.architecture.anchors_per_cell
+        if _are_numbers(ratios) and len(ratios) != per_cell:
             problems.append(
-                f"anchor_aspect_ratios: the network has "
-                f"{self.architecture.anchors_per_cell} anchors per cell, got {ratios} "
-                "ratios"
+                f"anchor_aspect_ratios: the network has {per_cell} anchors per cell, "
+                f"got {len(ratios)} ratios"
             )
-        if self.resize_mode == "square" and self.max_dim % 64:
-            problems.append(
-                f"max_dim: expected a multiple of 64 in square mode, got {self.max_dim}"
-            )
-        if self.resize_mode == "pad64" and self.min_dim % 64:
-            problems.append(
-                f"min_dim: expected a multiple of 64 in pad64 mode, got {self.min_dim}"
-            )
+        for mode, name in (("square", "max_dim"), ("pad64", "min_dim")):
+            side = getattr(self, name)
+            if self.resize_mode == mode and _is_int(side) and side % 64:
+                problems.append(
+                    f"{name}: expected a multiple of 64 in {mode} mode, got {side}"
+                )
         if problems:
             raise ModelConfigError("model config: " + "; ".join(problems))
 
@@ -185,7 +183,7 @@ class ModelConfig:
             return name, holds, text(name, expected)
 
         def positive(count: int) -> Callable[[Any], bool]:
-            return lambda v: len(v) == count and all(_is_number(x) and x > 0 for x in v)
+            return lambda v: _are_numbers(v) and len(v) == count and min(v) > 0
 
         at_least_1 = [
             rule(name, lambda v: _is_int(v) and v >= 1, "a whole number of at least 1")
@@ -209,16 +207,16 @@ class ModelConfig:
             rule("min_scale", lambda v: _is_number(v) and v >= 0, "a number >= 0"),
             rule(
                 "mean_pixel",
-                lambda v: len(v) == 3 and all(_is_number(x) for x in v),
+                lambda v: _are_numbers(v) and len(v) == 3,
                 "three numbers (the network takes three channels only)",
             ),
             rule("anchor_scales", positive(len(LEVELS)), "five positive numbers"),
             rule(
                 "anchor_aspect_ratios",
-                lambda v: all(_is_number(x) and x > 0 for x in v),
+                lambda v: _are_numbers(v) and all(x > 0 for x in v),
                 "positive numbers",
             ),
-            rule("anchor_stride", lambda v: v in (1, 2), "1 or 2"),
+            rule("anchor_stride", lambda v: _is_int(v) and v in (1, 2), "1 or 2"),
             rule("rpn_delta_std", positive(4), "four positive numbers"),
             rule("delta_std", positive(4), "four positive numbers"),
         ]
@@ -229,7 +227,13 @@ def _is_int(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return math.isfinite(value)
+
+
+def _are_numbers(value: Any) -> bool:
+    return isinstance(value, tuple | list) and all(map(_is_number, value))
 
 
 _FIELDS = {
@@ -344,14 +348,14 @@ def from_matterport(
     }
     try:
         config = ModelConfig(architecture=base, **values)
-    except (ModelConfigError, TypeError) as err:
-        problems.append(str(err))
+    except ModelConfigError as err:
+        problems.append(str(err).removeprefix("model config: "))
         config = None
     if config is not None and "MASK_SHAPE" in constants:
-        expected = [config.mask_size, config.mask_size]
-        if list(_plain(constants["MASK_SHAPE"])) != expected:
+        expected = (config.mask_size, config.mask_size)
+        if _plain(constants["MASK_SHAPE"]) != expected:
             problems.append(
-                f"MASK_SHAPE: expected {expected} (twice MASK_POOL_SIZE), got "
+                f"MASK_SHAPE: expected {list(expected)} (twice MASK_POOL_SIZE), got "
                 f"{constants['MASK_SHAPE']!r}"
             )
     if problems or config is None:
@@ -361,7 +365,7 @@ def from_matterport(
 
 def _architecture_of(constants: Mapping[str, Any], problems: list[str]) -> Architecture:
     name = constants.get("BACKBONE", "resnet101")
-    if name not in PRESETS:
+    if name not in tuple(PRESETS):
         problems.append(f"BACKBONE: expected one of {', '.join(PRESETS)}, got {name!r}")
         name = "resnet101"
     sizes = {

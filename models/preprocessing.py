@@ -118,8 +118,10 @@ def to_image_frame(boxes_norm: tf.Tensor, box: Letterbox) -> tf.Tensor:
     """
     window = box_ops.to_norm(box.window, box.canvas_size, tf.float64)
     shift = tf.concat([window[:2], window[:2]], axis=0)
-    extent = window[2:] - window[:2]
-    inside = (boxes_norm - shift) / tf.concat([extent, extent], axis=0)
+    extent = tf.tile(window[2:] - window[:2], (2,))
+    # A side resized to one pixel has no extent: a box is as long as that side.
+    whole = tf.constant(box_ops.SHIFT)
+    inside = tf.where(extent > 0, (boxes_norm - shift) / extent, whole)
     boxes = box_ops.to_pixels(inside, box.image_size)
     # Noise of the last bit must not leave the picture.
     size = tf.cast(tf.concat([box.image_size, box.image_size], axis=0), tf.float64)

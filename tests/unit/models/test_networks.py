@@ -1,0 +1,221 @@
+"""The Keras models: output shapes, arithmetic by hand, folding."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from models.checkpoint import load_network
+from models.config import ModelConfig
+from models.folding import fold_batch_norm, norm_of
+from models.layout import array_shapes
+from models.mask_rcnn import MaskRCNN
+from models.resnet import BATCH_NORM_EPSILON
+from tests.unit.models.conftest import TINY
+
+CONFIG = ModelConfig(architecture=TINY, mask_pool_size=4)
+
+
+@pytest.fixture(scope="module")
+def network():
+    return MaskRCNN(CONFIG)
+
+
+@pytest.mark.parametrize(("height", "width"), [(64, 64), (96, 160), (32, 32)])
+def test_trunk_shapes(network, height, width):
+    features = network.trunk(tf.zeros((2, height, width, 3)))
+    for stage, filters in zip((2, 3, 4, 5), TINY.stage_filters, strict=True):
+        cells = height // 2**stage, width // 2**stage
+        assert features[f"C{stage}"].shape == (2, *cells, 4 * filters)
+        assert features[f"P{stage}"].shape == (2, *cells, TINY.fpn_channels)
+    p6 = -(-height // 64), -(-width // 64)
+    assert features["P6"].shape == (2, *p6, TINY.fpn_channels)
+    anchors = 3 * sum(
+        int(np.prod(features[f"P{level}"].shape[1:3])) for level in range(2, 7)
+    )
+    assert features["objectness_logits"].shape == (2, anchors, 2)
+    assert features["anchor_deltas"].shape == (2, anchors, 4)
+
+
+def test_head_shapes(network):
+    logits, deltas = network.box_head(tf.zeros((5, 3, 3, 5)))
+    assert logits.shape == (5, 3)
+    assert deltas.shape == (5, 3, 4)
+    assert network.mask_head(tf.zeros((5, 4, 4, 5))).shape == (5, 8, 8, 3)
+
+
+def test_variables_are_those_of_the_layout(network):
+    assert {
+        name: {v.name: tuple(v.shape) for v in layer.weights}
+        for name, layer in network.layers.items()
+    } == array_shapes(TINY)
+
+
+def test_normalisation_is_in_inference_form(network):
+    """Neither a call nor the batch's own statistics change anything."""
+    before = [variable.numpy() for variable in network.variables]
+    canvas = tf.random.stateless_normal((2, 64, 64, 3), seed=(1, 2)) * 50
+    both = network.trunk(canvas, training=False)["P2"]
+    alone = network.trunk(canvas[1:], training=False)["P2"]
+    np.testing.assert_allclose(both[1:], alone, atol=1e-4)
+    after = [variable.numpy() for variable in network.variables]
+    assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+def set_weights(network, **values):
+    """Sets the named layers' arrays to constants, all other kernels to zero."""
+    for layer in network.layers.values():
+        for variable in layer.weights:
+            if variable.name in ("gamma", "moving_variance"):
+                variable.assign(tf.ones_like(variable))
+            else:
+                variable.assign(tf.zeros_like(variable))
+    for name, value in values.items():
+        layer = network.layers[name]
+        layer.kernel.assign(np.full(layer.kernel.shape, value))
+
+
+def test_stem_by_hand():
+    """A 7 x 7 sum with stride 2 and 3 pixels of zeros around, then a 3 x 3 maximum."""
+    network = MaskRCNN(CONFIG)
+    set_weights(network, conv1=1.0, res2a_branch1=1.0)
+    image = np.zeros((1, 64, 64, 3), np.float32)
+    image[0, 20, 30] = 1
+    c2 = network.trunk(image)["C2"].numpy()[0, :, :, 0]
+    # Sums that see pixel (20, 30): rows 9..11 and columns 14..16 of the convolution
+    # (2 r - 3 <= 20 <= 2 r + 3). The pool takes rows 2 p .. 2 p + 2.
+    expected = np.zeros((16, 16))
+    expected[4:6, 6:9] = (
+        3 * 4 / np.sqrt(1 + BATCH_NORM_EPSILON) ** 2
+    )  # 3 RGB, 4 filters
+    np.testing.assert_allclose(c2, expected, rtol=1e-5)
+
+
+def test_stride_sits_on_the_first_convolution():
+    """Stage 3 sees even rows and columns only: its 1 x 1 convolutions skip the rest."""
+    network = MaskRCNN(CONFIG)
+    set_weights(network, res2a_branch1=1.0, res3a_branch1=1.0, res3a_branch2a=1.0)
+    inner = keras.Model(
+        network.trunk.get_layer("res2a_out").output,
+        [network.trunk.get_layer(f"res3a_branch{b}").output for b in ("1", "2a", "2b")],
+    )
+    c2 = np.zeros((1, 8, 8, 8), np.float32)
+    c2[:, 1::2] = c2[:, :, 1::2] = 1
+    shortcut, first, second = inner(c2)
+    assert shortcut.shape[1:3] == first.shape[1:3] == second.shape[1:3] == (4, 4)
+    assert not shortcut.numpy().any()
+    assert not first.numpy().any()
+
+
+def test_top_down_pathway_by_hand():
+    """Only P5's lateral speaks: each finer level repeats it twice per side."""
+    network = MaskRCNN(CONFIG)
+    set_weights(network)
+    network.layers["fpn_c5p5"].bias.assign(np.full(5, 2.0))
+    for level in (2, 3, 4, 5):
+        kernel = np.zeros((3, 3, 5, 5))
+        kernel[1, 1] = np.eye(5)
+        network.layers[f"fpn_p{level}"].kernel.assign(kernel)
+    features = network.trunk(tf.zeros((1, 64, 64, 3)))
+    for level in range(2, 7):
+        assert (features[f"P{level}"].numpy() == 2).all()
+    network.layers["fpn_c3p3"].bias.assign(np.full(5, 0.5))
+    features = network.trunk(tf.zeros((1, 64, 64, 3)))
+    means = [features[f"P{level}"].numpy().mean() for level in range(2, 7)]
+    assert means == [2.5, 2.5, 2, 2, 2]
+
+
+def test_p6_is_p5_subsampled(network):
+    canvas = tf.random.stateless_normal((1, 192, 128, 3), seed=(1, 2)) * 50
+    features = network.trunk(canvas)
+    assert features["P5"].numpy().std() > 0
+    assert np.array_equal(features["P6"], features["P5"][:, ::2, ::2])
+
+
+def test_anchors_of_a_cell_are_neighbours():
+    """Row order: level, y, x, ratio; channels 2a and 2a + 1 are (bg, fg) of ratio a."""
+    network = MaskRCNN(CONFIG)
+    set_weights(network)
+    network.layers["rpn_class_raw"].bias.assign(np.arange(6.0))
+    network.layers["rpn_bbox_pred"].bias.assign(np.arange(12.0))
+    features = network.trunk(tf.zeros((1, 64, 64, 3)))
+    expected = np.tile(np.arange(6.0).reshape(3, 2), (256 + 64 + 16 + 4 + 1, 1))
+    assert np.array_equal(features["objectness_logits"][0], expected)
+    assert np.array_equal(features["anchor_deltas"][0, :3].numpy().ravel(), range(12))
+
+
+# Folding
+
+FOLD_TOLERANCE = 1e-4
+"""Relative to the largest value of an output; one convolution instead of two steps."""
+
+
+@pytest.mark.parametrize("which", ["trunk", "box_head", "mask_head"])
+def test_folded_computes_the_same(tiny_file, which, rng):
+    network, _ = load_network(tiny_file, CONFIG)
+    folded = fold_batch_norm(network)
+    shape = {"trunk": (64, 96, 3), "box_head": (3, 3, 5), "mask_head": (4, 4, 5)}
+    inputs = np.float32(rng.normal(0, 50, (2, *shape[which])))
+    before = tf.nest.flatten(getattr(network, which)(inputs))
+    after = tf.nest.flatten(getattr(folded, which)(inputs))
+    assert len(before) == len(after)
+    for a, b in zip(before, after, strict=True):
+        scale = np.abs(a).max()
+        assert scale > 0
+        np.testing.assert_allclose(a, b, rtol=0, atol=FOLD_TOLERANCE * scale)
+
+
+def test_folding_by_hand():
+    network = MaskRCNN(CONFIG)
+    set_weights(network, conv1=2.0)
+    network.layers["conv1"].bias.assign([1, 2, 3, 4])
+    norm = network.layers["bn_conv1"]
+    norm.gamma.assign([1, 2, 3, 4])
+    norm.beta.assign([0.5, 0, 0, 0])
+    norm.moving_mean.assign([0, 1, 0, 0])
+    norm.moving_variance.assign(np.array([4, 1, 1, 0.25]) - BATCH_NORM_EPSILON)
+    folded = fold_batch_norm(network).layers["conv1"]
+    np.testing.assert_allclose(folded.kernel[0, 0, 0], [1, 4, 6, 16], rtol=1e-6)
+    np.testing.assert_allclose(folded.bias, [1, 2, 9, 32], rtol=1e-6)
+
+
+def test_folded_layers(network):
+    folded = fold_batch_norm(network)
+    assert folded.config == network.config
+    assert not folded.batch_norm
+    assert network.batch_norm
+    convolutions = {name for name in network.layers if "bn" not in name}
+    assert set(folded.layers) == convolutions
+    norms = {norm_of(name) for name in convolutions} & set(network.layers)
+    assert norms - convolutions == set(network.layers) - convolutions
+
+
+def test_folding_leaves_its_source_alone(tiny_file):
+    network, _ = load_network(tiny_file, CONFIG)
+    before = [variable.numpy() for variable in network.variables]
+    fold_batch_norm(network)
+    after = [variable.numpy() for variable in network.variables]
+    assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("layer", "norm"),
+    [
+        ("conv1", "bn_conv1"),
+        ("res2a_branch2a", "bn2a_branch2a"),
+        ("res4a_branch1", "bn4a_branch1"),
+        ("mrcnn_class_conv2", "mrcnn_class_bn2"),
+        ("mrcnn_mask_conv4", "mrcnn_mask_bn4"),
+    ],
+)
+def test_norm_of(layer, norm):
+    assert norm_of(layer) == norm
+    assert norm in array_shapes(ModelConfig().architecture)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    ["fpn_c5p5", "rpn_conv_shared", "mrcnn_mask_deconv", "mrcnn_mask", "mrcnn_bbox_fc"],
+)
+def test_layers_without_normalisation(layer):
+    assert norm_of(layer) not in set(array_shapes(TINY)) - {layer}
