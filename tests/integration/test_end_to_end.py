@@ -52,7 +52,9 @@ def connect(server):
 
 
 def _rows(result):
-    return [(i.class_id, round(i.score, 4), *np.round(i.box, 2)) for i in result.instances]
+    return [
+        (i.class_id, round(i.score, 4), *np.round(i.box, 2)) for i in result.instances
+    ]
 
 
 def test_client_returns_what_the_session_answers(server, connect, saved_model_dir):
@@ -62,7 +64,11 @@ def test_client_returns_what_the_session_answers(server, connect, saved_model_di
     signature = model.signatures.signature_def["serving_default"]
     aliases = sorted(signature.outputs)
     values = model.run(
-        {signature.inputs["image_bytes"].name: np.array([PICTURE.read_bytes()], object)},
+        {
+            signature.inputs["image_bytes"].name: np.array(
+                [PICTURE.read_bytes()], object
+            )
+        },
         [signature.outputs[alias].name for alias in aliases],
         None,
     )
@@ -139,7 +145,7 @@ def test_inference_config_is_applied(connect):
     annotation = json.loads(json.dumps(result.to_annotation()))
     for instance, drawn in zip(result.instances, annotation["objects"], strict=True):
         mask = np.zeros(result.image_size, bool)
-        crop, (left, top) = read_bitmap(drawn["bitmap"])
+        crop, (top, left) = read_bitmap(drawn["bitmap"])
         mask[top : top + crop.shape[0], left : left + crop.shape[1]] = crop
         np.testing.assert_array_equal(mask, instance.mask)
         assert drawn["tags"][0]["value"] == round(instance.score, 4)
