@@ -6,6 +6,7 @@ import struct
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -251,6 +252,7 @@ def test_refusing_costs_no_memory_and_thirty_frames_cost_one():
         capture_output=True,
         text=True,
         check=False,
+        cwd=Path(__file__).parents[3],
     )
     assert done.returncode == 0, done.stderr
     refusing_mb, many_frames_mb = map(float, done.stdout.split())
