@@ -292,7 +292,15 @@ def _open(path: Path) -> Iterator[Any]:
             str(path), [f"not a readable HDF5 file, or cut short: {err}"], _ADVICE
         ) from err
     with file:
-        yield file
+        try:
+            yield file
+        except WeightsError:
+            raise
+        except (OSError, RuntimeError, KeyError, ValueError) as err:
+            # What h5py raises where the structure of a file makes no sense.
+            raise WeightsError(
+                str(path), [f"damaged HDF5 file: {err}"], _ADVICE
+            ) from err
 
 
 def _collect(
@@ -332,10 +340,7 @@ def _stored_arrays(path: Path, file: Any) -> list[StoredArray]:
             if item.external or item.is_virtual:
                 elsewhere.append(f"array {name} keeps its numbers in another file")
 
-    try:
-        file.visititems(visit)
-    except (OSError, RuntimeError, KeyError) as err:
-        raise WeightsError(str(path), [f"damaged HDF5 file: {err}"], _ADVICE) from err
+    file.visititems(visit)
     if elsewhere:
         raise WeightsError(str(path), elsewhere, _ADVICE)
     return found

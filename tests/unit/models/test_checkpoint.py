@@ -369,6 +369,22 @@ def test_truncated(tiny_file, share):
     assert "cut short" in problem
 
 
+def test_damaged(tiny_file, rng):
+    """Whatever h5py stumbles over, the error names the file and says it is damaged."""
+    content = tiny_file.read_bytes()
+    texts = set()
+    for _ in range(60):
+        damaged = bytearray(content)
+        for place in rng.integers(0, 20_000, 60):
+            damaged[place] = rng.integers(0, 256)
+        tiny_file.write_bytes(damaged)
+        try:
+            read_arrays(inspect_checkpoint(tiny_file))
+        except WeightsError as err:
+            texts.update(problem.split(":")[0] for problem in err.problems)
+    assert "damaged HDF5 file" in texts
+
+
 def test_another_network(tmp_path):
     path = tmp_path / "w.h5"
     with h5py.File(path, "w") as file:

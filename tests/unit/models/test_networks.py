@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from models.anchors import anchors_norm
 from models.checkpoint import load_network
 from models.config import ModelConfig
 from models.folding import fold_batch_norm, norm_of
 from models.layout import array_shapes
 from models.mask_rcnn import MaskRCNN
-from models.resnet import BATCH_NORM_EPSILON
 from tests.unit.models.conftest import TINY
 
 CONFIG = ModelConfig(architecture=TINY, mask_pool_size=4)
@@ -85,9 +85,8 @@ def test_stem_by_hand():
     # Sums that see pixel (20, 30): rows 9..11 and columns 14..16 of the convolution
     # (2 r - 3 <= 20 <= 2 r + 3). The pool takes rows 2 p .. 2 p + 2.
     expected = np.zeros((16, 16))
-    expected[4:6, 6:9] = (
-        3 * 4 / np.sqrt(1 + BATCH_NORM_EPSILON) ** 2
-    )  # 3 RGB, 4 filters
+    # Three colours, four filters, normalised twice.
+    expected[4:6, 6:9] = 3 * 4 / np.sqrt(1 + 1e-3) ** 2
     np.testing.assert_allclose(c2, expected, rtol=1e-5)
 
 
@@ -123,6 +122,60 @@ def test_top_down_pathway_by_hand():
     features = network.trunk(tf.zeros((1, 64, 64, 3)))
     means = [features[f"P{level}"].numpy().mean() for level in range(2, 7)]
     assert means == [2.5, 2.5, 2, 2, 2]
+
+
+def test_rpn_is_rectified():
+    network = MaskRCNN(CONFIG)
+    set_weights(network, rpn_class_raw=1.0)
+    for bias, logit in ((-1, 0), (0.5, 3)):  # six channels
+        network.layers["rpn_conv_shared"].bias.assign(np.full(6, bias))
+        logits = network.trunk(tf.zeros((1, 64, 64, 3)))["objectness_logits"]
+        assert (logits.numpy() == logit).all()
+
+
+def test_upsampling_repeats_cells(tiny_file):
+    network, _ = load_network(tiny_file, CONFIG)
+    for level in (2, 3, 4):
+        lateral = network.layers[f"fpn_c{level}p{level}"]
+        lateral.set_weights([np.zeros(v.shape) for v in lateral.weights])
+    for level in (2, 3, 4, 5):
+        kernel = np.zeros((3, 3, 5, 5))
+        kernel[1, 1] = np.eye(5)
+        network.layers[f"fpn_p{level}"].set_weights([kernel, np.zeros(5)])
+    canvas = tf.random.stateless_normal((1, 128, 128, 3), seed=(1, 2)) * 50
+    features = network.trunk(canvas)
+    p5 = features["P5"].numpy()
+    assert p5.std() > 0
+    for level, times in (("P4", 2), ("P3", 4), ("P2", 8)):
+        repeated = p5.repeat(times, 1).repeat(times, 2)
+        np.testing.assert_allclose(features[level], repeated, rtol=1e-5)
+
+
+def test_box_head_groups_deltas_by_class():
+    network = MaskRCNN(CONFIG)
+    set_weights(network)
+    network.layers["mrcnn_bbox_fc"].bias.assign(np.arange(12.0))
+    network.layers["mrcnn_class_logits"].bias.assign([7, 8, 9])
+    logits, deltas = network.box_head(tf.zeros((1, 3, 3, 5)))
+    assert logits.numpy().tolist() == [[7, 8, 9]]
+    assert deltas.numpy().tolist() == [[[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]]
+
+
+def test_foreground_is_the_second_column():
+    """Three anchors by their foreground probability; the others are background."""
+    network = MaskRCNN(CONFIG)
+    size = tf.constant((64, 64))
+    anchors = anchors_norm(CONFIG, size)
+    logits = np.zeros((1, anchors.shape[0], 2), np.float32)
+    logits[..., 0] = 3
+    rows = [10, 900, 500]
+    logits[0, rows] = [[0, 9], [0, 8], [0, 7]]
+    features = {
+        "objectness_logits": tf.constant(logits),
+        "anchor_deltas": tf.zeros((1, anchors.shape[0], 4)),
+    }
+    best = network.propose(features, size)[0, :3]
+    np.testing.assert_allclose(best, np.clip(anchors.numpy()[rows], 0, 1), atol=1e-6)
 
 
 def test_p6_is_p5_subsampled(network):
@@ -173,7 +226,7 @@ def test_folding_by_hand():
     norm.gamma.assign([1, 2, 3, 4])
     norm.beta.assign([0.5, 0, 0, 0])
     norm.moving_mean.assign([0, 1, 0, 0])
-    norm.moving_variance.assign(np.array([4, 1, 1, 0.25]) - BATCH_NORM_EPSILON)
+    norm.moving_variance.assign(np.array([4, 1, 1, 0.25]) - 1e-3)
     folded = fold_batch_norm(network).layers["conv1"]
     np.testing.assert_allclose(folded.kernel[0, 0, 0], [1, 4, 6, 16], rtol=1e-6)
     np.testing.assert_allclose(folded.bias, [1, 2, 9, 32], rtol=1e-6)

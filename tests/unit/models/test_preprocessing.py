@@ -95,6 +95,9 @@ def test_min_scale_enlarges_further(run):
     assert plan(run, (200, 300), config)[0] == [300, 450]
     assert plan(run, (50, 60), config)[0] == [100, 120]  # min_dim asks for more
     assert plan(run, (400, 400), config)[0] == [512, 512]  # max_dim wins
+    # 1.7 * 301 = 511.7 rounds to 512, which fits: 1.7 * 299 = 508.3 stays.
+    config = dataclasses.replace(SQUARE, min_dim=0, min_scale=1.7)
+    assert plan(run, (299, 301), config)[0] == [508, 512]
 
 
 def test_min_dim_0_never_enlarges(run):
