@@ -31,7 +31,7 @@ MIN_BOX_IOU = 0.95
 MIN_MASK_IOU = 0.95
 """Boxes that touch the canvas border may lose a row of their mask to the last bit."""
 MAX_MASK_PROB_ERROR = 5e-3
-MAX_LOST_SHARE = 0.05
+MAX_LOST_SHARE = 0.1
 """NMS turns float noise into a swapped detection now and then; a defect loses most."""
 PICTURE_SIZES = ((480, 640), (333, 257), (512, 512))
 
