@@ -9,12 +9,11 @@ inside the file is never run. Needs no TensorFlow until weights enter a network.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,36 +22,16 @@ import h5py
 import numpy as np
 
 from models.config import Architecture, ModelConfig
+from models.detect_architecture import find_architecture
 from models.errors import WeightsError
-from models.layout import (
-    Shape,
-    array_shapes,
-    canonical_layer,
-    file_layers,
-)
+from models.layout import Key, Shape, array_shapes, file_layers
+from models.weight_file import ADVICE, StoredArray, open_weight_file, sort_arrays
 
 if TYPE_CHECKING:
     from models.mask_rcnn import MaskRCNN
 
 KERAS_VERSION = "2.15.0"
 """Written into files, as the last Keras whose layout this is."""
-_IGNORED_GROUPS = ("optimizer_weights", "top_level_model_weights")
-_ADVICE = (
-    "Expected a Mask R-CNN (ResNet and FPN) weight file in Matterport's layout, such "
-    "as mask_rcnn_coco.h5."
-)
-
-Key = tuple[str, str]
-"""(layer, array): ("conv1", "kernel")."""
-
-
-@dataclass(frozen=True)
-class StoredArray:
-    """One array of a file: where it lies and its shape."""
-
-    path: str
-    shape: Shape
-    dtype: str
 
 
 @dataclass(frozen=True)
@@ -101,14 +80,14 @@ def inspect_checkpoint(path: str | Path) -> Checkpoint:
             result instead.
     """
     path = Path(path)
-    with _open(path) as file:
-        known, unexpected, ignored = _collect(path, file)
+    with open_weight_file(path) as file:
+        known, unexpected, ignored = sort_arrays(path, file)
     if not known:
         raise WeightsError(
-            str(path), ["holds no layer of a Mask R-CNN", *_sample(unexpected)], _ADVICE
+            str(path), ["holds no layer of a Mask R-CNN", *_sample(unexpected)], ADVICE
         )
     shapes = {key: array.shape for key, array in known.items()}
-    architecture, contradictions = _architecture(shapes)
+    architecture, contradictions = find_architecture(shapes)
     expected = {
         (layer, array): shape
         for layer, arrays in array_shapes(architecture).items()
@@ -143,7 +122,7 @@ def read_arrays(checkpoint: Checkpoint) -> dict[Key, np.ndarray[Any, Any]]:
     problems = list(checkpoint.problems)
     arrays: dict[Key, np.ndarray[Any, Any]] = {}
     if not problems:
-        with _open(checkpoint.path) as file:
+        with open_weight_file(checkpoint.path) as file:
             for key, stored in checkpoint.arrays.items():
                 if not stored.dtype.startswith("float"):
                     problems.append(
@@ -163,7 +142,7 @@ def read_arrays(checkpoint: Checkpoint) -> dict[Key, np.ndarray[Any, Any]]:
                         "infinite"
                     )
     if problems:
-        raise WeightsError(str(checkpoint.path), problems, _ADVICE)
+        raise WeightsError(str(checkpoint.path), problems, ADVICE)
     return arrays
 
 
@@ -208,7 +187,7 @@ def load_network(
 
     checkpoint = inspect_checkpoint(path)
     if checkpoint.problems:
-        raise WeightsError(str(path), checkpoint.problems, _ADVICE)
+        raise WeightsError(str(path), checkpoint.problems, ADVICE)
     network = MaskRCNN(config or ModelConfig(architecture=checkpoint.architecture))
     load_weights(network, checkpoint)
     return network, checkpoint
@@ -281,159 +260,6 @@ def _write_layers(
             group.create_dataset(weight, data=np.asarray(arrays[layer, array], "<f4"))
 
 
-@contextlib.contextmanager
-def _open(path: Path) -> Iterator[Any]:
-    if not path.is_file():
-        raise WeightsError(str(path), ["no such file"], _ADVICE)
-    try:
-        file = h5py.File(path, "r")
-    except OSError as err:
-        raise WeightsError(
-            str(path), [f"not a readable HDF5 file, or cut short: {err}"], _ADVICE
-        ) from err
-    with file:
-        try:
-            yield file
-        except WeightsError:
-            raise
-        except (OSError, RuntimeError, KeyError, ValueError) as err:
-            # What h5py raises where the structure of a file makes no sense.
-            raise WeightsError(
-                str(path), [f"damaged HDF5 file: {err}"], _ADVICE
-            ) from err
-
-
-def _collect(
-    path: Path, file: Any
-) -> tuple[dict[Key, StoredArray], list[str], list[str]]:
-    """Sorts every array of a file into known, unexpected and ignored."""
-    top = file
-    if "layer_names" not in file.attrs and _is_own_group(file, "model_weights"):
-        top = file["model_weights"]
-    prefix = top.name.strip("/")
-    known: dict[Key, StoredArray] = {}
-    unexpected: list[str] = []
-    ignored: list[str] = []
-    for array in _stored_arrays(path, file):
-        parts = array.path.split("/")
-        if prefix and parts[0] == prefix:
-            parts = parts[1:]
-        if parts[0] in _IGNORED_GROUPS or _is_anchors(parts):
-            ignored.append(array.path)
-            continue
-        key = _key(parts)
-        if key is None or key in known:
-            unexpected.append(array.path)
-        else:
-            known[key] = array
-    return known, unexpected, ignored
-
-
-def _stored_arrays(path: Path, file: Any) -> list[StoredArray]:
-    """Lists every array of a file, following no link."""
-    found: list[StoredArray] = []
-    elsewhere: list[str] = []
-
-    def visit(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset):
-            found.append(StoredArray(name, tuple(item.shape or ()), item.dtype.name))
-            if item.external or item.is_virtual:
-                elsewhere.append(f"array {name} keeps its numbers in another file")
-
-    file.visititems(visit)
-    if elsewhere:
-        raise WeightsError(str(path), elsewhere, _ADVICE)
-    return found
-
-
-def _is_own_group(file: Any, name: str) -> bool:
-    """Returns whether a group lies in this file, not behind a link to another."""
-    return isinstance(file.get(name, getlink=True), h5py.HardLink) and isinstance(
-        file[name], h5py.Group
-    )
-
-
-def _is_anchors(parts: list[str]) -> bool:
-    return any(part.split("_")[0].split(":")[0] == "anchors" for part in parts)
-
-
-def _key(parts: list[str]) -> Key | None:
-    """Returns what a path stands for: its last known layer and its array's name."""
-    if len(parts) < 2:
-        return None
-    layers = [layer for part in parts[:-1] if (layer := canonical_layer(part))]
-    array = parts[-1].split(":")[0]
-    unnumbered = array.rstrip("0123456789").rstrip("_")
-    names = ("kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance")
-    name = array if array in names else unnumbered
-    return (layers[-1], name) if layers and name in names else None
-
-
-def _architecture(
-    shapes: Mapping[Key, Shape],
-) -> tuple[Architecture, list[str]]:
-    """Reads the sizes of the layers off the shapes, and what contradicts them."""
-    problems: list[str] = []
-
-    def size(layer: str, axis: int, default: int, array: str = "kernel") -> int:
-        shape = shapes.get((layer, array))
-        if shape is None or not -len(shape) <= axis < len(shape):
-            return default
-        return shape[axis]
-
-    default = Architecture()
-    blocks, filters = [], []
-    for stage in range(2, 6):
-        letters = {
-            layer[4]
-            for layer, _ in shapes
-            if layer.startswith(f"res{stage}") and layer.endswith("_branch2a")
-        }
-        count = (ord(max(letters)) - ord("a") + 1) if letters else 0
-        blocks.append(count or default.stage_blocks[stage - 2])
-        fallback = default.stage_filters[stage - 2]
-        filters.append(size(f"res{stage}a_branch2a", -1, fallback))
-    channels = size("conv1", 2, 3)
-    if channels != 3:
-        problems.append(
-            f"conv1/kernel: expected 3 input channels, got {channels}; only RGB "
-            "networks are supported"
-        )
-    classes = _class_count(shapes, problems)
-    return (
-        Architecture(
-            stem_filters=size("conv1", -1, default.stem_filters),
-            stage_blocks=tuple(blocks),
-            stage_filters=tuple(filters),
-            fpn_channels=size("fpn_c5p5", -1, default.fpn_channels),
-            rpn_channels=size("rpn_conv_shared", -1, default.rpn_channels),
-            anchors_per_cell=size("rpn_class_raw", -1, 6) // 2,
-            box_head_channels=size("mrcnn_class_conv1", -1, default.box_head_channels),
-            pool_size=size("mrcnn_class_conv1", 0, default.pool_size),
-            mask_head_channels=size("mrcnn_mask_conv1", -1, default.mask_head_channels),
-            num_classes=classes,
-        ),
-        problems,
-    )
-
-
-def _class_count(shapes: Mapping[Key, Shape], problems: list[str]) -> int:
-    divisors = {"mrcnn_class_logits": 1, "mrcnn_bbox_fc": 4, "mrcnn_mask": 1}
-    counts = {
-        layer: shapes[layer, "kernel"][-1] // divisor
-        for layer, divisor in divisors.items()
-        if shapes.get((layer, "kernel"))
-    }
-    if not counts:
-        return Architecture().num_classes
-    if len(set(counts.values())) > 1:
-        listed = ", ".join(f"{layer} {count}" for layer, count in counts.items())
-        problems.append(
-            f"number of classes: the layers contradict each other ({listed})"
-        )
-    return next(iter(counts.values()))
-
-
 def _text(key: Key) -> str:
     return "/".join(key)
 
@@ -451,6 +277,7 @@ def _sample(paths: list[str], limit: int = 5) -> list[str]:
 
 __all__ = [
     "Checkpoint",
+    "Key",
     "StoredArray",
     "inspect_checkpoint",
     "load_network",

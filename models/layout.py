@@ -26,6 +26,8 @@ _LAYER_NAME = re.compile(
 )
 
 Shape = tuple[int, ...]
+Key = tuple[str, str]
+"""(layer, array): ("conv1", "kernel")."""
 
 
 def canonical_layer(name: str) -> str | None:
