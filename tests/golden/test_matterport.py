@@ -2,7 +2,8 @@
 
 Rows are compared as sets: near-ties swap under other convolution kernels. Boxes with
 y2 or x2 == 1.0 are left out of the mask checks, as one float ulp decides whether their
-last sample lies outside of the map.
+last sample lies outside of the map. For the same reason a detection may appear or
+vanish whose proposal ends at 1.0.
 """
 
 import gc
@@ -19,6 +20,7 @@ import tensorflow as tf
 from models import boxes as box_ops
 from models.checkpoint import inspect_checkpoint, load_weights, read_arrays
 from models.config import from_matterport
+from models.detections import detections
 from models.layout import file_layers
 from models.mask_rcnn import MaskRCNN
 from models.masks import round_boxes
@@ -34,6 +36,9 @@ ROW_TOLERANCE = 2e-4
 MASK_TOLERANCE = 5e-3
 MISSING_ROIS = 0.01
 """Share of proposals that may differ: NMS decides by near-ties."""
+
+MAX_UNPAIRED = 3
+"""Rows near a cut or with a proposal on the edge; 1 was seen, without oneDNN."""
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +84,8 @@ def test_parity(network, image, request, record_property):
     rois = network.propose(features, canvas_size)
     window = tf.constant(golden["window_px"][None], tf.int32)
     windows_norm = box_ops.to_norm(window, canvas_size, tf.float32)
-    found = network.detect(features, rois, windows_norm, canvas_size)
+    probs, deltas = network.classify(features, rois, canvas_size)
+    found = detections(rois, probs, deltas, windows_norm, network.config)
     masks = network.segment(features, found, canvas_size)[0].numpy()
     seconds = time.monotonic() - started
 
@@ -106,8 +112,15 @@ def test_parity(network, image, request, record_property):
     assert figures["features"] <= FEATURE_TOLERANCE
     assert figures["rpn"] <= FEATURE_TOLERANCE
     assert figures["rois missing"] <= MISSING_ROIS
-    assert all(borderline(ours, row, network.config) for row in extra)
-    assert all(borderline(theirs, row, network.config) for row in lost)
+    for row in extra:
+        assert borderline(ours, row, network.config) or on_edge(
+            ours.scores[row], probs[0].numpy(), rois[0].numpy()
+        )
+    for row in lost:
+        assert borderline(theirs, row, network.config) or on_edge(
+            theirs.scores[row], golden["mrcnn_class"], golden["rpn_rois"]
+        )
+    assert len(extra) + len(lost) <= MAX_UNPAIRED
     assert len(inside) >= 0.9 * len(theirs.scores) - 1
     assert figures["masks"] <= MASK_TOLERANCE
     assert figures["px"] <= 1
@@ -162,6 +175,12 @@ def borderline(rows, row, config):
     if len(rows.scores) == config.max_detections:
         cut = max(cut, rows.scores.min())
     return rows.scores[row] <= cut + ROW_TOLERANCE
+
+
+def on_edge(score, probs, rois):
+    """Whether the proposal that a score belongs to ends at 1.0."""
+    rows = np.abs(probs.max(axis=1) - score) < 1e-6
+    return bool((rois[rows, 2:] == 1.0).any())
 
 
 def pixel_difference(network, ours, pairs, golden):
