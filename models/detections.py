@@ -69,14 +69,16 @@ def detections(
 def _select(
     boxes: tf.Tensor, class_ids: tf.Tensor, scores: tf.Tensor, *, config: ModelConfig
 ) -> Detections:
-    candidates = (class_ids > 0) & (scores >= config.score_threshold)
-    kept = _nms_per_class(boxes, class_ids, scores, candidates, config)
-    rows = tf.where(kept)[:, 0]
-    # In row order, so that equal scores keep the proposals' order in the top-k.
-    scores = tf.gather(scores, rows)
-    count = tf.minimum(tf.size(scores), config.max_detections)
+    candidate = (class_ids > 0) & (scores >= config.score_threshold)
+    rows = tf.where(candidate)[:, 0]
+    boxes, class_ids, scores = (tf.gather(x, rows) for x in (boxes, class_ids, scores))
+
+    # In row order, so that equal scores keep the proposals' order in the top-k below.
+    kept = tf.where(_nms_per_class(boxes, class_ids, scores, config))[:, 0]
+    scores = tf.gather(scores, kept)
+    count = tf.minimum(tf.shape(scores)[0], config.max_detections)
     scores, best = tf.math.top_k(scores, count)
-    rows = tf.gather(rows, best)
+    rows = tf.gather(kept, best)
 
     def pad(x: tf.Tensor, shape: tuple[int, ...]) -> tf.Tensor:
         missing = [[0, config.max_detections - count]] + [[0, 0]] * (len(shape) - 1)
@@ -92,32 +94,31 @@ def _select(
 
 
 def _nms_per_class(
-    boxes: tf.Tensor,
-    class_ids: tf.Tensor,
-    scores: tf.Tensor,
-    candidates: tf.Tensor,
-    config: ModelConfig,
+    boxes: tf.Tensor, class_ids: tf.Tensor, scores: tf.Tensor, config: ModelConfig
 ) -> tf.Tensor:
-    """Returns bool[K]: which candidates survive the NMS of their own class."""
-    rows_max = class_ids.shape[0]
+    """Returns bool[R]: which rows survive the NMS of their own class."""
+    limit = config.max_detections
 
     def keep(class_id: tf.Tensor) -> tf.Tensor:
-        rows = tf.where(candidates & tf.equal(class_ids, class_id))[:, 0]
+        rows = tf.where(tf.equal(class_ids, class_id))[:, 0]
         kept = tf.image.non_max_suppression(
             tf.gather(boxes, rows),
             tf.gather(scores, rows),
-            config.max_detections,
+            limit,
             iou_threshold=config.iou_threshold,
         )
-        survivors = tf.gather(rows, kept)[:, None]
-        return tf.scatter_nd(
-            survivors, tf.ones_like(kept), tf.constant((rows_max,), tf.int64)
-        )
+        missing = [[0, limit - tf.shape(kept)[0]]]
+        survivors = tf.pad(tf.gather(rows, kept), missing, constant_values=-1)
+        # Of no class at all a graph stacks results only when it knows their size.
+        return tf.ensure_shape(survivors, (limit,))
 
     kept = tf.map_fn(
         keep,
-        tf.unique(tf.boolean_mask(class_ids, candidates)).y,
-        # A known shape, as there may be no class at all.
-        fn_output_signature=tf.TensorSpec((rows_max,), tf.int32),
+        tf.unique(class_ids).y,
+        fn_output_signature=tf.TensorSpec((limit,), tf.int64),
     )
-    return tf.reduce_sum(kept, axis=0) > 0
+    kept = tf.boolean_mask(kept, kept >= 0)[:, None]
+    counts = tf.scatter_nd(
+        kept, tf.ones_like(kept[:, 0]), tf.shape(class_ids, out_type=tf.int64)
+    )
+    return counts > 0
