@@ -25,4 +25,8 @@ class AnnotationError(FormatError):
     """A project meta or an annotation that cannot be read or put together."""
 
 
-__all__ = ["AnnotationError", "ConfigError", "FormatError"]
+class ImageFileError(FormatError):
+    """A picture that cannot be read."""
+
+
+__all__ = ["AnnotationError", "ConfigError", "FormatError", "ImageFileError"]
