@@ -38,6 +38,22 @@ def checked_header(data: bytes, name: str) -> Header:
     return header
 
 
+def checked_size(data: bytes, name: str) -> tuple[int, int]:
+    """Reads (height, width) of a picture from its header.
+
+    Args:
+        data: content of the file.
+        name: what errors call it.
+
+    Raises:
+        ImageFileError: not a picture, or cut off.
+    """
+    header = checked_header(data, name)
+    if not header.complete:
+        raise ImageFileError(f"{name}: the {header.format} file is cut off")
+    return header.seen_size
+
+
 def decode_image(data: bytes, name: str) -> Pixels:
     """Decodes a picture.
 
@@ -109,4 +125,4 @@ def _turn(pixels: Pixels, orientation: int) -> Pixels:
     return pixels
 
 
-__all__ = ["Pixels", "checked_header", "decode_image", "decode_pixels"]
+__all__ = ["Pixels", "checked_header", "checked_size", "decode_image", "decode_pixels"]

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import PurePosixPath
 
-from formats.annotation import Annotation, read_annotation
+from formats.annotation_reader import Annotation, read_annotation
 from formats.errors import AnnotationError, ConfigError, FormatError
-from formats.image import Pixels, decode_image
+from formats.image import Pixels, checked_size, decode_image
 from formats.json_file import parse_json
 from formats.meta import ProjectMeta
 from formats.project_files import ProjectFiles, open_files
@@ -75,16 +75,6 @@ class Project:
         """
         return self.files.read(self.root + path)
 
-    def annotation(self, item: Item) -> Annotation:
-        """Reads the annotation of an item.
-
-        Raises:
-            AnnotationError: it is missing or wrong; lists every problem.
-        """
-        if item.annotation is None:
-            raise AnnotationError(f"{self.locate(item.image)}: {item.problem}")
-        return self.parse(item, self.read(item.annotation))
-
     def parse(self, item: Item, data: bytes) -> Annotation:
         """Reads the annotation of an item from the content of its file.
 
@@ -98,6 +88,14 @@ class Project:
             raise AnnotationError(*(f"{where}: {p}" for p in err.problems)) from err
         except ConfigError as err:
             raise AnnotationError(*err.problems) from err
+
+    def image_size(self, item: Item) -> tuple[int, int]:
+        """Reads (height, width) of the picture of an item from its header.
+
+        Raises:
+            FormatError: it cannot be read.
+        """
+        return checked_size(self.read(item.image), self.locate(item.image))
 
     def image(self, item: Item) -> Pixels:
         """Reads the picture of an item.
