@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from formats.errors import FormatError
 
 _CHUNK = 1 << 20
+_OF_NUMBERS = "0123456789.eE+-"
 _SPACE = " \t\n\r"
 
 
@@ -103,10 +104,12 @@ class _Reader:
                 continue
             except RecursionError as err:
                 raise self._error("nested too deeply") from err
-            # A number may go on in the next chunk.
-            if end < len(self._text) or not self._more():
+            length = end - self._at
+            # A number may go on in the next chunk: of "1.5", "1" and "1." come first.
+            cut = self._text[end : end + 1] in _OF_NUMBERS
+            if not (cut and type(value) in (int, float) and self._more()):
                 offset = self._offset
-                self._skip(end - self._at)
+                self._skip(length)
                 return value, offset, self._offset - offset
 
     def _peek(self) -> str:
