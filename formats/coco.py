@@ -100,7 +100,7 @@ class CocoFile:
             try:
                 content = json.loads(entry)
                 objects.append(self._object(content, self.images[index].size))
-            except (AnnotationError, ValueError) as err:
+            except (AnnotationError, ValueError, TypeError) as err:
                 number = content.get("id") if isinstance(content, dict) else None
                 name = self.images[index].file_name
                 problems.append(f"{self.path}: annotation {number} of {name}: {err}")
@@ -109,6 +109,8 @@ class CocoFile:
         return objects
 
     def _object(self, content: Any, size: tuple[int, int]) -> CocoObject:
+        if not isinstance(content, dict):
+            raise AnnotationError(f"expected an object, got {content!r:.60}")
         category = content.get("category_id")
         if category not in self.categories:
             raise AnnotationError(

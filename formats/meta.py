@@ -147,13 +147,20 @@ def _tag_json(tag: TagMeta) -> dict[str, Any]:
 
 def _read_class(entry: Mapping[str, Any]) -> ClassMeta:
     color = entry.get("color") or DEFAULT_COLOR
-    return ClassMeta(entry["title"], entry["shape"], color)
+    return ClassMeta(_text(entry, "title"), _text(entry, "shape"), color)
 
 
 def _read_tag(entry: Mapping[str, Any]) -> TagMeta:
     values = tuple(entry.get("values") or ())
     color = entry.get("color") or DEFAULT_COLOR
-    return TagMeta(entry["name"], entry["value_type"], color, values)
+    return TagMeta(_text(entry, "name"), _text(entry, "value_type"), color, values)
+
+
+def _text(entry: Mapping[str, Any], key: str) -> str:
+    value = entry[key]
+    if not isinstance(value, str):
+        raise TypeError(f"{key}: expected text, got {value!r:.60}")
+    return value
 
 
 __all__ = ["ANY_NUMBER", "BITMAP", "ClassMeta", "ProjectMeta", "TagMeta"]

@@ -189,14 +189,16 @@ def test_object_problems_are_listed(tmp_path):
             annotation(1, iscrowd=2),
             annotation(1, segmentation=[]),
             annotation(1),
+            annotation(1, []),
         ],
     )
     coco = open_coco(write(tmp_path, content))
     with pytest.raises(AnnotationError) as caught:
         coco.objects(0, coco.read(0))
-    first, second, third = caught.value.problems
+    first, second, third, fourth = caught.value.problems
     assert first.startswith(f"{coco.path}: annotation 1 of a.png: unknown category_id")
     assert "annotation 2 of a.png: iscrowd: expected 0 or 1, got 2" in second
+    assert "annotation 5 of a.png" in fourth
     assert "annotation 3 of a.png: segmentation: expected polygons" in third
 
 

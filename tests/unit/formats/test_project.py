@@ -224,6 +224,8 @@ def test_oldest_meta():
         ({"classes": meta_json()["classes"] * 2}, "class twice: box, cat, dog"),
         (meta_json(tags=("a", "a")), "tag twice: a"),
         ({"classes": [], "tags_images": [3]}, "meta: expected"),
+        ({"classes": [{"title": 3, "shape": "any"}]}, "title: expected text, got 3"),
+        ({"classes": [{"title": "x", "shape": []}]}, "shape: expected text"),
     ],
 )
 def test_contradictory_meta(content, text):
