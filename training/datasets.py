@@ -28,7 +28,7 @@ from training.set_reader import (
 )
 from training.supervisely import missing_tags, open_supervisely, split_by_tags
 
-Path = str | PathLike[str]
+FilePath = str | PathLike[str]
 T = TypeVar("T")
 
 
@@ -53,7 +53,7 @@ class Splits:
 
 
 def open_project_splits(
-    path: Path, config: TrainConfig, earlier: Mapping[str, Any] | None = None
+    path: FilePath, config: TrainConfig, earlier: Mapping[str, Any] | None = None
 ) -> Splits:
     """Opens the sets of a Supervisely project.
 
@@ -86,9 +86,9 @@ def open_project_splits(
 
 
 def open_coco_splits(
-    train: Path,
-    val: Path,
-    images: Path,
+    train: FilePath,
+    val: FilePath,
+    images: FilePath,
     config: TrainConfig,
     earlier: Mapping[str, Any] | None = None,
 ) -> Splits:
@@ -134,7 +134,7 @@ def open_coco_splits(
 
 
 def open_project_set(
-    path: Path, tag: str | None, classes: ClassMap, config: TrainConfig
+    path: FilePath, tag: str | None, classes: ClassMap, config: TrainConfig
 ) -> FileDataset:
     """Opens one set of a Supervisely project, with the class ids of a network.
 
@@ -166,7 +166,7 @@ def open_project_set(
 
 
 def open_coco_set(
-    path: Path, images: Path, classes: ClassMap, config: TrainConfig
+    path: FilePath, images: FilePath, classes: ClassMap, config: TrainConfig
 ) -> FileDataset:
     """Opens a COCO file, with the class ids of a network.
 
