@@ -1,3 +1,4 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,10 +41,16 @@ def test_falls_into_parts():
     ]
 
 
-def test_touching_the_border_falls_into_parts():
-    shape = [(-5, 1), (0, 5), (-5, 9), (6, 9), (6, 1)]
-    [part] = clip_polygon(Polygon(shape, []), SIZE)
-    assert {(6, 9), (6, 1), (0, 1), (0, 9)} <= set(part.exterior)
+@pytest.mark.parametrize("start", range(5))
+@pytest.mark.parametrize("step", [1, -1])
+def test_parts_that_touch_at_the_border_fall_apart(start, step):
+    # Both reach down to (10, 9) on the border, between two crossings of it.
+    shape = [(2, 2), (10, 9), (18, 2), (18, 15), (2, 15)]
+    shape = (shape[start:] + shape[:start])[::step]
+    assert rings(clip_polygon(Polygon(shape, []), SIZE)) == [
+        (ring([(2, 2), (10, 9), (2, 9)]), []),
+        (ring([(10, 9), (18, 2), (18, 9)]), []),
+    ]
 
 
 def test_cut_hole_opens():

@@ -92,6 +92,31 @@ def test_memory_is_that_of_the_object():
 
 
 @pytest.mark.parametrize(
+    ("polygon", "counts"),
+    [
+        (
+            [11.5, -1.8, 16.4, 19.1, 17.5, 8.8, 12.6, -0.5, 15.6, 8.9, 1.4, -4.4],
+            "d21;1O1O1O11ONM61F134",
+        ),
+        (
+            [11.8, -2.6, 7.0, 11.0, 1.0, 2.5, 11.6, 10.9, -3.5, 9.6, 18.7, 11.5],
+            "l01<0O101O1ON0OO4L4N2O01O2N2NK",
+        ),
+        ([8.8, -5.1, 4.7, -0.8, 6.4, 15.6, 10.2, 7.3, 8.5, 19.6], "l166m04POn1"),
+        (
+            [-0.2, 13.4, 15.8, 11.2, 7.5, 1.5, 2.9, -0.1, -4.2, 9.3, 1.5, 15.1],
+            "3921Oi00XO001O1O1O1O1O1O1O2M3",
+        ),
+    ],
+)
+def test_polygons_equal_pycocotools(polygon, counts):
+    """Polygons that cross themselves and the border; counts by pycocotools 2.0.11."""
+    size = (12, 16)
+    expected = paste({"size": [*size], "counts": counts}, size)
+    np.testing.assert_array_equal(paste([polygon], size), expected)
+
+
+@pytest.mark.parametrize(
     ("segmentation", "text"),
     [
         (None, "expected polygons or run lengths, got None"),
@@ -147,6 +172,14 @@ def test_reads_annotations_of_an_image(tmp_path):
     assert [[o.is_crowd for o in objects] for objects in read][2] == [False, True]
     assert read[0][1].crop is None
     assert read[2][0].crop.box == (1, 1, 3, 4)
+
+
+def test_annotations_keep_the_order_of_the_file(tmp_path):
+    entries = [annotation(1 + i % 3) for i in range(600)]
+    coco = open_coco(write(tmp_path, coco_json(dict.fromkeys("abc", SIZE), entries)))
+    for image in range(3):
+        ids = [json.loads(entry)["id"] for entry in coco.read(image)]
+        assert ids == list(range(image + 1, 601, 3))
 
 
 def test_index_problems_are_listed(tmp_path):

@@ -86,7 +86,7 @@ def test_one_naming_does_not_hide_the_other(tmp_path):
 def test_datasets_may_be_nested(tmp_path):
     root = write_project(tmp_path)
     write_item(root / "ds" / "datasets" / "in" / "datasets" / "er", "a.png")
-    write_item(root / "datasets", "a.png")
+    write_item(root / "datasets", "a.PNG")
     write_image(root / "ds" / "seg" / "a.png")
     write_image(root / "ds" / "img" / ".hidden.png")
     (root / "ds" / "img" / "notes.txt").write_text("no picture")
