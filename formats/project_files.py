@@ -47,12 +47,31 @@ class FolderFiles:
     root: Path
 
     def paths(self) -> list[str]:
-        """Returns the paths of all files, sorted."""
-        found = []
-        for folder, _, names in os.walk(self.root):
-            relative = Path(folder).relative_to(self.root)
-            found += [(relative / name).as_posix() for name in names]
+        """Returns the paths of all files, sorted; links are followed.
+
+        Raises:
+            FormatError: a folder cannot be read.
+        """
+        found: list[str] = []
+        self._list("", set(), found)
         return sorted(found)
+
+    def _list(self, folder: str, above: set[str], found: list[str]) -> None:
+        """Adds the files of a folder; a link to a folder above it is left out."""
+        try:
+            real = os.path.realpath(self.root / folder)
+            if real in above:
+                return
+            with os.scandir(self.root / folder) as entries:
+                for entry in entries:
+                    path = folder + entry.name
+                    if entry.is_dir():
+                        self._list(f"{path}/", above | {real}, found)
+                    else:
+                        found.append(path)
+        except OSError as err:
+            where = self.root / folder
+            raise FormatError(f"{where}: {err.strerror or err}") from err
 
     def read(self, path: str) -> bytes:
         """Reads a file.

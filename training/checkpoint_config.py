@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from formats.errors import ConfigError
+from formats.errors import ConfigError as FileConfigError
 from formats.json_file import read_json
 from models.config import to_matterport
 from training.classes import ClassMap
@@ -47,7 +47,7 @@ def earlier_config(weights: Path) -> dict[str, Any] | None:
         if path.is_file():
             try:
                 content = read_json(path)
-            except ConfigError as err:
+            except FileConfigError as err:
                 raise TrainingError(str(err)) from err
             if not isinstance(content, dict):
                 raise TrainingError(f"{path}: expected an object, got {content!r:.60}")

@@ -12,7 +12,7 @@ from os import PathLike
 from typing import Any, Literal
 
 from formats.config import load_config
-from formats.errors import ConfigError
+from formats.errors import ConfigError as FileConfigError
 from formats.json_file import read_json
 from models.config import ModelConfig, preset
 from models.errors import ModelConfigError
@@ -35,6 +35,7 @@ from training.config_groups import (
     SpecialClasses,
     Whole,
 )
+from training.errors import ConfigError
 
 CANVAS_STEP = 64
 """The deepest level has one cell per 64 canvas pixels."""
@@ -140,13 +141,16 @@ def read_config(source: str | PathLike[str] | Mapping[str, Any]) -> TrainConfig:
         ConfigError: lists every unknown key, wrong value and contradiction.
     """
     name = "config" if isinstance(source, Mapping) else str(source)
-    content = source if isinstance(source, Mapping) else read_json(source)
+    try:
+        content = source if isinstance(source, Mapping) else read_json(source)
+    except FileConfigError as err:
+        raise ConfigError(err.problems) from err
     if not isinstance(content, Mapping):
         raise ConfigError([f"{name}: expected an object, got {content!r:.60}"])
     contradictions = [f"{name}: {text}" for text in _contradictions(content)]
     try:
         config = load_config(content, TrainConfig, name=name)
-    except ConfigError as err:
+    except FileConfigError as err:
         raise ConfigError([*err.problems, *contradictions]) from err
     if contradictions:
         raise ConfigError(contradictions)

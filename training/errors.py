@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from formats.errors import ConfigError as FileConfigError
+
 
 class TrainingError(Exception):
     """A training that cannot start or go on."""
+
+
+class ConfigError(TrainingError, FileConfigError):
+    """A train config with problems; `problems` lists them all."""
 
 
 class DatasetError(TrainingError):
@@ -21,4 +27,4 @@ class DatasetError(TrainingError):
         super().__init__("\n".join(self.problems))
 
 
-__all__ = ["DatasetError", "TrainingError"]
+__all__ = ["ConfigError", "DatasetError", "TrainingError"]

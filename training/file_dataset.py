@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -82,7 +83,7 @@ class FileDataset:
         ids = sorted(self.classes.ids.items())
         digest.update(json.dumps([ids, self.classes.neutral]).encode())
         for item in self.indices:
-            name = self.source.name(item).encode()
+            name = os.fsencode(self.source.name(item))
             digest.update(len(name).to_bytes(8, "big") + name)
             digest.update(self.facts[item].digest)
         return digest.hexdigest()

@@ -95,6 +95,20 @@ def test_datasets_may_be_nested(tmp_path):
     assert len(items) == 5
 
 
+def test_links_are_followed(tmp_path):
+    root = write_project(tmp_path / "p")
+    (tmp_path / "elsewhere").mkdir()
+    (root / "ds").rename(tmp_path / "elsewhere" / "ds")
+    (root / "one").symlink_to(tmp_path / "elsewhere" / "ds")
+    (root / "two").symlink_to(tmp_path / "elsewhere" / "ds")
+    (tmp_path / "elsewhere" / "ds" / "loop").symlink_to(root)
+    project = open_project(root)
+    assert [i.image for i in project.items] == [
+        f"{dataset}/img/{name}.png" for dataset in ("one", "two") for name in "abc"
+    ]
+    assert len(read_all(project)) == 6
+
+
 @pytest.mark.parametrize("top", ["", "my project"])
 def test_tar_equals_folder(tmp_path, top):
     root = write_project(tmp_path / "p")

@@ -1,4 +1,5 @@
 import json
+import pickle
 import tarfile
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
@@ -277,6 +278,14 @@ def test_reads_from_many_threads(tmp_path):
         got = list(pool.map(read, order))
     assert got == [read(i) for i in order]
     assert got[3] == ("ds/img/03.png", [[0, 3, 4, 4]], 3)
+
+
+def test_can_be_sent_to_other_processes(tmp_path):
+    train = open_project_splits(write_project(tmp_path), CONFIG).train
+    sent = pickle.loads(pickle.dumps(train))
+    assert sent.fingerprint() == train.fingerprint()
+    assert sent[0].boxes.tolist() == train[0].boxes.tolist()
+    assert pickle.loads(pickle.dumps(train[0])).image.shape == (20, 30, 3)
 
 
 def test_memory_does_not_grow_with_the_pictures(tmp_path):

@@ -5,13 +5,13 @@ import pytest
 
 from export.settings import Options, resolve
 from formats.config import load_config
-from formats.errors import ConfigError
+from formats.errors import ConfigError as FileConfigError
 from formats.meta import ClassMeta
 from models.config import ModelConfig, from_matterport, preset, to_matterport
 from training.checkpoint_config import checkpoint_config, earlier_config
 from training.classes import make_class_map
 from training.config import TrainConfig, read_config
-from training.errors import TrainingError
+from training.errors import ConfigError, TrainingError
 
 SHARED = Path(__file__).resolve().parents[3] / ".." / "shared"
 ORACLE = SHARED / "oracle" / "model_configs.json"
@@ -30,7 +30,7 @@ def load_cases():
 @pytest.mark.parametrize("case", load_cases())
 def test_equals_the_oracle(case):
     if not case["valid"] and case["id"] not in NEW_KEYS:
-        with pytest.raises(ConfigError):
+        with pytest.raises(FileConfigError):
             load_config(case["config"], TrainConfig)
         return
     settings = load_config(case["config"], TrainConfig).settings()
@@ -119,6 +119,11 @@ def test_refuses_what_is_no_object(tmp_path, content):
         read_config(path)
 
 
+def test_missing_file(tmp_path):
+    with pytest.raises(ConfigError, match=r"train\.json: No such file"):
+        read_config(tmp_path / "train.json")
+
+
 def test_contradictions_alone():
     with pytest.raises(ConfigError, match="multiple of 64, got 200"):
         read_config({"input_size": {"max_dim": 200}})
@@ -139,6 +144,12 @@ def test_network():
     assert network.architecture.anchors_per_cell == 1
     assert (network.min_dim, network.max_dim) == (200, 320)
     assert network.anchor_scales == (8, 16, 32, 64, 128)
+
+
+def test_no_network():
+    config = load_config({"input_size": {"max_dim": 200}}, TrainConfig)
+    with pytest.raises(ConfigError, match="max_dim: expected a multiple of 64"):
+        config.network(3)
 
 
 def test_matterport_round_trip():
