@@ -40,7 +40,7 @@ def test_equals_the_oracle(case):
     assert got == case["merged"]
 
 
-ISSUED = {
+WRITTEN = {
     "lr": 0.001,
     "epochs": 2,
     "batch_size": {"val": 3, "train": 3},
@@ -55,9 +55,9 @@ ISSUED = {
 
 def test_reads_a_file(tmp_path):
     path = tmp_path / "train.json"
-    path.write_text(json.dumps(ISSUED))
+    path.write_text(json.dumps(WRITTEN))
     config = read_config(path)
-    assert config == read_config(ISSUED)
+    assert config == read_config(WRITTEN)
     assert config.special_classes.neutral == "neutral"
     assert read_config(config.settings()) == config
 
