@@ -17,8 +17,8 @@ from typing import Any
 
 from client.client import Client
 from client.errors import ClientError
-from client.image_header import read_header
 from client.result import Result
+from formats.image_header import read_header
 
 EXTENSIONS = frozenset(
     {".bmp", ".gif", ".jpeg", ".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp"}

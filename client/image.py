@@ -8,14 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any, Union
+from typing import Union
 
 import numpy as np
 
 from client.errors import ImageError
-from client.image_header import FORMATS, SIDEWAYS, UPRIGHT, Header, read_header
+from formats.errors import ImageFileError
+from formats.image import Pixels, checked_header, decode_image
 
-Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 ImageSource = Union[str, "PathLike[str]", bytes, bytearray, memoryview, Pixels]
 
 
@@ -43,7 +43,7 @@ class Picture:
         """
         if self.pixels is not None:
             return self.pixels
-        return _decode(self.encoded or b"", self.name, UPRIGHT)
+        return _decode(self.encoded or b"", self.name)
 
 
 def load_picture(source: ImageSource, max_pixels: int | None = None) -> Picture:
@@ -85,35 +85,14 @@ def _from_array(array: Pixels, max_pixels: int | None) -> Picture:
 
 
 def _from_file(data: bytes, name: str, max_pixels: int | None) -> Picture:
-    header = _checked_header(data, name)
+    try:
+        header = checked_header(data, name)
+    except ImageFileError as err:
+        raise ImageError(str(err)) from err
     _check_size(header.seen_size, name, max_pixels)
     if header.plain:
         return Picture(name, header.seen_size, encoded=data)
-    if not header.complete:
-        raise ImageError(f"{name}: the {header.format} file is cut off")
-    # OpenCV turns TIFFs in any case, and of the rest some or all with its releases.
-    turned = header.format == "TIFF"
-    pixels = _decode(data, name, UPRIGHT if turned else header.orientation)
-    if pixels.shape[:2] != header.seen_size:
-        raise ImageError(
-            f"{name}: the header says {_by(header.seen_size)} pixels, the picture has "
-            f"{_by(pixels.shape[:2])}"
-        )
-    return Picture(name, header.seen_size, pixels=pixels)
-
-
-def _checked_header(data: bytes, name: str) -> Header:
-    if not data:
-        raise ImageError(f"{name}: expected a picture, got an empty file")
-    try:
-        header = read_header(data)
-    except ValueError as err:
-        raise ImageError(f"{name}: {err}") from err
-    if header is None:
-        raise ImageError(
-            f"{name}: expected {FORMATS}, got a file that starts with {data[:8]!r}"
-        )
-    return header
+    return Picture(name, header.seen_size, pixels=_decode(data, name))
 
 
 def _check_size(size: tuple[int, int], name: str, max_pixels: int | None) -> None:
@@ -128,38 +107,11 @@ def _check_size(size: tuple[int, int], name: str, max_pixels: int | None) -> Non
         )
 
 
-def _decode(data: bytes, name: str, orientation: int) -> Pixels:
-    """Decodes to 8-bit RGB and turns it as people see it; alpha is dropped."""
-    import cv2  # slow to import, and most pictures go out as they are
-
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+def _decode(data: bytes, name: str) -> Pixels:
     try:
-        bgr = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    except cv2.error as err:
-        raise ImageError(f"{name}: the picture is damaged: {err.err}") from err
-    if bgr is None:
-        raise ImageError(
-            f"{name}: the picture is damaged, or stored in a way that OpenCV "
-            f"{cv2.__version__} does not read"
-        )
-    return np.ascontiguousarray(_turn(bgr, orientation)[..., ::-1])
-
-
-def _turn(pixels: Pixels, orientation: int) -> Pixels:
-    """Turns stored pixels as people see them.
-
-    Args:
-        pixels: uint8[H, W, 3].
-        orientation: EXIF's: 1 none, 2 mirrored, 3 half a turn, 4 upside down, 5 and 7
-            transposed along either diagonal, 6 and 8 a quarter turn right and left.
-    """
-    if orientation in SIDEWAYS:
-        pixels = pixels.transpose(1, 0, 2)
-    if orientation in (2, 3, 6, 7):
-        pixels = pixels[:, ::-1]
-    if orientation in (3, 4, 7, 8):
-        pixels = pixels[::-1]
-    return pixels
+        return decode_image(data, name)
+    except ImageFileError as err:
+        raise ImageError(str(err)) from err
 
 
 def _by(size: tuple[int, ...]) -> str:

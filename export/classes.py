@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import colorsys
 from collections.abc import Mapping, Sequence
 
 from export.errors import ExportError
+from formats.palette import distinct_color
 from serving.contract import ModelClass
 
 BACKGROUND = ModelClass(0, "bg", "#222222")
@@ -93,8 +93,6 @@ COCO_CLASSES = [
 ]
 """COCO's categories in the order of Matterport's class ids, from 1."""
 
-_GOLDEN_RATIO = 0.618034
-
 
 def assumed_classes(num_classes: int) -> tuple[ModelClass, ...]:
     """Returns the classes of a file that names none.
@@ -130,7 +128,7 @@ def named_classes(titles: Sequence[str], num_classes: int) -> tuple[ModelClass, 
         what = f"{', '.join(doubled)} twice" if doubled else "an empty name"
         raise ExportError(f"classes: expected every name once, got {what}")
     return tuple(
-        ModelClass(i, title, color(i) if i else BACKGROUND.color)
+        ModelClass(i, title, distinct_color(i) if i else BACKGROUND.color)
         for i, title in enumerate(titles)
     )
 
@@ -178,13 +176,7 @@ def mapped_classes(
         classes = [ModelClass(0, title, colors.get(title, BACKGROUND.color))]
     for class_id in range(1, num_classes):
         title = titles.get(class_id, f"class_{class_id}")
-        classes.append(ModelClass(class_id, title, colors.get(title, color(class_id))))
+        classes.append(
+            ModelClass(class_id, title, colors.get(title, distinct_color(class_id)))
+        )
     return tuple(classes)
-
-
-def color(class_id: int) -> str:
-    """Returns a colour that neighbouring ids do not resemble, "#RRGGBB"."""
-    hue = class_id * _GOLDEN_RATIO % 1.0
-    value = (0.95, 0.75)[class_id // 7 % 2]
-    red, green, blue = colorsys.hsv_to_rgb(hue, 0.75, value)
-    return f"#{round(red * 255):02X}{round(green * 255):02X}{round(blue * 255):02X}"

@@ -1,9 +1,12 @@
-"""What users' files look like: configs, Supervisely annotations. No TensorFlow."""
+"""What users' files look like: configs, Supervisely annotations. No TensorFlow.
+
+What only training reads (projects, COCO files) is imported from its own module.
+"""
 
 from formats.annotation import annotation_json, bitmap_object, tag_json
 from formats.bitmap import read_bitmap, write_bitmap
 from formats.config import load_config
-from formats.errors import AnnotationError, ConfigError, FormatError
+from formats.errors import AnnotationError, ConfigError, FormatError, ImageFileError
 from formats.json_file import read_json
 from formats.meta import ClassMeta, ProjectMeta, TagMeta
 
@@ -12,6 +15,7 @@ __all__ = [
     "ClassMeta",
     "ConfigError",
     "FormatError",
+    "ImageFileError",
     "ProjectMeta",
     "TagMeta",
     "annotation_json",

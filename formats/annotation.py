@@ -1,4 +1,4 @@
-"""Supervisely annotations: one JSON file a picture, its objects and their tags."""
+"""Writes Supervisely annotations: one JSON file a picture, its objects and tags."""
 
 from __future__ import annotations
 

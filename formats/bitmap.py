@@ -53,9 +53,9 @@ def read_bitmap(bitmap: Any) -> tuple[Mask, tuple[int, int]]:
         AnnotationError: no origin, no data, not a mask, or no pixel set.
     """
     try:
-        left, top = (int(value) for value in bitmap["origin"])
+        left, top = (round(value) for value in bitmap["origin"])
         packed = base64.b64decode(bitmap["data"], validate=True)
-    except (KeyError, TypeError, ValueError, binascii.Error) as err:
+    except (KeyError, TypeError, ValueError, OverflowError, binascii.Error) as err:
         raise AnnotationError(
             'bitmap: expected {"origin": [x, y], "data": base64 text}, got '
             f"{_short(bitmap)}"

@@ -22,7 +22,19 @@ class ConfigError(FormatError):
 
 
 class AnnotationError(FormatError):
-    """A project meta or an annotation that cannot be read or put together."""
+    """A project meta or an annotation that cannot be read or put together.
+
+    Attributes:
+        problems: one text each.
+    """
+
+    def __init__(self, *problems: str) -> None:
+        self.problems = problems
+        super().__init__("\n".join(problems))
 
 
-__all__ = ["AnnotationError", "ConfigError", "FormatError"]
+class ImageFileError(FormatError):
+    """A picture that cannot be read."""
+
+
+__all__ = ["AnnotationError", "ConfigError", "FormatError", "ImageFileError"]

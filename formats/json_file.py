@@ -20,13 +20,26 @@ def read_json(path: str | PathLike[str]) -> Any:
         data = Path(path).read_bytes()
     except OSError as err:
         raise ConfigError([f"{path}: {err.strerror or err}"]) from err
+    return parse_json(data, str(path))
+
+
+def parse_json(data: bytes, name: str) -> Any:
+    """Parses the content of a JSON file; a byte order mark is accepted.
+
+    Args:
+        data: content of the file.
+        name: what errors call it.
+
+    Raises:
+        ConfigError: it is not UTF-8 or not JSON.
+    """
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as err:
         raise ConfigError(
-            [f"{path}: expected UTF-8 text, got other bytes at position {err.start}"]
+            [f"{name}: expected UTF-8 text, got other bytes at position {err.start}"]
         ) from err
-    return _parse(text, str(path))
+    return _parse(text, name)
 
 
 def _parse(text: str, name: str) -> Any:
@@ -60,4 +73,4 @@ def _refuse_constant(text: str) -> Any:
     raise ValueError(f"{text} is not a JSON number")
 
 
-__all__ = ["read_json"]
+__all__ = ["parse_json", "read_json"]

@@ -10,6 +10,9 @@ from formats.errors import AnnotationError
 
 BITMAP = "bitmap"
 ANY_NUMBER = "any_number"
+NO_VALUE = "none"
+DEFAULT_COLOR = "#7F7F7F"
+"""Of classes and tags that a file gives no colour."""
 
 
 @dataclass(frozen=True)
@@ -73,16 +76,16 @@ class ProjectMeta:
 
     @classmethod
     def from_json(cls, content: Any) -> ProjectMeta:
-        """Reads the content of `meta.json`.
+        """Reads the content of `meta.json`, of the oldest form too.
 
         Raises:
-            AnnotationError: no list of classes, or an entry without title, shape, name
-                or value type.
+            AnnotationError: no list of classes, an entry without title, shape, name
+                or value type, a title twice, or tags in two forms.
         """
         try:
-            return cls(
+            meta = cls(
                 tuple(_read_class(entry) for entry in content["classes"]),
-                tuple(_read_tag(entry) for entry in content.get("tags", ())),
+                tuple(_read_tag(entry) for entry in _tag_entries(content)),
             )
         except (KeyError, TypeError, AttributeError) as err:
             raise AnnotationError(
@@ -90,6 +93,36 @@ class ProjectMeta:
                 '"tags": [{"name", "value_type", "color"}, ...]}; '
                 f"{type(err).__name__}: {err}"
             ) from err
+        for kind, names in (
+            ("class", [c.title for c in meta.classes]),
+            ("tag", [t.name for t in meta.tags]),
+        ):
+            if doubled := sorted({n for n in names if names.count(n) > 1}):
+                raise AnnotationError(f"meta: {kind} twice: {', '.join(doubled)}")
+        return meta
+
+
+def _tag_entries(content: Mapping[str, Any]) -> list[Any]:
+    """Returns the entries of tags; the oldest form has two lists of them.
+
+    There, a name in both lists is one tag, and a bare name is a tag without a value.
+    """
+    entries = list(content.get("tags") or ())
+    oldest: dict[Any, Any] = {}
+    for key in ("tags_images", "tags_objects"):
+        for entry in content.get(key) or ():
+            tag = _bare_tag(entry) if isinstance(entry, str) else entry
+            oldest.setdefault(tag["name"], tag)
+    if entries and oldest:
+        raise AnnotationError(
+            "meta: expected tags, or tags_images and tags_objects, got both forms; "
+            "remove one"
+        )
+    return entries or list(oldest.values())
+
+
+def _bare_tag(name: str) -> dict[str, Any]:
+    return {"name": name, "value_type": NO_VALUE, "color": DEFAULT_COLOR}
 
 
 def _check_new(
@@ -113,12 +146,21 @@ def _tag_json(tag: TagMeta) -> dict[str, Any]:
 
 
 def _read_class(entry: Mapping[str, Any]) -> ClassMeta:
-    return ClassMeta(entry["title"], entry["shape"], entry["color"])
+    color = entry.get("color") or DEFAULT_COLOR
+    return ClassMeta(_text(entry, "title"), _text(entry, "shape"), color)
 
 
 def _read_tag(entry: Mapping[str, Any]) -> TagMeta:
     values = tuple(entry.get("values") or ())
-    return TagMeta(entry["name"], entry["value_type"], entry["color"], values)
+    color = entry.get("color") or DEFAULT_COLOR
+    return TagMeta(_text(entry, "name"), _text(entry, "value_type"), color, values)
+
+
+def _text(entry: Mapping[str, Any], key: str) -> str:
+    value = entry[key]
+    if not isinstance(value, str):
+        raise TypeError(f"{key}: expected text, got {value!r:.60}")
+    return value
 
 
 __all__ = ["ANY_NUMBER", "BITMAP", "ClassMeta", "ProjectMeta", "TagMeta"]

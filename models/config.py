@@ -363,6 +363,24 @@ def from_matterport(
     return config
 
 
+def to_matterport(config: ModelConfig) -> dict[str, Any]:
+    """Returns Matterport's constants of a config, as JSON has them.
+
+    `from_matterport` with the same architecture gives the config back.
+    """
+    architecture = config.architecture
+    fields = {name: getattr(config, field) for name, field in _FIELDS.items()}
+    sizes = {
+        name: getattr(architecture, field)
+        for name, field in _ARCHITECTURE_FIELDS.items()
+    }
+    return {
+        "BACKBONE": architecture.backbone,
+        **sizes,
+        **{n: list(v) if isinstance(v, tuple) else v for n, v in fields.items()},
+    }
+
+
 def _architecture_of(constants: Mapping[str, Any], problems: list[str]) -> Architecture:
     name = constants.get("BACKBONE", "resnet101")
     if name not in tuple(PRESETS):

@@ -1,0 +1,140 @@
+"""Objects of a Supervisely annotation: their class, shape and mask.
+
+Frame: the picture, points [x, y].
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from formats.bitmap import read_bitmap
+from formats.clip import Polygon, WholePoint
+from formats.drawing import draw_line, draw_point, draw_polygon, draw_rectangle
+from formats.errors import AnnotationError
+from formats.mask_crop import MaskCrop, clip_crop
+from formats.meta import BITMAP
+
+ANY = "any"
+"""Shape of a class whose objects each name their own."""
+SHAPES = (BITMAP, "polygon", "rectangle", "line", "point")
+"""Shapes of objects that have a mask."""
+
+_FARTHEST = 1_000_000
+"""Pixels off the picture's corner beyond which a coordinate is taken for an error."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One object.
+
+    Attributes:
+        class_title: its class.
+        shape: one of `SHAPES`.
+        content: the entry of the file.
+    """
+
+    class_title: str
+    shape: str
+    content: Mapping[str, Any]
+
+    def draw(self, size: tuple[int, int]) -> list[MaskCrop]:
+        """Draws the masks of the object, cut to the picture.
+
+        Args:
+            size: (height, width) of the picture.
+
+        Returns:
+            No mask where the object lies outside, several where the border cuts it.
+
+        Raises:
+            AnnotationError: the geometry is missing or makes no sense.
+        """
+        if self.shape == BITMAP:
+            mask, origin = read_bitmap(self.content.get(BITMAP))
+            crop = clip_crop(MaskCrop(*origin, mask), size)
+            return [] if crop is None else [crop]
+        polygon = _read_points(self.content.get("points"))
+        points = polygon.exterior
+        least, most = _COUNTS[self.shape]
+        if not least <= len(points) <= most:
+            expected = str(least) if least == most else f"at least {least}"
+            raise AnnotationError(
+                f"{self.shape}: expected {expected} points, got {len(points)}"
+            )
+        if self.shape == "polygon":
+            return draw_polygon(polygon, size)
+        if self.shape == "rectangle":
+            return draw_rectangle(points, size)
+        if self.shape == "line":
+            return draw_line(points, size)
+        return draw_point(points[0], size)
+
+
+_MANY = 1 << 62
+_COUNTS = {
+    "polygon": (1, _MANY),
+    "rectangle": (2, 2),
+    "line": (2, _MANY),
+    "point": (1, 1),
+}
+
+
+def read_figure(content: Any, shapes: Mapping[str, str]) -> Figure:
+    """Reads the class and shape of an object.
+
+    Args:
+        content: entry of `objects`.
+        shapes: class title -> shape, of the project's meta.
+
+    Raises:
+        AnnotationError: unknown class or shape.
+    """
+    if not isinstance(content, Mapping):
+        raise AnnotationError(f"expected an object, got {content!r:.60}")
+    title = content.get("classTitle")
+    if not isinstance(title, str) or title not in shapes:
+        raise AnnotationError(
+            f"unknown class {title!r}; add it to meta.json or remove the object"
+        )
+    shape = shapes[title]
+    if shape == ANY:
+        shape = content.get("geometryType") or content.get("shape") or "nothing"
+    if shape not in SHAPES:
+        raise AnnotationError(
+            f'class "{title}": expected a shape out of {", ".join(SHAPES)}, got '
+            f"{shape}; convert the objects or remove them"
+        )
+    return Figure(title, shape, content)
+
+
+def _read_points(points: Any) -> Polygon:
+    try:
+        exterior = _ring(points["exterior"])
+        holes = [_ring(hole) for hole in points.get("interior") or ()]
+    except (KeyError, TypeError, ValueError, AttributeError) as err:
+        raise AnnotationError(
+            'points: expected {"exterior": [[x, y], ...], "interior": [...]}, got '
+            f"{points!r:.60}"
+        ) from err
+    return Polygon(exterior, [hole for hole in holes if hole])
+
+
+def _ring(points: Sequence[Any]) -> list[WholePoint]:
+    """Reads points, rounded half-to-even to whole pixels.
+
+    Raises:
+        TypeError: not numbers.
+        ValueError: not pairs, not finite or far off.
+    """
+    ring = []
+    for x, y in points:
+        if not math.hypot(x, y) < _FARTHEST:
+            raise ValueError(f"{x}, {y}")
+        ring.append((round(x), round(y)))
+    return ring
+
+
+__all__ = ["SHAPES", "Figure", "read_figure"]

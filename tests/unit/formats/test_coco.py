@@ -1,0 +1,280 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from formats import AnnotationError
+from formats.coco import open_coco
+from formats.coco_masks import decode_counts, draw_segmentation
+from formats.project import open_project
+from tests.project_factory import coco_json
+
+DATA = Path(__file__).resolve().parents[3] / ".." / "shared" / "data"
+needs_shared = pytest.mark.skipif(not DATA.is_dir(), reason="needs ../shared")
+SIZE = (4, 6)
+SQUARE = [1, 1, 4, 1, 4, 3, 1, 3]
+
+
+def paste(segmentation, size=SIZE):
+    crop = draw_segmentation(segmentation, size)
+    assert crop.mask.any(axis=0)[[0, -1]].all()
+    assert crop.mask.any(axis=1)[[0, -1]].all()
+    return crop.paste(size)
+
+
+def write(tmp_path, content):
+    path = tmp_path / "coco.json"
+    path.write_text(json.dumps(content))
+    return path
+
+
+def test_polygon_is_half_open():
+    # Corners are corners of pixels: 3 columns, 2 rows.
+    expected = np.zeros(SIZE, bool)
+    expected[1:3, 1:4] = True
+    np.testing.assert_array_equal(paste([SQUARE]), expected)
+
+
+def test_polygons_are_united():
+    expected = np.zeros(SIZE, bool)
+    expected[1:3, 1:4] = True
+    expected[0:2, 3:6] = True
+    other = [3, 0, 6, 0, 6, 2, 3, 2]
+    np.testing.assert_array_equal(paste([SQUARE, other]), expected)
+
+
+def test_polygon_is_cut_at_the_border():
+    outside = [-9, -9, 99, -9, 99, 99, -9, 99]
+    assert paste([outside]).all()
+    assert draw_segmentation([[10, 10, 12, 10, 12, 12, 10, 12]], SIZE) is None
+    assert draw_segmentation([[1, 1, 1.1, 1, 1.1, 1.1]], SIZE) is None
+
+
+# Down the columns: 3 off, 2 on (the end of column 0 and the start of column 1), ...
+COUNTS = [3, 2, 4, 7, 8]
+TEXT = "32454"  # 7 is written as 7 - 2 = 5, and 8 as 8 - 4 = 4
+
+
+def test_run_lengths():
+    expected = np.zeros(24, bool)
+    expected[3:5] = True
+    expected[9:16] = True
+    expected = expected.reshape(6, 4).T
+    runs = {"size": [4, 6], "counts": COUNTS}
+    np.testing.assert_array_equal(paste(runs), expected)
+    np.testing.assert_array_equal(paste(runs | {"counts": TEXT}), expected)
+
+
+def test_run_lengths_at_the_ends():
+    assert paste({"size": [4, 6], "counts": [0, 24]}).all()
+    assert paste({"size": [4, 6], "counts": [23, 1]}).sum() == 1
+    assert draw_segmentation({"size": [4, 6], "counts": [24]}, SIZE) is None
+
+
+def test_decode_counts():
+    assert decode_counts(TEXT) == COUNTS
+    assert decode_counts("O") == [-1]
+    assert decode_counts("P1") == [32]  # 0 and go on, then 1 * 32
+    assert decode_counts("0001O") == [0, 0, 0, 1, -1]
+    with pytest.raises(AnnotationError, match="cut off"):
+        decode_counts("P")
+
+
+def test_memory_is_that_of_the_object():
+    size = (30_000, 1_000_000)
+    crop = draw_segmentation([[900_000, 9, 900_003, 9, 900_003, 11, 900_000, 11]], size)
+    assert crop.box == (9, 900_000, 11, 900_003)
+    start = 900_000 * 30_000 + 9
+    counts = [start, 2, 30_000 * 1_000_000 - start - 2]
+    runs = {"size": [30_000, 1_000_000], "counts": counts}
+    assert draw_segmentation(runs, size).box == (9, 900_000, 11, 900_001)
+
+
+@pytest.mark.parametrize(
+    ("polygon", "counts"),
+    [
+        (
+            [11.5, -1.8, 16.4, 19.1, 17.5, 8.8, 12.6, -0.5, 15.6, 8.9, 1.4, -4.4],
+            "d21;1O1O1O11ONM61F134",
+        ),
+        (
+            [11.8, -2.6, 7.0, 11.0, 1.0, 2.5, 11.6, 10.9, -3.5, 9.6, 18.7, 11.5],
+            "l01<0O101O1ON0OO4L4N2O01O2N2NK",
+        ),
+        ([8.8, -5.1, 4.7, -0.8, 6.4, 15.6, 10.2, 7.3, 8.5, 19.6], "l166m04POn1"),
+        (
+            [-0.2, 13.4, 15.8, 11.2, 7.5, 1.5, 2.9, -0.1, -4.2, 9.3, 1.5, 15.1],
+            "3921Oi00XO001O1O1O1O1O1O1O2M3",
+        ),
+    ],
+)
+def test_polygons_equal_pycocotools(polygon, counts):
+    """Polygons that cross themselves and the border; counts by pycocotools 2.0.11."""
+    size = (12, 16)
+    expected = paste({"size": [*size], "counts": counts}, size)
+    np.testing.assert_array_equal(paste([polygon], size), expected)
+
+
+@pytest.mark.parametrize(
+    ("segmentation", "text"),
+    [
+        (None, "expected polygons or run lengths, got None"),
+        ([], r"expected polygons or run lengths, got \[\]"),
+        ([[1, 2, 3, 4]], "at least 3 points"),
+        ([[1, 2, 3, 4, 5, 6, 7]], "at least 3 points"),
+        ([["a"] * 6], "at least 3 points"),
+        ([[[1, 2], [3, 4], [5, 6]]], "at least 3 points"),
+        ([[1e9] * 6], "at least 3 points"),
+        ([[float("nan")] * 6], "at least 3 points"),
+        ({"size": [6, 4], "counts": [24]}, r"expected size \[4, 6\]"),
+        ({"counts": [24]}, r"expected size \[4, 6\]"),
+        ({"size": [4, 6]}, "expected run lengths, got None"),
+        ({"size": [4, 6], "counts": [-1, 25]}, "expected run lengths, got"),
+        ({"size": [4, 6], "counts": [1.5, 22.5]}, "expected run lengths, got"),
+        ({"size": [4, 6], "counts": [3, 3]}, "of 24 pixels in all, got 6"),
+    ],
+)
+def test_bad_segmentations(segmentation, text):
+    with pytest.raises(AnnotationError, match=text):
+        draw_segmentation(segmentation, SIZE)
+
+
+def annotation(image, category=10, **extra):
+    return {
+        "image_id": image,
+        "category_id": category,
+        "segmentation": [SQUARE],
+        "iscrowd": 0,
+    } | extra
+
+
+def test_reads_annotations_of_an_image(tmp_path):
+    content = coco_json(
+        {"a.png": SIZE, "b.png": SIZE, "c.png": (9, 9)},
+        [
+            annotation(3, 20),
+            annotation(1),
+            annotation(3, iscrowd=1),
+            annotation(1, 20, segmentation=[[1, 1, 1.1, 1, 1.1, 1.1]]),
+        ],
+    )
+    content = {key: content[key] for key in ("annotations", "categories", "images")}
+    coco = open_coco(write(tmp_path, content))
+    assert dict(coco.categories) == {10: "dog", 20: "box"}
+    assert [image.file_name for image in coco.images] == ["a.png", "b.png", "c.png"]
+    read = [coco.objects(i, coco.read(i)) for i in range(3)]
+    assert [[o.category for o in objects] for objects in read] == [
+        ["dog", "box"],
+        [],
+        ["box", "dog"],
+    ]
+    assert [[o.is_crowd for o in objects] for objects in read][2] == [False, True]
+    assert read[0][1].crop is None
+    assert read[2][0].crop.box == (1, 1, 3, 4)
+
+
+def test_annotations_keep_the_order_of_the_file(tmp_path):
+    entries = [annotation(1 + i % 3) for i in range(600)]
+    coco = open_coco(write(tmp_path, coco_json(dict.fromkeys("abc", SIZE), entries)))
+    for image in range(3):
+        ids = [json.loads(entry)["id"] for entry in coco.read(image)]
+        assert ids == list(range(image + 1, 601, 3))
+
+
+def test_index_problems_are_listed(tmp_path):
+    content = coco_json({"a.png": SIZE}, [annotation(1), annotation(7), {"id": 3}])
+    content["images"] += [
+        {"id": 1, "file_name": "b.png", "height": 4, "width": 6},
+        {"id": 2, "file_name": "b.png", "height": 0, "width": 6},
+        {"file_name": "c.png"},
+        5,
+    ]
+    content["categories"] += [{"id": 10, "name": "x"}, {"id": 30, "name": "dog"}, {}]
+    with pytest.raises(AnnotationError) as caught:
+        open_coco(write(tmp_path, content))
+    text = str(caught.value)
+    assert len(caught.value.problems) == 9
+    for part in (
+        "images: id 1 twice",
+        "images: expected id, file_name, height and width (pixels), got {'id': 2",
+        "images: expected id, file_name, height and width (pixels), got 5",
+        "{'id': 10, 'name': 'x'}: id or name twice",
+        "{'id': 30, 'name': 'dog'}: id or name twice",
+        "categories: expected id and name, got {}",
+        "image_id 7 is not in images",
+        "annotations: expected an image_id, got {'id': 3}",
+    ):
+        assert part in text
+
+
+@pytest.mark.parametrize("content", [{}, {"images": []}, {"images": 3}])
+def test_no_images(tmp_path, content):
+    with pytest.raises(AnnotationError, match="images: expected"):
+        open_coco(write(tmp_path, content))
+
+
+def test_object_problems_are_listed(tmp_path):
+    content = coco_json(
+        {"a.png": SIZE},
+        [
+            annotation(1, 99),
+            annotation(1, iscrowd=2),
+            annotation(1, segmentation=[]),
+            annotation(1),
+            annotation(1, []),
+        ],
+    )
+    coco = open_coco(write(tmp_path, content))
+    with pytest.raises(AnnotationError) as caught:
+        coco.objects(0, coco.read(0))
+    first, second, third, fourth = caught.value.problems
+    assert first.startswith(f"{coco.path}: annotation 1 of a.png: unknown category_id")
+    assert "annotation 2 of a.png: iscrowd: expected 0 or 1, got 2" in second
+    assert "annotation 5 of a.png" in fourth
+    assert "annotation 3 of a.png: segmentation: expected polygons" in third
+
+
+def same(project_crop, coco_crop):
+    np.testing.assert_array_equal(project_crop.mask, coco_crop.mask)
+    assert project_crop.box == coco_crop.box
+
+
+def twins(project, coco):
+    """Yields the objects of every picture that both have, those of crowds left out."""
+    numbers = {image.file_name: i for i, image in enumerate(coco.images)}
+    for item in project.items:
+        name = Path(item.image).name
+        if name not in numbers:
+            continue
+        annotation = project.parse(item, project.read(item.annotation))
+        drawn = [
+            (figure.class_title, crop)
+            for figure in annotation.figures
+            for crop in figure.draw(annotation.size)
+        ]
+        number = numbers[name]
+        objects = coco.objects(number, coco.read(number))
+        yield drawn, [o for o in objects if not o.is_crowd]
+
+
+@pytest.mark.shared
+@needs_shared
+@pytest.mark.parametrize(
+    ("folder", "file", "count"),
+    [
+        ("nuclei", "instances.coco.json", 4948),
+        ("coco_mini", "instances_train.coco.json", 731),
+        ("coco_mini", "instances_val.coco.json", 619),
+    ],
+)
+def test_equals_the_project(folder, file, count):
+    project = open_project(DATA / folder / "project")
+    coco = open_coco(DATA / folder / file)
+    compared = 0
+    for drawn, objects in twins(project, coco):
+        assert [title for title, _ in drawn] == [o.category for o in objects]
+        for (_, crop), found in zip(drawn, objects, strict=True):
+            same(crop, found.crop)
+            compared += 1
+    assert compared == count

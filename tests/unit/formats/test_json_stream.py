@@ -1,0 +1,81 @@
+import json
+
+import pytest
+
+from formats import FormatError, json_stream
+from formats.json_stream import stream_object
+
+CONTENT = {
+    "info": {"year": 2017, "名": [1, 2]},
+    "images": [{"id": 1, "file_name": "ä.jpg"}, {"id": 2, "file_name": '\\"]'}],
+    "empty": [],
+    "version": 1234567,
+    "numbers": [12345, -1.5e3, 2.5e-30, True, None],
+    "last": "ü",
+}
+
+
+@pytest.fixture(params=[1, 2, 7, 1 << 20])
+def _chunk(request, monkeypatch):
+    monkeypatch.setattr(json_stream, "_CHUNK", request.param)
+
+
+@pytest.mark.usefixtures("_chunk")
+@pytest.mark.parametrize("indent", [None, 3])
+@pytest.mark.parametrize("ascii_only", [False, True])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_pieces_and_their_places(tmp_path, indent, ascii_only, mark):
+    path = tmp_path / "a.json"
+    text = json.dumps(CONTENT, indent=indent, ensure_ascii=ascii_only)
+    data = mark + text.encode() + b"\n "
+    path.write_bytes(data)
+    got = {}
+    for piece in stream_object(path):
+        place = data[piece.offset : piece.offset + piece.length]
+        assert json.loads(place) == piece.value
+        got.setdefault(piece.key, []).append(piece.value)
+    expected = {
+        key: value if isinstance(value, list) else [value]
+        for key, value in CONTENT.items()
+        if value != []
+    }
+    assert got == expected
+
+
+@pytest.mark.usefixtures("_chunk")
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (b"", "byte 0: expected {"),
+        (b"[]", "byte 0: expected {"),
+        (b'{"a": [1, 2', "byte 11: expected , or ]"),
+        (b'{"a": [1, 2]', "byte 12: expected , or }"),
+        (b'{"a": {"b": 1}', "byte 14: expected , or }"),
+        (b'{"a" 1}', "byte 5: expected :"),
+        (b'{"a": 1,}', "byte 8: expected a key"),
+        (b"{1: 1}", "byte 1: expected a key"),
+        (b'{"a": 1} x', "byte 9: expected the end"),
+        (b'{"a": [{"b": ]}', "byte 7"),
+        (b'{"a": NaN}', "NaN is not a JSON number"),
+        (b'{"a": "\xff"}', "expected UTF-8 text"),
+        (b'{"a": "\xc3', "not JSON"),
+    ],
+)
+def test_what_is_not_json(tmp_path, text, problem):
+    path = tmp_path / "a.json"
+    path.write_bytes(text)
+    with pytest.raises(FormatError) as caught:
+        list(stream_object(path))
+    assert f"{path}: not JSON" in str(caught.value)
+    assert problem in str(caught.value)
+
+
+def test_empty_object(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text(" { } ")
+    assert list(stream_object(path)) == []
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(FormatError, match="No such file"):
+        list(stream_object(tmp_path / "a.json"))

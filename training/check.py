@@ -1,0 +1,163 @@
+"""Reads every item once before a training, and says what is wrong with the data.
+
+What is remembered of an item is small: its tags, how many instances it has, a hash.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from typing import NamedTuple, TypeVar
+
+from formats.errors import AnnotationError, FormatError
+from training.classes import ClassMap
+from training.sources import Content, Source
+
+MAX_WORKERS = 8
+_AHEAD = 64
+"""Items that wait for their turn; keeps memory bounded."""
+
+T = TypeVar("T")
+
+
+class Facts(NamedTuple):
+    """What is remembered of an item.
+
+    Attributes:
+        tags: names of the picture's tags.
+        size: (height, width) of its annotation, pixels.
+        instances: class title -> number of objects that can be learnt.
+        digest: hash of its annotation.
+    """
+
+    tags: tuple[str, ...]
+    size: tuple[int, int]
+    instances: Mapping[str, int]
+    digest: bytes
+
+    @property
+    def has_instances(self) -> bool:
+        """Says whether there is anything to learn."""
+        return bool(self.instances)
+
+
+class Findings(NamedTuple):
+    """What a reading of annotations or pictures gave.
+
+    Attributes:
+        facts: index of an item -> what is remembered; broken items are not in it.
+        problems: which file, what, how to mend it.
+    """
+
+    facts: dict[int, Facts]
+    problems: list[str]
+
+
+def read_facts(source: Source, classes: ClassMap) -> Findings:
+    """Reads every annotation.
+
+    Args:
+        source: the items.
+        classes: titles of the background and the neutral class are not counted.
+    """
+    learnt = frozenset(classes.foreground)
+
+    def read(index: int) -> Facts:
+        return _facts(source.content(index), learnt)
+
+    findings = Findings({}, [])
+    for index, result in _map(_caught(read), range(len(source))):
+        if isinstance(result, Facts):
+            findings.facts[index] = result
+        else:
+            findings.problems.extend(result)
+    return findings
+
+
+def check_images(
+    source: Source, sizes: Mapping[int, tuple[int, int] | None], *, decode: bool
+) -> list[str]:
+    """Returns a problem for every picture that cannot be used.
+
+    Args:
+        source: the items.
+        sizes: index of an item -> (height, width) of its annotation, None where that
+            is not known.
+        decode: read whole pictures; headers only otherwise.
+    """
+
+    def check(index: int) -> str | None:
+        if decode:
+            height, width = source.image(index).shape[:2]
+        else:
+            height, width = source.image_size(index)
+        expected = sizes[index]
+        if expected is None or (height, width) == expected:
+            return None
+        return size_problem(source.locate(index), (height, width), expected)
+
+    problems: list[str] = []
+    for _, result in _map(_caught(check), sizes):
+        if isinstance(result, str):
+            problems.append(result)
+        elif result is not None:
+            problems.extend(result)
+    return problems
+
+
+def size_problem(name: str, seen: tuple[int, int], expected: tuple[int, int]) -> str:
+    """Returns the problem of a picture of another size than its annotation.
+
+    Args:
+        name: of the picture.
+        seen: (height, width) of the picture as people see it.
+        expected: (height, width) of the annotation.
+    """
+    hint = "annotate this picture, or put the annotated one here"
+    if seen == expected[::-1]:
+        hint = "the annotation lies on its side; is the EXIF orientation right?"
+    return (
+        f"{name}: the picture has {seen[1]} x {seen[0]} pixels, its annotation is for "
+        f"{expected[1]} x {expected[0]}; {hint}"
+    )
+
+
+def _facts(content: Content, learnt: frozenset[str]) -> Facts:
+    instances: dict[str, int] = {}
+    for found in content.objects:
+        if found.title in learnt and not found.is_crowd:
+            instances[found.title] = instances.get(found.title, 0) + 1
+    return Facts(content.tags, content.size, instances, content.digest)
+
+
+def _caught(call: Callable[[int], T]) -> Callable[[int], T | Sequence[str]]:
+    """Makes a call return the texts of its errors about files."""
+
+    def run(index: int) -> T | Sequence[str]:
+        try:
+            return call(index)
+        except AnnotationError as err:
+            return list(err.problems)
+        except FormatError as err:
+            return [str(err)]
+
+    return run
+
+
+def _map(call: Callable[[int], T], indices: Iterable[int]) -> Iterator[tuple[int, T]]:
+    """Calls for every index in threads, and yields in order."""
+    left = iter(indices)
+    waiting: deque[tuple[int, Future[T]]] = deque()
+    with ThreadPoolExecutor(MAX_WORKERS, "check") as pool:
+        while True:
+            for index in islice(left, _AHEAD - len(waiting)):
+                waiting.append((index, pool.submit(call, index)))
+            if not waiting:
+                return
+            index, future = waiting.popleft()
+            yield index, future.result()
+
+
+__all__ = ["Facts", "Findings", "check_images", "read_facts", "size_problem"]

@@ -1,0 +1,235 @@
+"""Opens the training and the validation set, or one set to evaluate on.
+
+Everything is read once here; what is broken is told all at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from typing import Any, TypeVar
+
+from formats.errors import AnnotationError, FormatError
+from formats.meta import ClassMeta
+from training.check import Facts
+from training.classes import ClassMap, make_class_map
+from training.coco import open_coco_source
+from training.config import TrainConfig
+from training.errors import DatasetError
+from training.file_dataset import FileDataset
+from training.set_reader import (
+    Sets,
+    both_sets,
+    check_batch,
+    read_sets,
+    shared_items,
+    unknown_classes,
+)
+from training.supervisely import missing_tags, open_supervisely, split_by_tags
+
+FilePath = str | PathLike[str]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The data of a training.
+
+    Attributes:
+        train: the training set.
+        val: the validation set.
+        warnings: what is odd, but does not stop a training.
+    """
+
+    train: FileDataset
+    val: FileDataset
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def classes(self) -> ClassMap:
+        """Titles and ids of the classes, the same for both sets."""
+        return self.train.classes
+
+
+def open_project_splits(
+    path: FilePath, config: TrainConfig, earlier: Mapping[str, Any] | None = None
+) -> Splits:
+    """Opens the sets of a Supervisely project.
+
+    Args:
+        path: folder or tar.
+        config: tags, special classes, and how thoroughly to check.
+        earlier: `config.json` of the training that is continued.
+
+    Raises:
+        DatasetError: lists everything that is wrong with the data.
+        TrainingError: the classes do not fit the config or the earlier training.
+    """
+    source = _opened(lambda: open_supervisely(path))
+    meta = source.project.meta
+    classes = _class_map(meta.classes, config, earlier, source.project.locate(""))
+    tags = {"train": config.dataset_tags.train, "val": config.dataset_tags.val}
+    problems = missing_tags(tags, meta)
+    absent = {p for p, name in tags.items() if name not in {t.name for t in meta.tags}}
+
+    def split(facts: Mapping[int, Facts]) -> Sets:
+        return split_by_tags(tags, {i: fact.tags for i, fact in facts.items()})
+
+    texts = {p: f'with the tag "{t}"' for p, t in tags.items() if p not in absent}
+    sets, datasets = read_sets(source, classes, config, split, texts, problems)
+    check_batch(datasets["train"], config, problems)
+    if problems:
+        raise DatasetError(problems)
+    warnings = shared_items(source, sets, tags)
+    return Splits(datasets["train"], datasets["val"], tuple(warnings))
+
+
+def open_coco_splits(
+    train: FilePath,
+    val: FilePath,
+    images: FilePath,
+    config: TrainConfig,
+    earlier: Mapping[str, Any] | None = None,
+) -> Splits:
+    """Opens the sets of two COCO files.
+
+    Args:
+        train: COCO file of the training set; its categories are the classes.
+        val: COCO file of the validation set.
+        images: folder of the pictures of both.
+        config: special classes, and how thoroughly to check.
+        earlier: `config.json` of the training that is continued.
+
+    Raises:
+        DatasetError: lists everything that is wrong with the data.
+        TrainingError: the classes do not fit the config or the earlier training.
+    """
+    paths = {"train": train, "val": val}
+    sources = {}
+    problems: list[str] = []
+    for purpose, path in paths.items():
+        try:
+            sources[purpose] = open_coco_source(path, images)
+        except FormatError as err:
+            problems += _texts(err)
+    if problems:
+        raise DatasetError(problems)
+    classes = _class_map(sources["train"].classes, config, earlier, str(train))
+    problems += unknown_classes(sources["val"].classes, classes, str(val))
+    datasets: dict[str, FileDataset] = {}
+    for purpose, source in sources.items():
+        whole = {purpose: tuple(range(len(source)))}
+        texts = {purpose: f"of {paths[purpose]}"}
+        _, made = read_sets(source, classes, config, _only(whole), texts, problems)
+        datasets |= made
+    check_batch(datasets["train"], config, problems)
+    if problems:
+        raise DatasetError(problems)
+    train_names = {sources["train"].name(i) for i in range(len(sources["train"]))}
+    val_names = [sources["val"].name(i) for i in range(len(sources["val"]))]
+    both = [name for name in val_names if name in train_names]
+    warnings = [both_sets(both, "listed in both files")] if both else []
+    return Splits(datasets["train"], datasets["val"], tuple(warnings))
+
+
+def open_project_set(
+    path: FilePath, tag: str | None, classes: ClassMap, config: TrainConfig
+) -> FileDataset:
+    """Opens one set of a Supervisely project, with the class ids of a network.
+
+    Args:
+        path: folder or tar.
+        tag: image tag of the set; None takes every picture.
+        classes: of the network.
+        config: how thoroughly to check, and whether to keep pictures without objects.
+
+    Raises:
+        DatasetError: lists everything that is wrong with the data.
+    """
+    source = _opened(lambda: open_supervisely(path))
+    where = source.project.locate("")
+    problems = unknown_classes(source.classes, classes, where)
+    tags = {} if tag is None else {"set": tag}
+    problems += missing_tags(tags, source.project.meta)
+
+    def split(facts: Mapping[int, Facts]) -> Sets:
+        if tag is None:
+            return {"set": tuple(facts)}
+        return split_by_tags(tags, {i: fact.tags for i, fact in facts.items()})
+
+    texts = {"set": f"of {where}" if tag is None else f'with the tag "{tag}"'}
+    _, datasets = read_sets(source, classes, config, split, texts, problems)
+    if problems:
+        raise DatasetError(problems)
+    return datasets["set"]
+
+
+def open_coco_set(
+    path: FilePath, images: FilePath, classes: ClassMap, config: TrainConfig
+) -> FileDataset:
+    """Opens a COCO file, with the class ids of a network.
+
+    Args:
+        path: COCO file.
+        images: folder of its pictures.
+        classes: of the network.
+        config: how thoroughly to check, and whether to keep pictures without objects.
+
+    Raises:
+        DatasetError: lists everything that is wrong with the data.
+    """
+    source = _opened(lambda: open_coco_source(path, images))
+    problems = unknown_classes(source.classes, classes, str(path))
+    whole = {"set": tuple(range(len(source)))}
+    texts = {"set": f"of {path}"}
+    _, datasets = read_sets(source, classes, config, _only(whole), texts, problems)
+    if problems:
+        raise DatasetError(problems)
+    return datasets["set"]
+
+
+def _opened(opener: Callable[[], T]) -> T:
+    try:
+        return opener()
+    except FormatError as err:
+        raise DatasetError(_texts(err)) from err
+
+
+def _only(sets: Sets) -> Callable[[Mapping[int, Facts]], Sets]:
+    return lambda _: sets
+
+
+def _texts(err: FormatError) -> Sequence[str]:
+    return err.problems if isinstance(err, AnnotationError) else [str(err)]
+
+
+def _class_map(
+    classes: Sequence[ClassMeta],
+    config: TrainConfig,
+    earlier: Mapping[str, Any] | None,
+    where: str,
+) -> ClassMap:
+    special = config.special_classes
+    titles = [c.title for c in classes]
+    if not set(titles) - {special.background, special.neutral}:
+        what = f"only {', '.join(titles)}" if titles else "none"
+        raise DatasetError(
+            [f"{where}: expected classes to learn, got {what}; add classes and objects"]
+        )
+    return make_class_map(
+        classes,
+        background=special.background,
+        neutral=special.neutral,
+        weights_init_type=config.weights_init_type,
+        earlier=earlier,
+    )
+
+
+__all__ = [
+    "Splits",
+    "open_coco_set",
+    "open_coco_splits",
+    "open_project_set",
+    "open_project_splits",
+]

@@ -1,0 +1,30 @@
+"""Errors of training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from formats.errors import ConfigError as FileConfigError
+
+
+class TrainingError(Exception):
+    """A training that cannot start or go on."""
+
+
+class ConfigError(TrainingError, FileConfigError):
+    """A train config with problems; `problems` lists them all."""
+
+
+class DatasetError(TrainingError):
+    """Data with problems.
+
+    Attributes:
+        problems: one line each: which file, what is wrong, how to mend it.
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+__all__ = ["ConfigError", "DatasetError", "TrainingError"]

@@ -1,0 +1,129 @@
+"""Reads the items of sets and says what is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from formats.meta import ClassMeta
+from training.check import Facts, check_images, read_facts
+from training.classes import ClassMap
+from training.config import TrainConfig
+from training.file_dataset import FileDataset
+from training.sources import Source
+
+NAMED = 5
+"""Items that a warning names."""
+
+Sets = Mapping[str, tuple[int, ...]]
+
+
+def read_sets(
+    source: Source,
+    classes: ClassMap,
+    config: TrainConfig,
+    split: Callable[[Mapping[int, Facts]], Sets],
+    texts: Mapping[str, str],
+    problems: list[str],
+) -> tuple[Sets, dict[str, FileDataset]]:
+    """Reads all annotations and the pictures that are used.
+
+    Args:
+        source: all items.
+        classes: titles and ids.
+        config: how thoroughly to check, and whether to keep pictures without objects.
+        split: gives the items of every set.
+        texts: set -> what its pictures are; a set that is not in it may be empty.
+        problems: what is found is added.
+
+    Returns:
+        The items of every set, and those of them that have something to learn.
+    """
+    facts, found = read_facts(source, classes)
+    problems += found
+    sets = split(facts)
+    datasets = {}
+    sizes: dict[int, tuple[int, int] | None] = {
+        i: None for i in range(len(source)) if i not in facts
+    }
+    for purpose, items in sets.items():
+        present = [i for i in items if i in facts]
+        full = [i for i in present if facts[i].has_instances]
+        used = present if config.use_empty_images else full
+        datasets[purpose] = FileDataset(source, tuple(used), facts, classes)
+        sizes |= {i: facts[i].size for i in used}
+        if purpose in texts and not present:
+            problems.append(f"{purpose} set: there is no picture {texts[purpose]}")
+        elif purpose in texts and not full:
+            problems.append(
+                f"{purpose} set: none of the {len(present)} pictures {texts[purpose]} "
+                "has an object to learn"
+            )
+    problems += check_images(source, sizes, decode=config.check_images == "decode")
+    return sets, datasets
+
+
+def unknown_classes(
+    found: Sequence[ClassMeta], classes: ClassMap, where: str
+) -> list[str]:
+    """Returns a problem for every class that a network does not have.
+
+    Args:
+        found: classes of the data.
+        classes: of the network.
+        where: what messages call the data.
+    """
+    known = {*classes.ids, classes.neutral}
+    return [
+        f'{where}: unknown class "{c.title}"; the network has: '
+        f"{', '.join(classes.foreground)}"
+        for c in found
+        if c.title not in known
+    ]
+
+
+def check_batch(dataset: FileDataset, config: TrainConfig, problems: list[str]) -> None:
+    """Adds a problem where a batch is larger than the training set."""
+    size = config.batch_size.train
+    if not problems and size > len(dataset):
+        problems.append(
+            f"batch_size.train: a batch has {size} pictures, the training set "
+            f"{len(dataset)}; use {len(dataset)} at most"
+        )
+
+
+def shared_items(source: Source, sets: Sets, tags: Mapping[str, str]) -> list[str]:
+    """Returns a warning where items are in both sets of a project.
+
+    Args:
+        source: all items.
+        sets: the items of "train" and "val".
+        tags: the tags of these.
+    """
+    if tags["train"] == tags["val"]:
+        return [
+            f'dataset_tags: train and val are both "{tags["train"]}"; the network is '
+            "validated on what it learns"
+        ]
+    val = set(sets["val"])
+    both = [source.name(i) for i in sets["train"] if i in val]
+    text = f'tagged both "{tags["train"]}" and "{tags["val"]}"'
+    return [both_sets(both, text)] if both else []
+
+
+def both_sets(names: Sequence[str], text: str) -> str:
+    """Returns a warning about items that are in both sets."""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return (
+        f"{len(names)} pictures are in both sets ({text}), so validation looks better "
+        f"than it is: {', '.join(names[:NAMED])}{more}"
+    )
+
+
+__all__ = [
+    "Sets",
+    "both_sets",
+    "check_batch",
+    "read_sets",
+    "shared_items",
+    "unknown_classes",
+]

@@ -1,0 +1,80 @@
+"""What every form of data on disk has in common: items that are read one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from formats.image import Pixels
+from formats.mask_crop import MaskCrop
+from formats.meta import ClassMeta
+
+
+class Labelled(NamedTuple):
+    """One object.
+
+    Attributes:
+        title: its class.
+        crop: its mask.
+        is_crowd: it covers a group that is not told apart.
+    """
+
+    title: str
+    crop: MaskCrop
+    is_crowd: bool = False
+
+
+class Content(NamedTuple):
+    """What an item's annotation says.
+
+    Attributes:
+        size: (height, width) that the annotation is for, pixels.
+        objects: in the order of the file; those without a pixel are left out.
+        tags: names of the picture's tags.
+        digest: hash of the annotation as it is on disk.
+    """
+
+    size: tuple[int, int]
+    objects: Sequence[Labelled]
+    tags: tuple[str, ...]
+    digest: bytes
+
+
+class Source(Protocol):
+    """Labelled pictures. Safe to read from many threads.
+
+    What it raises are `FormatError`s that name the file, or `AnnotationError`s with a
+    list of such texts.
+    """
+
+    @property
+    def classes(self) -> Sequence[ClassMeta]:
+        """Classes of the objects, in the order of the file."""
+        ...
+
+    def __len__(self) -> int:
+        """Returns the number of items."""
+        ...
+
+    def name(self, index: int) -> str:
+        """Returns what tells an item apart, the same on every machine."""
+        ...
+
+    def locate(self, index: int) -> str:
+        """Returns what messages call the picture of an item."""
+        ...
+
+    def content(self, index: int) -> Content:
+        """Reads and draws the annotation of an item."""
+        ...
+
+    def image(self, index: int) -> Pixels:
+        """Reads the picture of an item, uint8[H, W, 3] RGB."""
+        ...
+
+    def image_size(self, index: int) -> tuple[int, int]:
+        """Reads (height, width) of a picture from its header."""
+        ...
+
+
+__all__ = ["Content", "Labelled", "Source"]

@@ -1,0 +1,139 @@
+"""Supervisely projects as a source, and their sets by image tags."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from os import PathLike
+
+from formats.errors import AnnotationError
+from formats.image import Pixels
+from formats.meta import ClassMeta, ProjectMeta
+from formats.project import Project, open_project
+from training.sources import Content, Labelled
+
+DIGEST_BYTES = 16
+
+
+@dataclass(frozen=True)
+class ProjectSource:
+    """The items of a project.
+
+    Attributes:
+        project: the project.
+    """
+
+    project: Project
+
+    @property
+    def classes(self) -> Sequence[ClassMeta]:
+        """Classes of the objects, in the order of the file."""
+        return self.project.meta.classes
+
+    def __len__(self) -> int:
+        """Returns the number of items."""
+        return len(self.project.items)
+
+    def name(self, index: int) -> str:
+        """Returns what tells an item apart: the path of the picture."""
+        return self.project.items[index].image
+
+    def locate(self, index: int) -> str:
+        """Returns what messages call the picture of an item."""
+        return self.project.locate(self.name(index))
+
+    def content(self, index: int) -> Content:
+        """Reads and draws the annotation of an item.
+
+        Raises:
+            AnnotationError: lists every problem.
+        """
+        item = self.project.items[index]
+        if item.annotation is None:
+            raise AnnotationError(f"{self.locate(index)}: {item.problem}")
+        data = self.project.read(item.annotation)
+        annotation = self.project.parse(item, data)
+        objects: list[Labelled] = []
+        problems: list[str] = []
+        where = self.project.locate(item.annotation)
+        for number, figure in enumerate(annotation.figures):
+            try:
+                crops = figure.draw(annotation.size)
+            except AnnotationError as err:
+                problems += [f"{where}: objects[{number}]: {p}" for p in err.problems]
+            else:
+                objects += [Labelled(figure.class_title, crop) for crop in crops]
+        if problems:
+            raise AnnotationError(*problems)
+        digest = blake2b(data, digest_size=DIGEST_BYTES).digest()
+        return Content(annotation.size, objects, annotation.tags, digest)
+
+    def image(self, index: int) -> Pixels:
+        """Reads the picture of an item, uint8[H, W, 3] RGB.
+
+        Raises:
+            FormatError: it cannot be read.
+        """
+        return self.project.image(self.project.items[index])
+
+    def image_size(self, index: int) -> tuple[int, int]:
+        """Reads (height, width) of a picture from its header.
+
+        Raises:
+            FormatError: it cannot be read.
+        """
+        return self.project.image_size(self.project.items[index])
+
+
+def open_supervisely(path: str | PathLike[str]) -> ProjectSource:
+    """Opens a project, a folder or a tar.
+
+    Raises:
+        FormatError: no project or several, or a meta that cannot be read.
+    """
+    return ProjectSource(open_project(path))
+
+
+def missing_tags(tags: Mapping[str, str], meta: ProjectMeta) -> list[str]:
+    """Returns a problem for every tag of the config that a project does not have.
+
+    Args:
+        tags: set -> name of its tag.
+        meta: of the project.
+    """
+    known = [tag.name for tag in meta.tags]
+    problems = []
+    for purpose, name in tags.items():
+        if name in known:
+            continue
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f'; did you mean "{near[0]}"?' if near else ""
+        listed = f"; it has: {', '.join(known)}" if known and not near else ""
+        problems.append(
+            f'dataset_tags.{purpose}: the project has no tag "{name}"{hint}{listed}; '
+            f"tag the pictures of the {purpose} set with it"
+        )
+    return problems
+
+
+def split_by_tags(
+    tags: Mapping[str, str], tags_of_items: Mapping[int, Sequence[str]]
+) -> dict[str, tuple[int, ...]]:
+    """Sorts items into sets; the values of tags play no part.
+
+    Args:
+        tags: set -> name of its tag.
+        tags_of_items: index of an item -> names of its picture's tags.
+
+    Returns:
+        Set -> items, in their order. An item may be in several, or in none.
+    """
+    return {
+        purpose: tuple(i for i, names in tags_of_items.items() if name in names)
+        for purpose, name in tags.items()
+    }
+
+
+__all__ = ["ProjectSource", "missing_tags", "open_supervisely", "split_by_tags"]
