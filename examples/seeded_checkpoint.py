@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
+from models.architecture import PRESETS, Architecture, preset
 from models.checkpoint import Key, write_arrays
-from models.config import PRESETS, Architecture, preset
 from models.layout import Shape, array_shapes
 
 KERNEL_GAINS: Mapping[str, float] = {

@@ -17,14 +17,11 @@ from export.errors import ExportError
 from formats.config import load_config
 from formats.errors import ConfigError
 from formats.json_file import read_json
+from models.architecture import Architecture
 from models.checkpoint import Checkpoint
-from models.config import (
-    MATTERPORT_NAMES,
-    Architecture,
-    ModelConfig,
-    from_matterport,
-)
+from models.config import ModelConfig
 from models.errors import ModelConfigError
+from models.matterport_config import MATTERPORT_NAMES, from_matterport
 from serving.contract import ModelClass
 
 CONFIG_NAME = "config.json"

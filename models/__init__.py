@@ -1,5 +1,6 @@
 """Mask R-CNN on Keras 3 with TensorFlow, its weights and its preprocessing."""
 
+from models.architecture import Architecture, preset
 from models.checkpoint import (
     Checkpoint,
     inspect_checkpoint,
@@ -7,8 +8,9 @@ from models.checkpoint import (
     load_weights,
     save_weights,
 )
-from models.config import Architecture, ModelConfig, from_matterport, preset
+from models.config import ModelConfig
 from models.errors import ModelConfigError, WeightsError
+from models.matterport_config import from_matterport
 
 __all__ = [
     "Architecture",

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 
-from models.config import Architecture, ModelConfig
+from models.architecture import Architecture
+from models.config import ModelConfig
 from models.detect_architecture import find_architecture
 from models.errors import WeightsError
 from models.layout import Key, Shape, array_shapes, file_layers

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from models.config import Architecture
+from models.architecture import Architecture
 from models.layout import Key, Shape
 
 

@@ -6,7 +6,15 @@ from collections.abc import Sequence
 
 
 class ModelConfigError(ValueError):
-    """A model configuration that contradicts itself or the network."""
+    """A model configuration that contradicts itself or the network.
+
+    Attributes:
+        problems: everything that is wrong, as "field: what".
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("model config: " + "; ".join(self.problems))
 
 
 class WeightsError(ValueError):

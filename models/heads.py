@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from models.config import Architecture
+from models.architecture import Architecture
 from models.resnet import conv_norm
 
 

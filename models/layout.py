@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from models.config import EXPANSION, Architecture, block_letters
+from models.architecture import EXPANSION, Architecture, block_letters
 
 RPN_GROUP = "rpn_model"
 RPN_LAYERS = ("rpn_conv_shared", "rpn_class_raw", "rpn_bbox_pred")

@@ -11,7 +11,7 @@ from typing import Any
 
 from keras import layers
 
-from models.config import EXPANSION, Architecture, block_letters
+from models.architecture import EXPANSION, Architecture, block_letters
 
 BATCH_NORM_EPSILON = 1e-3
 

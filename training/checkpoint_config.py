@@ -11,7 +11,7 @@ from typing import Any
 
 from formats.errors import ConfigError as FileConfigError
 from formats.json_file import read_json
-from models.config import to_matterport
+from models.matterport_config import to_matterport
 from training.classes import ClassMap
 from training.config import TrainConfig
 from training.errors import TrainingError

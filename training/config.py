@@ -14,7 +14,8 @@ from typing import Any, Literal
 from formats.config import load_config
 from formats.errors import ConfigError as FileConfigError
 from formats.json_file import read_json
-from models.config import ModelConfig, preset
+from models.architecture import preset
+from models.config import ModelConfig
 from models.errors import ModelConfigError
 from training.config_groups import (
     Augmentation,

@@ -14,8 +14,9 @@ import numpy as np
 import tensorflow as tf
 
 from examples.seeded_checkpoint import seeded_arrays
+from models.architecture import preset
 from models.checkpoint import load_network, write_arrays
-from models.config import ModelConfig, preset
+from models.config import ModelConfig
 from models.preprocessing import letterbox, subtract_mean, to_canvas, to_image_frame
 
 PATH = Path(__file__).with_name("small.json")

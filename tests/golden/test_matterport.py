@@ -19,11 +19,11 @@ import tensorflow as tf
 
 from models import boxes as box_ops
 from models.checkpoint import inspect_checkpoint, load_weights, read_arrays
-from models.config import from_matterport
 from models.detections import detections
 from models.layout import file_layers
 from models.mask_rcnn import MaskRCNN
 from models.masks import round_boxes
+from models.matterport_config import from_matterport
 from models.preprocessing import letterbox, subtract_mean, to_image_frame
 from tests.reference import goldens
 from tests.reference.matching import Rows, pair

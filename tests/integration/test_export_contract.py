@@ -272,8 +272,9 @@ def test_what_the_model_says_of_itself(saved_model_dir, small_checkpoint, loaded
 def test_no_detections_are_zeros(small_checkpoint, resize_mode, signature):
     """A network that sees background everywhere, in the two ways that batches run."""
     from export.module import ServingModule
+    from models.architecture import preset
     from models.checkpoint import load_network
-    from models.config import ModelConfig, preset
+    from models.config import ModelConfig
 
     architecture = preset("small", num_classes=3)
     config = ModelConfig(

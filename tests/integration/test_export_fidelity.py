@@ -69,8 +69,8 @@ def counts(tmp_path_factory):
 def saved(name, folder):
     from export.pipeline import save
     from models.checkpoint import load_network
-    from models.config import from_matterport
     from models.folding import fold_batch_norm
+    from models.matterport_config import from_matterport
 
     manifest, seed = SETS[name]
     weights = folder / "weights.h5"

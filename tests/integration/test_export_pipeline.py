@@ -29,8 +29,9 @@ def info(saved_model_dir):
 
 @pytest.fixture
 def network(small_checkpoint):
+    from models.architecture import preset
     from models.checkpoint import load_network
-    from models.config import ModelConfig, preset
+    from models.config import ModelConfig
 
     architecture = preset("small", num_classes=3)
     config = ModelConfig(architecture=architecture, min_dim=256, max_dim=256)

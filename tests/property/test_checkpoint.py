@@ -5,8 +5,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.architecture import Architecture
 from models.checkpoint import inspect_checkpoint, read_arrays, write_arrays
-from models.config import Architecture
 from models.layout import array_shapes
 
 SIZES = st.integers(1, 6)

@@ -5,7 +5,8 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.config import Architecture, ModelConfig
+from models.architecture import Architecture
+from models.config import ModelConfig
 from models.detections import detections
 from models.proposals import proposals
 from tests.reference.nms import iou

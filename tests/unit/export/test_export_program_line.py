@@ -177,7 +177,7 @@ def test_a_foreign_package_in_the_way_is_told(small_checkpoint, tmp_path):
 @pytest.fixture
 def arrays():
     from examples.seeded_checkpoint import seeded_arrays
-    from models.config import preset
+    from models.architecture import preset
 
     architecture = preset("small", num_classes=3)
     return seeded_arrays(architecture, 1), architecture

@@ -11,8 +11,9 @@ import pytest
 
 from export.errors import ExportError
 from export.settings import Options, find_config, read_classes, resolve
+from models.architecture import preset
 from models.checkpoint import Checkpoint
-from models.config import ModelConfig, preset
+from models.config import ModelConfig
 
 SHARED = Path(__file__).parents[4] / "shared"
 TITLES = {"bg": 0, "cat": 1, "dog": 2}
@@ -180,11 +181,11 @@ def test_a_file_that_is_no_config(refused, weights, content, told):
         ({"IMAGE_MAX_DIM": 512, "IMAGE_MAXDIM": 1}, "IMAGE_MAXDIM: not a constant"),
         ({"NUM_CLASSES": 5}, "NUM_CLASSES: the checkpoint has 3, got 5"),
         ({"BACKBONE": "resnet50"}, "BACKBONE: the checkpoint has small, got"),
-        ({"IMAGE_MAX_DIM": 500}, "max_dim: expected a multiple of 64"),
-        ({"IMAGE_MIN_DIM": "800"}, "min_dim: expected a whole number >= 0, got '800'"),
-        ({"MEAN_PIXEL": [1, 2]}, "mean_pixel: expected three numbers"),
+        ({"IMAGE_MAX_DIM": 500}, "IMAGE_MAX_DIM: expected a multiple of 64"),
+        ({"IMAGE_MIN_DIM": "800"}, "IMAGE_MIN_DIM: expected a whole number >= 0, got '800'"),
+        ({"MEAN_PIXEL": [1, 2]}, "MEAN_PIXEL: expected three numbers"),
         ({"RPN_ANCHOR_RATIOS": [1]}, "3 anchors per cell, got 1 ratios"),
-        ({"IMAGE_RESIZE_MODE": "crop"}, "resize_mode: expected square or pad64 or"),
+        ({"IMAGE_RESIZE_MODE": "crop"}, "IMAGE_RESIZE_MODE: expected square or pad64 or"),
         ({"MASK_SHAPE": [56, 56]}, "MASK_SHAPE: expected [28, 28]"),
         (training(model={"LEARN": 1}), "LEARN: not a constant of Matterport's Config"),
     ],
@@ -197,7 +198,7 @@ def test_constants_that_are_wrong(refused, weights, content, told):
 
 def test_all_wrong_constants_are_told_at_once(refused):
     message = refused({"NUM_CLASSES": 5, "XYZ": 1, "IMAGE_MAX_DIM": 500})
-    for told in ("NUM_CLASSES: ", "XYZ: ", "max_dim: "):
+    for told in ("NUM_CLASSES: ", "XYZ: ", "IMAGE_MAX_DIM: "):
         assert told in message
 
 
@@ -211,7 +212,7 @@ def test_all_wrong_constants_are_told_at_once(refused):
         ),
         (
             {"settings": {"input_size": {"min_dim": 256, "max_dim": 500}}},
-            "max_dim: expected a multiple of 64",
+            "IMAGE_MAX_DIM: expected a multiple of 64",
         ),
         ({"class_title_to_idx": {"cat": "one"}}, "class_title_to_idx"),
         ({"classes": [{"title": "cat", "color": "red"}]}, "classes[0].color: "),

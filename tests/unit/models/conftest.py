@@ -3,8 +3,9 @@ import pytest
 import tensorflow as tf
 
 from examples.seeded_checkpoint import seeded_arrays
+from models.architecture import Architecture, preset
 from models.checkpoint import load_network, write_arrays
-from models.config import Architecture, ModelConfig, preset
+from models.config import ModelConfig
 
 TINY = Architecture(
     stem_filters=4,

@@ -7,7 +7,8 @@ import pytest
 import tensorflow as tf
 
 from models.anchors import anchors_norm, anchors_px
-from models.config import Architecture, ModelConfig
+from models.architecture import Architecture
+from models.config import ModelConfig
 from models.mask_rcnn import MaskRCNN
 from tests.reference import goldens
 from tests.unit.models.conftest import TINY

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 
+from models.architecture import Architecture, preset
 from models.checkpoint import (
     inspect_checkpoint,
     load_network,
@@ -16,7 +17,7 @@ from models.checkpoint import (
     sha256,
     write_arrays,
 )
-from models.config import Architecture, ModelConfig, preset
+from models.config import ModelConfig
 from models.errors import WeightsError
 from models.layout import RPN_LAYERS, array_shapes, file_layers
 from models.mask_rcnn import MaskRCNN

@@ -6,16 +6,11 @@ from pathlib import Path
 import pytest
 
 import models
-from models.config import (
-    MATTERPORT_NAMES,
-    PRESETS,
-    Architecture,
-    ModelConfig,
-    from_matterport,
-    preset,
-)
+from models.architecture import PRESETS, Architecture, preset
+from models.config import ModelConfig
 from models.errors import ModelConfigError
 from models.layout import array_shapes
+from models.matterport_config import MATTERPORT_NAMES, from_matterport
 
 COCO = json.loads((Path(__file__).parent / "data/matterport_coco.json").read_text())
 
@@ -187,7 +182,7 @@ def test_reads_every_constant_that_counts():
         ({"IMAGE_MIN_DIMS": 800}, "IMAGE_MIN_DIMS: not a constant of Matterport's"),
         ({"BACKBONE_STRIDES": [4, 8, 16, 32]}, r"BACKBONE_STRIDES: expected \[4, 8, 1"),
         ({"IMAGE_CHANNEL_COUNT": 4}, "IMAGE_CHANNEL_COUNT: expected 3, got 4"),
-        ({"MEAN_PIXEL": [1, 2, 3, 4]}, "mean_pixel: expected three numbers"),
+        ({"MEAN_PIXEL": [1, 2, 3, 4]}, "MEAN_PIXEL: expected three numbers"),
         ({"COMPUTE_BACKBONE_SHAPE": "f"}, "COMPUTE_BACKBONE_SHAPE: expected None"),
         ({"MASK_SHAPE": [56, 56]}, r"MASK_SHAPE: expected \[28, 28\] \(twice MASK_P"),
         ({"MASK_SHAPE": 28}, r"MASK_SHAPE: expected \[28, 28\] .* got 28"),
@@ -195,9 +190,9 @@ def test_reads_every_constant_that_counts():
         ({"BACKBONE": ["resnet50"]}, r"BACKBONE: expected .* got \['resnet50'\]"),
         ({"NUM_CLASSES": 0}, "NUM_CLASSES: expected a whole number >= 1, got 0"),
         ({"NUM_CLASSES": "4"}, "NUM_CLASSES: expected a whole number >= 1, got '4'"),
-        ({"IMAGE_MAX_DIM": "1024"}, "max_dim: expected a whole number of at least 1"),
-        ({"IMAGE_RESIZE_MODE": "crop"}, "resize_mode: expected .* got 'crop'"),
-        ({"RPN_ANCHOR_RATIOS": 1}, "anchor_aspect_ratios: expected positive numbers"),
+        ({"IMAGE_MAX_DIM": "1024"}, "IMAGE_MAX_DIM: expected a whole number of at least 1"),
+        ({"IMAGE_RESIZE_MODE": "crop"}, "IMAGE_RESIZE_MODE: expected .* got 'crop'"),
+        ({"RPN_ANCHOR_RATIOS": 1}, "RPN_ANCHOR_RATIOS: expected positive numbers"),
     ],
 )
 def test_wrong_constant(constants, message):

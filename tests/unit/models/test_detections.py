@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from models.config import Architecture, ModelConfig
+from models.architecture import Architecture
+from models.config import ModelConfig
 from models.detections import detections
 from tests.reference.detection import detect
 

@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from models.config import PRESETS, preset
+from models.architecture import PRESETS, preset
 from models.layout import array_shapes, canonical_layer, file_layers
 from tests.reference import goldens
 from tests.unit.models.conftest import TINY

@@ -6,8 +6,9 @@ import pytest
 import tensorflow as tf
 
 from examples.seeded_checkpoint import seeded_arrays
+from models.architecture import preset
 from models.checkpoint import load_network, write_arrays
-from models.config import ModelConfig, preset
+from models.config import ModelConfig
 from models.preprocessing import subtract_mean
 from tests.reference.matching import Rows, pair
 

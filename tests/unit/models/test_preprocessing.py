@@ -7,8 +7,9 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from models.config import ModelConfig, from_matterport
+from models.config import ModelConfig
 from models.masks import round_boxes, to_box
+from models.matterport_config import from_matterport
 from models.preprocessing import (
     letterbox,
     subtract_mean,

@@ -7,7 +7,9 @@ from export.settings import Options, resolve
 from formats.config import load_config
 from formats.errors import ConfigError as FileConfigError
 from formats.meta import ClassMeta
-from models.config import ModelConfig, from_matterport, preset, to_matterport
+from models.architecture import preset
+from models.config import ModelConfig
+from models.matterport_config import from_matterport, to_matterport
 from training.checkpoint_config import checkpoint_config, earlier_config
 from training.classes import make_class_map
 from training.config import TrainConfig, read_config
