@@ -57,16 +57,24 @@ def build_parser() -> argparse.ArgumentParser:
     add("--classes", metavar="NAMES", help="class names in id order: a,b,c or a file")
     add("--min-dim", type=int, metavar="PX", help="default: config, else 800")
     add("--max-dim", type=int, metavar="PX", help="default: config, else 1024")
-    add("--resize-mode", choices=("square", "pad64", "none"), help="default: square")
-    add("--score-threshold", type=float, metavar="P", help="default: 0.7")
-    add("--iou-threshold", type=float, metavar="IOU", help="of the NMS; default: 0.3")
-    add("--max-detections", type=int, metavar="N", help="default: 100")
+    add(
+        "--resize-mode",
+        choices=("square", "pad64", "none"),
+        help="default: config, else square",
+    )
+    add("--score-threshold", type=float, metavar="P", help="default: config, else 0.7")
+    add(
+        "--iou-threshold",
+        type=float,
+        metavar="IOU",
+        help="of the NMS; default: config, else 0.3",
+    )
+    add("--max-detections", type=int, metavar="N", help="default: config, else 100")
     add(
         "--max-image-pixels",
         type=_positive,
-        default=100_000_000,
         metavar="N",
-        help="larger pictures are refused (default: %(default)s)",
+        help="larger pictures are refused (default: 100,000,000)",
     )
     add(
         "--verify-image",
@@ -122,8 +130,8 @@ def _run(args: argparse.Namespace) -> int:
             version=args.version,
             overwrite=args.overwrite,
             verify_image=args.verify_image,
-            overrides=_overrides(args),
-            max_image_pixels=args.max_image_pixels,
+            overrides=_given(args, OVERRIDES),
+            **_given(args, ("max_image_pixels",)),
         )
         if args.inspect:
             return _inspect(options)
@@ -157,9 +165,10 @@ def _inspect(options: Any) -> int:
     return 0
 
 
-def _overrides(args: argparse.Namespace) -> dict[str, Any]:
-    given = {name: getattr(args, name) for name in OVERRIDES}
-    return {name: value for name, value in given.items() if value is not None}
+def _given(args: argparse.Namespace, names: Sequence[str]) -> dict[str, Any]:
+    """Returns the flags of these names that were given."""
+    values = {name: getattr(args, name) for name in names}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _positive(text: str) -> int:

@@ -50,7 +50,13 @@ def decode_bmp(contents: tf.Tensor, header: tf.Tensor) -> tf.Tensor:
     def colors() -> tf.Tensor:
         start = _FILE_HEADER_BYTES + _number(header, 14)
         entries = tf.clip_by_value((_number(header, 10) - start) // 4, 0, 256)
-        table = tf.strings.substr(contents, start, 4 * entries)
+        # Checked here: the op's own message would quote the file's bytes.
+        complete = tf.debugging.Assert(
+            (start >= 0) & (start + 4 * entries < tf.strings.length(contents)),
+            ["image_bytes: the palette of the BMP file lies past its end"],
+        )
+        with tf.control_dependencies([complete]):
+            table = tf.strings.substr(contents, start, 4 * entries)
         palette = tf.reshape(tf.io.decode_raw(table, tf.uint8), (-1, 4))[:, 2::-1]
         return tf.gather(palette, tf.cast(image[:, :, 0], tf.int32))
 

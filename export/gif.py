@@ -13,6 +13,10 @@ import tensorflow as tf
 
 _HEADER_BYTES = 13
 _DESCRIPTOR_BYTES = 10
+MAX_BLOCKS = 1 << 16
+MAX_EXTENSIONS = 16
+"""Bounds of a walk that costs microseconds a step; of full blocks, 16 MB a chain."""
+
 _EXTENSION, _IMAGE, _TRAILER = 0x21, 0x2C, b"\x3b"
 
 
@@ -40,14 +44,21 @@ def first_frame(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             lambda at: (at + 1 + byte(at),),
             (at,),
             parallel_iterations=1,
+            maximum_iterations=MAX_BLOCKS,
         )
-        return at + 1
+        ended = tf.debugging.Assert(
+            tf.equal(byte(at), 0),
+            [f"image_bytes: a GIF file with more than {MAX_BLOCKS} blocks in a row"],
+        )
+        with tf.control_dependencies([ended]):
+            return at + 1
 
     (start,) = tf.while_loop(
         lambda at: tf.equal(byte(at), _EXTENSION),
         lambda at: (end_of_chain(at + 2),),
         (_HEADER_BYTES + _color_table_bytes(byte(tf.constant(10))),),
         parallel_iterations=1,
+        maximum_iterations=MAX_EXTENSIONS,
     )
     found = tf.debugging.Assert(
         tf.equal(byte(start), _IMAGE),

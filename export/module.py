@@ -14,6 +14,12 @@ from models.mask_rcnn import MaskRCNN
 from models.preprocessing import Letterbox, letterbox, subtract_mean, to_canvas
 from serving import contract
 
+MAX_CANVAS_PIXELS = 1 << 24
+"""Canvases that a picture decides (not in "square") may be no larger.
+
+The network takes about 400 bytes for each pixel; a row of pixels that is enlarged to
+`min_dim` would take any amount.
+"""
 PARALLEL_PICTURES = 4
 """Pictures of a batch decoded at once; each may be `max_image_pixels` large."""
 
@@ -99,7 +105,9 @@ class ServingModule(tf.Module):
         def prepare(picture: tf.Tensor) -> tuple[tf.Tensor, Letterbox]:
             image = to_image(picture)
             box = letterbox(tf.shape(image)[:2], network.config)
-            return to_canvas(image, box), box
+            fits = check_size(box.canvas_size, "canvas", MAX_CANVAS_PIXELS)
+            with tf.control_dependencies([fits]):
+                return to_canvas(image, box), box
 
         def answer(
             found: Detections, mask_probs: tf.Tensor, box: Letterbox

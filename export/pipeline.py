@@ -6,6 +6,7 @@ import contextlib
 import datetime
 import importlib.metadata
 import logging
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -139,9 +140,11 @@ def _model_info(
 def _read_picture(options: Options) -> np.ndarray[Any, Any]:
     path = options.verify_image
     try:
-        return decode(tf.io.read_file(str(path)), options.max_image_pixels).numpy()
-    except tf.errors.OpError as err:
-        raise ExportError(f"{path}: not usable as a picture: {err.message}") from err
+        contents = Path(str(path)).read_bytes()
+        return decode(tf.constant(contents), options.max_image_pixels).numpy()
+    except (OSError, tf.errors.OpError) as err:
+        reason = re.sub(r"{{.*?}} | \[Op:.*?\]", "", str(err)).strip()
+        raise ExportError(f"{path}: not usable as a picture: {reason}") from err
 
 
 @contextlib.contextmanager

@@ -6,6 +6,8 @@ A flag beats the file, the file beats Matterport's defaults.
 from __future__ import annotations
 
 import dataclasses
+import logging
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,14 @@ from models.errors import ModelConfigError
 from models.matterport_config import MATTERPORT_NAMES, from_matterport
 from serving.contract import ModelClass
 
+logger = logging.getLogger(__name__)
+
 CONFIG_NAME = "config.json"
+_KINDS_EXPECTED = (
+    "expected a training config (settings, classes, class_title_to_idx) or a flat JSON "
+    "of Matterport's constants (IMAGE_MIN_DIM, ...)"
+)
+_MODEL_NAME = re.compile("[A-Za-z0-9._-]*[A-Za-z0-9_-]")
 DEFAULT_MAX_IMAGE_PIXELS = 100_000_000
 
 
@@ -55,6 +64,18 @@ class Options:
     verify_image: Path | None = None
     overrides: dict[str, Any] = dataclasses.field(default_factory=dict)
     max_image_pixels: int = DEFAULT_MAX_IMAGE_PIXELS
+
+    def __post_init__(self) -> None:
+        """Refuses a name that a server could not be asked for.
+
+        Raises:
+            ExportError: says which characters a name may have.
+        """
+        if not _MODEL_NAME.fullmatch(self.model_name):
+            raise ExportError(
+                "model name: expected letters, digits, '.', '_' and '-', got "
+                f"{self.model_name!r}"
+            )
 
     @property
     def base_path(self) -> Path:
@@ -118,16 +139,14 @@ def resolve(options: Options, checkpoint: Checkpoint) -> Settings:
     Raises:
         ExportError: the config or the flags contradict the checkpoint or each other.
     """
-    path = options.config or find_config(options.weights)
+    path = options.config or _find_own_config(options.weights)
     architecture = checkpoint.architecture
     classes: tuple[ModelClass, ...] | None = None
     try:
         if path is None:
             config = ModelConfig(architecture=architecture)
-        elif _is_flat(path):
-            config = from_matterport(read_json(path), architecture)
         else:
-            config, classes = _training(path, architecture)
+            config, classes = _from_file(path, architecture)
         if options.overrides:
             config = dataclasses.replace(config, **options.overrides)
     except (ConfigError, ModelConfigError) as err:
@@ -143,6 +162,22 @@ def resolve(options: Options, checkpoint: Checkpoint) -> Settings:
         classes_from=classes_from,
         config_path=path,
     )
+
+
+def _find_own_config(weights: Path) -> Path | None:
+    """Returns the config near a weight file, unless it is another program's.
+
+    Raises:
+        ExportError: it is not readable as JSON.
+    """
+    path = find_config(weights)
+    try:
+        if path is None or _kind(path) is not None:
+            return path
+    except ConfigError as err:
+        raise ExportError(f"{err}; mend it or name another with --config") from err
+    logger.info("%s: not used: %s", path, _KINDS_EXPECTED)
+    return None
 
 
 def find_config(weights: Path) -> Path | None:
@@ -161,7 +196,7 @@ def read_classes(text: str) -> tuple[str, ...]:
         ExportError: the file is missing, not readable, or no list of names.
     """
     path = Path(text)
-    if not path.is_file():
+    if not _is_file(path):
         if path.suffix in {".txt", ".json"}:
             raise ExportError(f"{path}: no such file of class names")
         return tuple(name.strip() for name in text.split(","))
@@ -180,24 +215,36 @@ def read_classes(text: str) -> tuple[str, ...]:
     return tuple(line.strip() for line in lines if line.strip())
 
 
-def _is_flat(path: Path) -> bool:
-    """Tells a flat file of Matterport's constants from a training config.
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a list of names may be too long for a path
+        return False
+
+
+def _kind(path: Path) -> str | None:
+    """Returns "training", "matterport", or None for another kind of JSON.
 
     Raises:
-        ConfigError: the file is neither.
+        ConfigError: the file is not readable as JSON.
     """
     content = read_json(path)
     if isinstance(content, dict) and "class_title_to_idx" in content:
-        return False
+        return "training"
     if isinstance(content, dict) and MATTERPORT_NAMES & set(content):
-        return True
-    raise ConfigError(
-        [
-            f"{path}: expected a training config (settings, classes, "
-            "class_title_to_idx) or a flat JSON of Matterport's constants "
-            "(IMAGE_MIN_DIM, ...); name the right file with --config"
-        ]
-    )
+        return "matterport"
+    return None
+
+
+def _from_file(
+    path: Path, architecture: Architecture
+) -> tuple[ModelConfig, tuple[ModelClass, ...] | None]:
+    kind = _kind(path)
+    if kind == "matterport":
+        return from_matterport(read_json(path), architecture), None
+    if kind == "training":
+        return _training(path, architecture)
+    raise ConfigError([f"{path}: {_KINDS_EXPECTED}"])
 
 
 def _training(

@@ -95,9 +95,14 @@ def verify_folding(network: MaskRCNN, folded: MaskRCNN) -> float:
         expected = tf.nest.flatten(before(x, training=False))
         got = tf.nest.flatten(after(x, training=False))
         for e, g in zip(expected, got, strict=True):
+            if not (np.isfinite(e).all() and np.isfinite(g).all()):
+                raise ExportError(
+                    f"the network's {before.name} computes NaN or infinite numbers; "
+                    "the checkpoint is damaged"
+                )
             scale = max(1.0, float(np.abs(e).max()))
             worst = max(worst, float(np.abs(e - g).max()) / scale)
-    if not worst <= MAX_FEATURE_ERROR:
+    if worst > MAX_FEATURE_ERROR:
         raise ExportError(
             f"folding the batch normalisation changed features by {worst:.2g} of their "
             f"range, expected at most {MAX_FEATURE_ERROR}; the checkpoint's statistics "

@@ -84,6 +84,8 @@ def inspect_checkpoint(path: str | Path) -> Checkpoint:
     with open_weight_file(path) as file:
         known, unexpected, ignored = sort_arrays(path, file)
     if not known:
+        if any("/vars/" in name for name in unexpected):
+            unexpected = ["is a Keras 3 .weights.h5 file, which does not name layers"]
         raise WeightsError(
             str(path), ["holds no layer of a Mask R-CNN", *_sample(unexpected)], ADVICE
         )
@@ -136,15 +138,27 @@ def read_arrays(checkpoint: Checkpoint) -> dict[Key, np.ndarray[Any, Any]]:
                 except OSError as err:
                     problems.append(f"{_text(key)}: unreadable, {err}")
                     continue
-                bad = int(np.size(arrays[key]) - np.isfinite(arrays[key]).sum())
-                if bad:
-                    problems.append(
-                        f"{_text(key)}: {bad} of {arrays[key].size} numbers are NaN or "
-                        "infinite"
-                    )
+                problems += _wrong_numbers(key, arrays[key])
+        if problems:
+            raise WeightsError(
+                str(checkpoint.path),
+                problems,
+                "The file is damaged, or its training diverged: use an earlier one.",
+            )
     if problems:
         raise WeightsError(str(checkpoint.path), problems, ADVICE)
     return arrays
+
+
+def _wrong_numbers(key: Key, array: np.ndarray[Any, Any]) -> list[str]:
+    """Returns what is wrong with the numbers of an array: one sentence or none."""
+    infinite = int(np.size(array) - np.isfinite(array).sum())
+    if infinite:
+        return [f"{_text(key)}: {infinite} of {array.size} numbers are NaN or infinite"]
+    negative = int((array < 0).sum()) if key[1] == "moving_variance" else 0
+    if negative:
+        return [f"{_text(key)}: {negative} of {array.size} variances are negative"]
+    return []
 
 
 def load_weights(network: MaskRCNN, checkpoint: Checkpoint) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from models.architecture import Architecture
 from models.layout import Key, Shape
 
+MIN_CLASSES = 2
+
 
 def find_architecture(
     shapes: Mapping[Key, Shape],
@@ -21,6 +23,8 @@ def find_architecture(
 
     def size(layer: str, axis: int, default: int, array: str = "kernel") -> int:
         shape = shapes.get((layer, array))
+        if shape is None and axis == -1:
+            shape = shapes.get((layer, "bias"))
         if shape is None or not -len(shape) <= axis < len(shape):
             return default
         return shape[axis]
@@ -75,4 +79,10 @@ def _class_count(shapes: Mapping[Key, Shape], problems: list[str]) -> int:
         problems.append(
             f"number of classes: the layers contradict each other ({listed})"
         )
-    return next(iter(counts.values()))
+    count = next(iter(counts.values()))
+    if count < MIN_CLASSES:
+        problems.append(
+            f"number of classes: expected at least {MIN_CLASSES} with the background, "
+            f"got {count}"
+        )
+    return count

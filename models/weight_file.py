@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import math
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,8 @@ ADVICE = (
     "Expected a Mask R-CNN (ResNet and FPN) weight file in Matterport's layout, such "
     "as mask_rcnn_coco.h5."
 )
+MAX_EXPANSION = 1000
+"""Bytes of an array per byte of its file; no compression of weights comes near it."""
 IGNORED_GROUPS = ("optimizer_weights", "top_level_model_weights")
 
 
@@ -39,6 +43,12 @@ def open_weight_file(path: Path) -> Iterator[Any]:
     """
     if not path.is_file():
         raise WeightsError(str(path), ["no such file"], ADVICE)
+    if zipfile.is_zipfile(path):
+        raise WeightsError(
+            str(path),
+            ["is an archive such as Keras 3 writes (.keras), no HDF5 file"],
+            "Load it in Keras, write model.save('w.h5'), and use that file.",
+        )
     try:
         file = h5py.File(path, "r")
     except OSError as err:
@@ -91,6 +101,11 @@ def _stored_arrays(path: Path, file: Any) -> list[StoredArray]:
     def visit(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset):
             found.append(StoredArray(name, tuple(item.shape or ()), item.dtype.name))
+            claimed = math.prod(item.shape or ()) * item.dtype.itemsize
+            if claimed > MAX_EXPANSION * path.stat().st_size:
+                elsewhere.append(
+                    f"array {name} claims {claimed} bytes, more than the file can hold"
+                )
             if item.external or item.is_virtual:
                 elsewhere.append(f"array {name} keeps its numbers in another file")
 

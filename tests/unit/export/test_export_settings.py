@@ -182,10 +182,16 @@ def test_a_file_that_is_no_config(refused, weights, content, told):
         ({"NUM_CLASSES": 5}, "NUM_CLASSES: the checkpoint has 3, got 5"),
         ({"BACKBONE": "resnet50"}, "BACKBONE: the checkpoint has small, got"),
         ({"IMAGE_MAX_DIM": 500}, "IMAGE_MAX_DIM: expected a multiple of 64"),
-        ({"IMAGE_MIN_DIM": "800"}, "IMAGE_MIN_DIM: expected a whole number >= 0, got '800'"),
+        (
+            {"IMAGE_MIN_DIM": "800"},
+            "IMAGE_MIN_DIM: expected a whole number >= 0, got '800'",
+        ),
         ({"MEAN_PIXEL": [1, 2]}, "MEAN_PIXEL: expected three numbers"),
         ({"RPN_ANCHOR_RATIOS": [1]}, "3 anchors per cell, got 1 ratios"),
-        ({"IMAGE_RESIZE_MODE": "crop"}, "IMAGE_RESIZE_MODE: expected square or pad64 or"),
+        (
+            {"IMAGE_RESIZE_MODE": "crop"},
+            "IMAGE_RESIZE_MODE: expected square or pad64 or",
+        ),
         ({"MASK_SHAPE": [56, 56]}, "MASK_SHAPE: expected [28, 28]"),
         (training(model={"LEARN": 1}), "LEARN: not a constant of Matterport's Config"),
     ],

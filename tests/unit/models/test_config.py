@@ -190,7 +190,10 @@ def test_reads_every_constant_that_counts():
         ({"BACKBONE": ["resnet50"]}, r"BACKBONE: expected .* got \['resnet50'\]"),
         ({"NUM_CLASSES": 0}, "NUM_CLASSES: expected a whole number >= 1, got 0"),
         ({"NUM_CLASSES": "4"}, "NUM_CLASSES: expected a whole number >= 1, got '4'"),
-        ({"IMAGE_MAX_DIM": "1024"}, "IMAGE_MAX_DIM: expected a whole number of at least 1"),
+        (
+            {"IMAGE_MAX_DIM": "1024"},
+            "IMAGE_MAX_DIM: expected a whole number of at least 1",
+        ),
         ({"IMAGE_RESIZE_MODE": "crop"}, "IMAGE_RESIZE_MODE: expected .* got 'crop'"),
         ({"RPN_ANCHOR_RATIOS": 1}, "RPN_ANCHOR_RATIOS: expected positive numbers"),
     ],
