@@ -1,0 +1,1 @@
+"""Training of Mask R-CNN: targets, losses, gradients and optimisers."""
