@@ -118,7 +118,10 @@ class StepResult(NamedTuple):
 class TrainingNetwork:
     """A network with the steps that only training takes.
 
-    Set which layers learn (`training.trainable`) before a step is traced.
+    Build it inside the scope of the strategy it will run under, and set which layers
+    learn (`training.trainable`) before a step is traced. A replica without any positive
+    RoI normalises one stand-in row in the mask head; but for that, statistics learned
+    over several replicas are those of one device.
 
     Attributes:
         network: the network that learns.
@@ -138,10 +141,11 @@ class TrainingNetwork:
             network.config, post_nms_top_k=self.options.proposals
         )
         self._shuffle = shuffle
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
         for layer in network.layers.values():
             if isinstance(layer, keras.layers.BatchNormalization):
                 layer.momentum = self.options.bn_momentum
-                layer.synchronized = self.options.train_bn
+                layer.synchronized = self.options.train_bn and replicas > 1
 
     @property
     def trainable_variables(self) -> list[Any]:

@@ -64,29 +64,29 @@ def box_of(mask):
     return ys.min(), xs.min(), ys.max() + 1, xs.max() + 1
 
 
+def generated_batch(count=2, seed=0, neutral=None):
+    rng = np.random.default_rng(seed)
+    anchors = anchors_px(TINY, tf.constant((SIDE, SIDE))).numpy()
+    rows = []
+    for index in range(count):
+        image, masks = picture(rng)
+        boxes = np.zeros((3, 4), np.float32)
+        minis = np.zeros((3, 56, 56), bool)
+        for row, mask in enumerate(masks):
+            y1, x1, y2, x2 = boxes[row] = box_of(mask)
+            minis[row] = mini_mask(mask[int(y1) : int(y2), int(x1) : int(x2)])
+        class_ids = np.array((1, 2, 0), np.int32)
+        targets = rpn_targets(
+            anchors, class_ids, boxes, rng=rng, delta_std=TINY.rpn_delta_std
+        )
+        window = np.array((0, 0, SIDE, SIDE), np.int32)
+        seeds = np.array((seed, index), np.int32)
+        rows.append((image, window, class_ids, boxes, minis, *targets, seeds))
+    columns = [tf.constant(np.stack(column)) for column in zip(*rows, strict=True)]
+    return Batch(*columns, neutral)
+
+
 @pytest.fixture
 def make_batch():
     """Builds a batch of generated pictures, with room for three objects each."""
-
-    def make(count=2, seed=0, neutral=None):
-        rng = np.random.default_rng(seed)
-        anchors = anchors_px(TINY, tf.constant((SIDE, SIDE))).numpy()
-        rows = []
-        for index in range(count):
-            image, masks = picture(rng)
-            boxes = np.zeros((3, 4), np.float32)
-            minis = np.zeros((3, 56, 56), bool)
-            for row, mask in enumerate(masks):
-                y1, x1, y2, x2 = boxes[row] = box_of(mask)
-                minis[row] = mini_mask(mask[int(y1) : int(y2), int(x1) : int(x2)])
-            class_ids = np.array((1, 2, 0), np.int32)
-            targets = rpn_targets(
-                anchors, class_ids, boxes, rng=rng, delta_std=TINY.rpn_delta_std
-            )
-            window = np.array((0, 0, SIDE, SIDE), np.int32)
-            seeds = np.array((seed, index), np.int32)
-            rows.append((image, window, class_ids, boxes, minis, *targets, seeds))
-        columns = [tf.constant(np.stack(column)) for column in zip(*rows, strict=True)]
-        return Batch(*columns, neutral)
-
-    return make
+    return generated_batch
