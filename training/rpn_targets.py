@@ -72,10 +72,12 @@ def rpn_targets(
     crowds = boxes[gt_class_ids < 0]
     boxes = boxes[gt_class_ids > 0]
     match = np.zeros(len(anchors), np.int8)
-    best_iou, best_box, closest = _best_boxes(anchors, boxes)
+    overlaps = _Overlaps(anchors)
+    best_iou, best_box, closest = _best_boxes(overlaps, boxes)
     negative = best_iou < NEGATIVE_IOU
     for crowd in crowds:
-        negative &= _iou(anchors, crowd) < CROWD_IOU
+        rows, iou = overlaps.with_box(crowd)
+        negative[rows[iou >= CROWD_IOU]] = False
     if neutral is not None and neutral.any():
         negative &= neutral_share(anchors, neutral) <= MAX_NEUTRAL_SHARE
     match[negative] = -1
@@ -107,33 +109,45 @@ def encode_deltas(boxes: Array, targets: Array) -> Array:
     )
 
 
-def _iou(anchors: Array, box: Array) -> Array:
-    """Returns float64[N]: intersection over union with one box."""
-    height = np.minimum(anchors[:, 2], box[2]) - np.maximum(anchors[:, 0], box[0])
-    width = np.minimum(anchors[:, 3], box[3]) - np.maximum(anchors[:, 1], box[1])
-    intersection = np.maximum(width, 0) * np.maximum(height, 0)
-    area = (box[2] - box[0]) * (box[3] - box[1])
-    areas = (anchors[:, 2] - anchors[:, 0]) * (anchors[:, 3] - anchors[:, 1])
-    union = area + areas - intersection
-    return np.asarray(intersection / union)
+class _Overlaps:
+    """Intersection over union of all anchors with one box after another.
 
-
-def _best_boxes(anchors: Array, boxes: Array) -> tuple[Array, Array, Array]:
-    """Returns the best IoU and box of each anchor, and the best anchors of each box.
-
-    One box at a time, so that memory does not grow with anchors times boxes.
+    One box at a time, so that memory does not grow with anchors times boxes, and only
+    of the anchors that touch it, which are few.
     """
-    best_iou = np.zeros(len(anchors))
-    best_box = np.zeros(len(anchors), np.int64)
+
+    def __init__(self, anchors: Array) -> None:
+        self._columns = np.ascontiguousarray(anchors.T)  # [4, N]
+        self.count = len(anchors)
+
+    def with_box(self, box: Array) -> tuple[Array, Array]:
+        """Returns int64[n] anchors that touch a box, and float64[n] their IoU."""
+        y1, x1, y2, x2 = self._columns
+        touching = (y1 < box[2]) & (y2 > box[0]) & (x1 < box[3]) & (x2 > box[1])
+        rows = np.flatnonzero(touching)
+        y1, x1, y2, x2 = self._columns[:, rows]
+        height = np.minimum(y2, box[2]) - np.maximum(y1, box[0])
+        width = np.minimum(x2, box[3]) - np.maximum(x1, box[1])
+        intersection = width * height
+        area = (box[2] - box[0]) * (box[3] - box[1])
+        union = area + (y2 - y1) * (x2 - x1) - intersection
+        return rows, intersection / union
+
+
+def _best_boxes(overlaps: _Overlaps, boxes: Array) -> tuple[Array, Array, Array]:
+    """Returns the best IoU and box of each anchor, and the best anchors of each box."""
+    count = overlaps.count
+    best_iou = np.zeros(count)
+    best_box = np.zeros(count, np.int64)
     closest: list[Array] = []
     for index, box in enumerate(boxes):
-        iou = _iou(anchors, box)
-        better = iou > best_iou
-        best_iou[better] = iou[better]
-        best_box[better] = index
+        rows, iou = overlaps.with_box(box)
+        better = iou > best_iou[rows]
+        best_iou[rows[better]] = iou[better]
+        best_box[rows[better]] = index
         # A box that no anchor touches has no closest anchor.
-        if iou.max() > 0:
-            closest.append(np.flatnonzero(iou == iou.max()))
+        if len(rows):
+            closest.append(rows[iou == iou.max()])
     return best_iou, best_box, np.concatenate([*closest, np.zeros(0, np.int64)])
 
 
