@@ -16,10 +16,11 @@ def test_two_devices_learn_as_one_with_the_whole_batch():
         [sys.executable, "-m", "tests.unit.training.two_devices"],
         cwd=ROOT,
         env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-        check=True,
+        check=False,
         capture_output=True,
         text=True,
     )
+    assert done.returncode == 0, done.stderr[-4000:]
     report = json.loads(done.stdout.splitlines()[-1])
     for train_bn, found in report.items():
         assert all(loss > 0 for losses in found["losses"] for loss in losses)

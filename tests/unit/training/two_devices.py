@@ -84,7 +84,9 @@ def main():
         )
         report[str(train_bn)] = {
             "losses": one[0][:, :5].tolist(),
-            "loss_difference": float(np.abs(one[0] / two[0] - 1).max()),
+            "loss_difference": float(
+                (np.abs(one[0] - two[0]) / (np.abs(one[0]) + 0.01)).max()
+            ),
             "weight_difference": max(
                 float(np.abs(a - b).max()) for a, b in zip(one[1], two[1], strict=True)
             ),
