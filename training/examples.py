@@ -16,12 +16,11 @@ import numpy as np
 
 from models.config import ModelConfig
 from models.preprocessing import letterbox, to_canvas
+from training.augmentation import Augmentation, Crop, Placed, augment
 from training.mini_masks import MINI_MASK_SIZE, mini_mask
 from training.rpn_targets import rpn_targets
 
 Array = np.ndarray[Any, Any]
-Crop = tuple[int, int, Array]
-"""(y1, x1, bool[h, w]): a mask and where its first pixel lies."""
 
 
 class Sample(Protocol):
@@ -46,25 +45,6 @@ class Sample(Protocol):
     @property
     def neutral(self) -> Sequence[Crop]:
         """Regions to ignore, image frame."""
-
-
-@dataclass(frozen=True)
-class Augmentation:
-    """What is done to a picture at random; nothing by default, as in the original.
-
-    Attributes:
-        horizontal_flip: probability.
-        vertical_flip: probability.
-        transpose: probability of swapping rows and columns; square canvases only.
-        brightness: largest shift, grey levels.
-        contrast: largest relative change around the mean.
-    """
-
-    horizontal_flip: float = 0.0
-    vertical_flip: float = 0.0
-    transpose: float = 0.0
-    brightness: float = 0.0
-    contrast: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -122,13 +102,13 @@ def make_example(
     def on_canvas(crops: Sequence[Crop]) -> list[Crop]:
         return [resize_crop(crop, sample.image.shape[:2], window) for crop in crops]
 
-    moved = _Placement(
+    moved = Placed(
         canvas,
         window,
         on_canvas(sample.masks),
         on_canvas(sample.neutral),
     )
-    moved = _augment(moved, options.augmentation, rng)
+    moved = augment(moved, options.augmentation, rng)
     signs = np.where(sample.is_crowd, -1, 1)
     kept, boxes = _visible(moved.masks)
     if len(kept) > options.max_instances:
@@ -195,77 +175,6 @@ def _nearest(start: int, length: int, n_in: int, n_out: int) -> tuple[Array, int
     return source[inside] - start, first
 
 
-class _Placement(NamedTuple):
-    """A picture on its canvas: uint8[H, W, 3], int32[4], crops in the canvas frame."""
-
-    canvas: Array
-    window: Array
-    masks: list[Crop]
-    neutral: list[Crop]
-
-
-def _augment(
-    placed: _Placement, augmentation: Augmentation, rng: np.random.Generator
-) -> _Placement:
-    # All drawn at once, so that one setting does not shift another's random numbers.
-    flip_x, flip_y, swap, shift, stretch = rng.random(5)
-    if flip_x < augmentation.horizontal_flip:
-        placed = _mirrored(placed)
-    if flip_y < augmentation.vertical_flip:
-        placed = _transposed(_mirrored(_transposed(placed)))
-    if swap < augmentation.transpose:
-        if placed.canvas.shape[0] != placed.canvas.shape[1]:
-            raise ValueError(
-                "augmentation transpose: expected a square canvas, got "
-                f"{placed.canvas.shape[:2]}; use resize mode square"
-            )
-        placed = _transposed(placed)
-    if augmentation.brightness or augmentation.contrast:
-        placed = placed._replace(
-            canvas=_relit(placed, augmentation, 2 * shift - 1, 2 * stretch - 1)
-        )
-    return placed
-
-
-def _mirrored(placed: _Placement) -> _Placement:
-    width = placed.canvas.shape[1]
-
-    def mirror(crops: list[Crop]) -> list[Crop]:
-        return [(y, width - x - m.shape[1], m[:, ::-1]) for y, x, m in crops]
-
-    y1, x1, y2, x2 = placed.window
-    window = np.array((y1, width - x2, y2, width - x1), np.int32)
-    return _Placement(
-        placed.canvas[:, ::-1], window, mirror(placed.masks), mirror(placed.neutral)
-    )
-
-
-def _transposed(placed: _Placement) -> _Placement:
-    def swap(crops: list[Crop]) -> list[Crop]:
-        return [(x, y, m.T) for y, x, m in crops]
-
-    return _Placement(
-        placed.canvas.transpose(1, 0, 2),
-        placed.window[[1, 0, 3, 2]],
-        swap(placed.masks),
-        swap(placed.neutral),
-    )
-
-
-def _relit(
-    placed: _Placement, augmentation: Augmentation, shift: float, stretch: float
-) -> Array:
-    """Returns the canvas with other light inside the window; padding stays 0."""
-    y1, x1, y2, x2 = placed.window
-    canvas = placed.canvas.copy()
-    inside = canvas[y1:y2, x1:x2].astype(np.float32)
-    mean = inside.mean()
-    inside = (inside - mean) * (1 + augmentation.contrast * stretch) + mean
-    inside += augmentation.brightness * shift
-    canvas[y1:y2, x1:x2] = np.clip(np.rint(inside), 0, 255)
-    return canvas
-
-
 def _visible(masks: list[Crop]) -> tuple[Array, Array]:
     """Returns int64[n] masks that have pixels, and float32[n, 4] boxes around them."""
     kept, boxes = [], []
@@ -294,8 +203,6 @@ def _drawn(crops: list[Crop], size: tuple[int, int]) -> Array:
 
 
 __all__ = [
-    "Augmentation",
-    "Crop",
     "Example",
     "ExampleOptions",
     "Sample",

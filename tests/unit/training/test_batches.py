@@ -8,8 +8,9 @@ import tensorflow as tf
 from models.anchors import anchors_px
 from models.preprocessing import letterbox, to_canvas
 from tests.unit.training.conftest import SIDE, TINY, box_of
+from training.augmentation import Augmentation
 from training.batches import batches, epoch_order
-from training.examples import Augmentation, ExampleOptions, make_example, resize_crop
+from training.examples import ExampleOptions, make_example, resize_crop
 
 ANCHORS = anchors_px(TINY, tf.constant((SIDE, SIDE))).numpy()
 OPTIONS = ExampleOptions(max_instances=4)

@@ -20,8 +20,9 @@ from training import losses, network
 from training.batch import Batch
 from training.detection_targets import RoiSampling, Truth, detection_targets
 from training.mini_masks import mini_mask
-from training.network import StepOptions, TrainingNetwork
+from training.network import TrainingNetwork
 from training.rpn_targets import rpn_targets
+from training.step import StepOptions
 
 GOLDENS = Path(__file__).resolve().parents[3] / ".." / "shared" / "goldens"
 STD = (0.1, 0.1, 0.2, 0.2)

@@ -6,8 +6,9 @@ import tensorflow as tf
 
 from models import boxes as box_ops
 from training.detection_targets import RoiSampling
-from training.network import StepOptions, TrainingNetwork
+from training.network import TrainingNetwork
 from training.optimizers import OptimizerOptions, apply_gradients, make_optimizer
+from training.step import StepOptions
 from training.trainable import TRAIN_LAYERS, set_trainable
 
 SAMPLING = RoiSampling(rois_per_image=32, fill_negatives=True, append_truth=True)

@@ -11,8 +11,9 @@ from tests.unit.training.conftest import TINY, generated_batch
 from training.batch import Batch
 from training.detection_targets import RoiSampling
 from training.initialisation import initialise
-from training.network import StepOptions, TrainingNetwork
+from training.network import TrainingNetwork
 from training.optimizers import OptimizerOptions, apply_gradients, make_optimizer
+from training.step import StepOptions
 
 HOW = OptimizerOptions(lr=0.02, clip_norm=0.5)
 
