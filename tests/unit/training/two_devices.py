@@ -1,5 +1,6 @@
 """Two steps over two logical devices, and over one; prints the differences as JSON."""
 
+import dataclasses
 import json
 import sys
 
@@ -27,8 +28,12 @@ def run(strategy, batches, *, train_bn):
         weight_decay=0.1,
     )
     with strategy.scope():
-        network = MaskRCNN(TINY)
+        # Few candidates with scores far apart: noise must not change the proposals'
+        # order, from which RoIs are drawn.
+        network = MaskRCNN(dataclasses.replace(TINY, pre_nms_top_k=60))
         initialise(network, 0, zero_gamma=False)
+        kernel = network.layers["rpn_class_raw"].kernel
+        kernel.assign(kernel.numpy() * 20)
         training = TrainingNetwork(network, options)
         variables = training.trainable_variables
         optimizer = make_optimizer(HOW, variables, total_steps=2)
@@ -56,13 +61,12 @@ def run(strategy, batches, *, train_bn):
     return np.array(values), [v.numpy() for v in network.variables]
 
 
-def main():
-    cpus = tf.config.list_physical_devices("CPU")
-    tf.config.set_logical_device_configuration(
-        cpus[0], [tf.config.LogicalDeviceConfiguration()] * 2
-    )
+def unequal_pictures():
+    """Returns a batch of two pictures, and one batch of each.
+
+    They have unequal numbers of objects and anchors: a mean of means would differ.
+    """
     batch = generated_batch(2)
-    # Unequal numbers of objects and anchors: a mean of means would differ.
     class_ids = batch.gt_class_ids.numpy()
     class_ids[1, 0] = 0
     match = batch.rpn_match.numpy()
@@ -71,18 +75,22 @@ def main():
         gt_class_ids=tf.constant(class_ids), rpn_match=tf.constant(match)
     )
     halves = [Batch(*[x if x is None else x[i : i + 1] for x in batch]) for i in (0, 1)]
+    return batch, halves
+
+
+def main():
+    tf.config.experimental.enable_op_determinism()
+    cpus = tf.config.list_physical_devices("CPU")
+    tf.config.set_logical_device_configuration(
+        cpus[0], [tf.config.LogicalDeviceConfiguration()] * 2
+    )
+    batch, halves = unequal_pictures()
     # A second strategy in one process would number its collectives like the first.
     mirrored = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
     report = {}
     for train_bn in (False, True):
         one = run(tf.distribute.OneDeviceStrategy("CPU:0"), [batch], train_bn=train_bn)
         two = run(mirrored, halves, train_bn=train_bn)
-        start = MaskRCNN(TINY)
-        initialise(start, 0, zero_gamma=False)
-        moved = max(
-            np.abs(a - v.numpy()).max()
-            for a, v in zip(one[1], start.variables, strict=True)
-        )
         report[str(train_bn)] = {
             "losses": one[0][:, :5].tolist(),
             "loss_difference": float(
@@ -91,7 +99,6 @@ def main():
             "weight_difference": max(
                 float(np.abs(a - b).max()) for a, b in zip(one[1], two[1], strict=True)
             ),
-            "moved": float(moved),
         }
     json.dump(report, sys.stdout)
 
