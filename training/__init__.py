@@ -1,1 +1,1 @@
-"""Training of a Mask R-CNN: datasets, targets, losses, loop, evaluation."""
+"""Training of a Mask R-CNN: datasets, targets, losses, gradients and optimisers."""

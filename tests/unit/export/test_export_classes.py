@@ -7,8 +7,9 @@ import re
 
 import pytest
 
-from export.classes import assumed_classes, color, mapped_classes, named_classes
+from export.classes import assumed_classes, mapped_classes, named_classes
 from export.errors import ExportError
+from formats.palette import distinct_color
 
 
 def titles(classes):
@@ -81,11 +82,11 @@ def test_colours_of_the_project_are_kept_and_the_rest_made():
     classes = mapped_classes(
         {"bg": 0, "cat": 1, "dog": 2}, {"cat": "#010203", "bg": "#FFFFFF"}, 3
     )
-    assert [c.color for c in classes] == ["#FFFFFF", "#010203", color(2)]
+    assert [c.color for c in classes] == ["#FFFFFF", "#010203", distinct_color(2)]
 
 
 def test_made_colours_differ_from_one_another():
-    made = [color(i) for i in range(1, 81)]
+    made = [distinct_color(i) for i in range(1, 81)]
     assert len(set(made)) == 80
     assert all(re.fullmatch("#[0-9A-F]{6}", text) for text in made)
     for near, other in itertools.pairwise(made):

@@ -1,0 +1,77 @@
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.unit.training.two_devices import run, unequal_pictures
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.mark.slow
+def test_two_devices_learn_as_one_with_the_whole_batch():
+    # Logical devices must be set before TensorFlow starts.
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.unit.training.two_devices"],
+        cwd=ROOT,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    report = json.loads(done.stdout.splitlines()[-1])
+    for train_bn, found in report.items():
+        assert all(loss > 0 for losses in found["losses"] for loss in losses)
+        # Statistics over replicas are added up in another form than on one device.
+        assert found["loss_difference"] < (1e-3 if train_bn == "True" else 1e-5)
+        assert found["weight_difference"] < (1e-3 if train_bn == "True" else 1e-6)
+
+
+def free_ports(count):
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+@pytest.mark.slow
+def test_two_processes_learn_as_one_with_the_whole_batch():
+    addresses = [f"127.0.0.1:{port}" for port in free_ports(2)]
+    workers = []
+    for index in range(2):
+        task = {"type": "worker", "index": index}
+        config = {"cluster": {"worker": addresses}, "task": task}
+        environment = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_CONFIG": json.dumps(config)}
+        workers.append(
+            subprocess.Popen(
+                [sys.executable, "-m", "tests.unit.training.two_workers"],
+                cwd=ROOT,
+                env={**os.environ, **environment},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+            )
+        )
+    try:
+        outputs = [worker.communicate(timeout=300)[0] for worker in workers]
+    finally:
+        for worker in workers:
+            worker.kill()
+    batch, _ = unequal_pictures()
+    strategy = tf.distribute.OneDeviceStrategy("CPU:0")
+    losses, weights = run(strategy, [batch], train_bn=False)
+    for output in outputs:
+        their_losses, their_weights = json.loads(output.splitlines()[-1])
+        np.testing.assert_allclose(their_losses, losses, rtol=1e-5, atol=1e-6)
+        for ours, theirs in zip(weights, their_weights, strict=True):
+            np.testing.assert_allclose(theirs, ours.ravel()[:20], atol=1e-6)

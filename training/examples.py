@@ -1,0 +1,211 @@
+"""One labelled picture, augmented and put on its canvas, with its targets.
+
+Runs in numpy in the worker threads of the input pipeline; the picture itself goes
+through `models.preprocessing`, as in serving. Masks travel as crops with an origin, so
+that memory does not grow with objects times pixels.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from models.config import ModelConfig
+from models.preprocessing import letterbox, to_canvas
+from training.augmentation import Augmentation, Crop, Placed, augment
+from training.mini_masks import MINI_MASK_SIZE, mini_mask
+from training.rpn_targets import rpn_targets
+
+Array = np.ndarray[Any, Any]
+
+
+class Sample(Protocol):
+    """A labelled picture as the data set readers give it."""
+
+    @property
+    def image(self) -> Array:
+        """uint8[h, w, 3] RGB."""
+
+    @property
+    def class_ids(self) -> Array:
+        """int32[G], 1..C-1."""
+
+    @property
+    def masks(self) -> Sequence[Crop]:
+        """Masks of the objects, image frame."""
+
+    @property
+    def is_crowd(self) -> Array:
+        """bool[G], True for regions of many objects."""
+
+    @property
+    def neutral(self) -> Sequence[Crop]:
+        """Regions to ignore, image frame."""
+
+
+@dataclass(frozen=True)
+class ExampleOptions:
+    """How examples are made; defaults are Matterport's.
+
+    Attributes:
+        max_instances: MAX_GT_INSTANCES; a random choice of them where there are more.
+        mini_mask_size: side of MINI_MASK_SHAPE.
+        anchors_per_image: RPN_TRAIN_ANCHORS_PER_IMAGE.
+        augmentation: random changes.
+    """
+
+    max_instances: int = 100
+    mini_mask_size: int = MINI_MASK_SIZE
+    anchors_per_image: int = 256
+    augmentation: Augmentation = dataclasses.field(default_factory=Augmentation)
+
+
+class Example(NamedTuple):
+    """One row of a `training.batch.Batch`, numpy; `canvas` still has its mean."""
+
+    canvas: Array
+    window: Array
+    gt_class_ids: Array
+    gt_boxes: Array
+    gt_masks: Array
+    rpn_match: Array
+    rpn_deltas: Array
+    seed: Array
+    neutral: Array
+
+
+def make_example(
+    sample: Sample,
+    config: ModelConfig,
+    anchors: Array,
+    rng: np.random.Generator,
+    options: ExampleOptions,
+) -> Example:
+    """Puts a sample on its canvas and matches the anchors.
+
+    Args:
+        sample: the labelled picture.
+        config: sizes and the RPN's deviations.
+        anchors: float64[N, 4] yxyx pixels of the canvas.
+        rng: decides everything random; the same state gives the same example.
+        options: how.
+    """
+    placed = letterbox(np.array(sample.image.shape[:2], np.int32), config)
+    window = placed.window.numpy()
+    canvas = to_canvas(sample.image, placed).numpy()
+    size = (int(canvas.shape[0]), int(canvas.shape[1]))
+
+    def on_canvas(crops: Sequence[Crop]) -> list[Crop]:
+        return [resize_crop(crop, sample.image.shape[:2], window) for crop in crops]
+
+    moved = Placed(
+        canvas,
+        window,
+        on_canvas(sample.masks),
+        on_canvas(sample.neutral),
+    )
+    moved = augment(moved, options.augmentation, rng)
+    signs = np.where(sample.is_crowd, -1, 1)
+    kept, boxes = _visible(moved.masks)
+    if len(kept) > options.max_instances:
+        chosen = np.sort(rng.choice(len(kept), options.max_instances, replace=False))
+        kept, boxes = kept[chosen], boxes[chosen]
+    count, side = options.max_instances, options.mini_mask_size
+    gt_class_ids = np.zeros(count, np.int32)
+    gt_class_ids[: len(kept)] = (np.asarray(sample.class_ids) * signs)[kept]
+    gt_boxes = np.zeros((count, 4), np.float32)
+    gt_boxes[: len(kept)] = boxes
+    gt_masks = np.zeros((count, side, side), bool)
+    for row, index in enumerate(kept):
+        gt_masks[row] = mini_mask(_tight(moved.masks[index]), side)
+    neutral = _drawn(moved.neutral, size)
+    match, deltas = rpn_targets(
+        anchors,
+        gt_class_ids,
+        gt_boxes,
+        rng=rng,
+        delta_std=config.rpn_delta_std,
+        anchors_per_image=options.anchors_per_image,
+        neutral=neutral,
+    )
+    seed = rng.integers(0, 2**31 - 1, 2, np.int32)
+    return Example(
+        moved.canvas,
+        moved.window,
+        gt_class_ids,
+        gt_boxes,
+        gt_masks,
+        match,
+        deltas,
+        seed,
+        neutral,
+    )
+
+
+def resize_crop(crop: Crop, image_size: Sequence[int], window: Array) -> Crop:
+    """Moves a mask from the picture to the canvas, by the nearest pixel.
+
+    Pixel centres are mapped as the picture's are, so masks and pixels stay together.
+
+    Args:
+        crop: image frame.
+        image_size: (height, width) of the picture.
+        window: int32[4] yxyx canvas pixels, where the whole picture lies.
+
+    Returns:
+        The crop in the canvas frame; without pixels where all of it fell between two.
+    """
+    y, x, mask = crop
+    rows, top = _nearest(y, mask.shape[0], image_size[0], int(window[2] - window[0]))
+    columns, left = _nearest(
+        x, mask.shape[1], image_size[1], int(window[3] - window[1])
+    )
+    return top + int(window[0]), left + int(window[1]), mask[rows][:, columns]
+
+
+def _nearest(start: int, length: int, n_in: int, n_out: int) -> tuple[Array, int]:
+    """Returns the crop's rows that the output takes, and the first output row."""
+    source = np.floor((np.arange(n_out) + 0.5) * (n_in / n_out)).astype(np.int64)
+    inside = np.flatnonzero((source >= start) & (source < start + length))
+    first = int(inside[0]) if len(inside) else 0
+    return source[inside] - start, first
+
+
+def _visible(masks: list[Crop]) -> tuple[Array, Array]:
+    """Returns int64[n] masks that have pixels, and float32[n, 4] boxes around them."""
+    kept, boxes = [], []
+    for index, (y, x, mask) in enumerate(masks):
+        rows, columns = mask.any(1), mask.any(0)
+        if not rows.any():
+            continue
+        ys, xs = np.flatnonzero(rows), np.flatnonzero(columns)
+        kept.append(index)
+        boxes.append((y + ys[0], x + xs[0], y + ys[-1] + 1, x + xs[-1] + 1))
+    return np.array(kept, np.int64), np.array(boxes, np.float32).reshape(-1, 4)
+
+
+def _tight(crop: Crop) -> Array:
+    """Returns the mask cut to its pixels."""
+    mask = crop[2]
+    ys, xs = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    return mask[ys[0] : ys[-1] + 1, xs[0] : xs[-1] + 1]
+
+
+def _drawn(crops: list[Crop], size: tuple[int, int]) -> Array:
+    drawn = np.zeros(size, np.uint8)
+    for y, x, mask in crops:
+        drawn[y : y + mask.shape[0], x : x + mask.shape[1]] |= mask.astype(np.uint8)
+    return drawn
+
+
+__all__ = [
+    "Example",
+    "ExampleOptions",
+    "Sample",
+    "make_example",
+    "resize_crop",
+]
