@@ -17,8 +17,8 @@ from typing import Any
 import h5py
 import numpy as np
 
+from models.architecture import Architecture
 from models.checkpoint import Key
-from models.config import Architecture
 from models.errors import WeightsError
 from models.layout import array_shapes
 from models.resnet import BATCH_NORM_EPSILON

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from models.architecture import Architecture
 from models.checkpoint import Checkpoint, Key, read_arrays
-from models.config import Architecture
 from models.errors import WeightsError
 from models.layout import CLASS_LAYERS, array_shapes
 from models.mask_rcnn import MaskRCNN

@@ -265,40 +265,61 @@ def test_what_the_model_says_of_itself(saved_model_dir, small_checkpoint, loaded
     assert set(info.versions) == {"tensorflow", "keras", "maskrcnn_serving"}
 
 
-@pytest.mark.parametrize(
-    ("resize_mode", "signature"),
-    [("square", contract.ROI_MASKS), ("pad64", contract.SERVING_DEFAULT)],
-)
-def test_no_detections_are_zeros(small_checkpoint, resize_mode, signature):
-    """A network that sees background everywhere, in the two ways that batches run."""
+@pytest.fixture
+def blind_module(small_checkpoint):
+    """A network that sees background everywhere, behind the signatures."""
     from export.module import ServingModule
     from models.architecture import preset
     from models.checkpoint import load_network
     from models.config import ModelConfig
 
-    architecture = preset("small", num_classes=3)
-    config = ModelConfig(
-        architecture=architecture, resize_mode=resize_mode, min_dim=128, max_dim=128
+    def make(resize_mode):
+        architecture = preset("small", num_classes=3)
+        config = ModelConfig(
+            architecture=architecture, resize_mode=resize_mode, min_dim=128, max_dim=128
+        )
+        network, _ = load_network(small_checkpoint, config)
+        logits = network.layers["mrcnn_class_logits"]
+        kernel, bias = logits.get_weights()
+        logits.set_weights([kernel, bias + np.array([1e6, 0, 0], np.float32)])
+        info = contract.ModelInfo(
+            name="blind",
+            classes=tuple(contract.ModelClass(i, f"c{i}", "#000000") for i in range(3)),
+            backbone="small",
+            input=contract.ModelInput(128, 128, resize_mode, 10**8),
+            mask_size=28,
+            score_threshold=0.7,
+            iou_threshold=0.3,
+            max_detections=MAX_DETECTIONS,
+            precision="float32",
+            checkpoint={},
+            created="",
+            versions={},
+        )
+        return ServingModule(network, info)
+
+    return make
+
+
+def test_a_line_of_pixels_makes_no_endless_canvas(blind_module):
+    import tensorflow as tf
+
+    line = np.zeros((1, 2000, 3), np.uint8)
+    with pytest.raises(tf.errors.InvalidArgumentError) as caught:
+        blind_module("pad64").serving_default([encode(line, "PNG")])
+    assert (
+        "canvas: expected a picture of 1 to 16777216 pixels, got height x width "
+        in (caught.value.message)
     )
-    network, _ = load_network(small_checkpoint, config)
-    logits = network.layers["mrcnn_class_logits"]
-    kernel, bias = logits.get_weights()
-    logits.set_weights([kernel, bias + np.array([1e6, 0, 0], np.float32)])
-    info = contract.ModelInfo(
-        name="blind",
-        classes=tuple(contract.ModelClass(i, f"c{i}", "#000000") for i in range(3)),
-        backbone="small",
-        input=contract.ModelInput(128, 128, resize_mode, 10**8),
-        mask_size=28,
-        score_threshold=0.7,
-        iou_threshold=0.3,
-        max_detections=MAX_DETECTIONS,
-        precision="float32",
-        checkpoint={},
-        created="",
-        versions={},
-    )
-    module = ServingModule(network, info)
+    assert "128 x 256000" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("resize_mode", "signature"),
+    [("square", contract.ROI_MASKS), ("pad64", contract.SERVING_DEFAULT)],
+)
+def test_no_detections_are_zeros(blind_module, resize_mode, signature):
+    module = blind_module(resize_mode)
     outputs = getattr(module, signature)([encode(picture(), "PNG"), FLAT])
     got = {alias: tensor.numpy() for alias, tensor in outputs.items()}
     assert got.pop("image_size").tolist() == [[61, 83], [50, 50]]

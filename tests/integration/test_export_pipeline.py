@@ -129,8 +129,14 @@ def test_damaged_storage_is_noticed(saved_model_dir, network, info, tmp_path):
         verify(folder, network, info, SMALL_PICTURE)
 
 
-@pytest.mark.parametrize("what", ["kernel", "statistics"])
-def test_folding_that_changes_features_is_noticed(network, what):
+@pytest.mark.parametrize(
+    ("what", "told"),
+    [
+        ("kernel", "folding the batch normalisation changed"),
+        ("statistics", "the network's trunk computes NaN"),
+    ],
+)
+def test_folding_that_changes_features_is_noticed(network, what, told):
     from export.verify import MAX_FEATURE_ERROR, verify_folding
     from models.folding import fold_batch_norm
 
@@ -142,7 +148,20 @@ def test_folding_that_changes_features_is_noticed(network, what):
     else:
         bias = bias * np.nan
     folded.layers["res3a_branch2b"].set_weights([kernel, bias])
-    with pytest.raises(ExportError, match="folding the batch normalisation changed"):
+    with pytest.raises(ExportError, match=told):
+        verify_folding(network, folded)
+
+
+def test_a_network_that_computes_nan_is_noticed(network):
+    from export.verify import verify_folding
+    from models.folding import fold_batch_norm
+
+    layer = network.layers["bn_conv1"]
+    gamma, beta, mean, variance = layer.get_weights()
+    layer.set_weights([gamma, beta, mean, np.full_like(variance, -1)])
+    with np.errstate(invalid="ignore"):
+        folded = fold_batch_norm(network)
+    with pytest.raises(ExportError, match="the network's trunk computes NaN"):
         verify_folding(network, folded)
 
 

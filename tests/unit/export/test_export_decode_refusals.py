@@ -162,6 +162,20 @@ def test_a_bmp_whose_pixels_lie_outside_of_its_palette_is_refused(refused):
     assert "is not in [0, 0)" in refused(without)
 
 
+def test_a_bmp_whose_palette_lies_past_its_end_is_refused(refused):
+    data = encode(PICTURE[:, :, 0], "BMP")
+    broken = data[:14] + struct.pack("<I", 2**30) + data[18:]
+    assert "the palette of the BMP file lies past its end" in refused(broken)
+
+
+def test_a_gif_of_endless_small_blocks_is_refused(refused):
+    from export.gif import MAX_BLOCKS
+
+    comment = b"!\xfe" + b"\x01x" * (MAX_BLOCKS + 1) + b"\0"
+    data = gif([Frame(gif_indices(), before=comment)], PALETTE)
+    assert f"more than {MAX_BLOCKS} blocks in a row" in refused(data)
+
+
 BIG = 40_000
 LYING = {
     "PNG": with_png_size(PNG, BIG, BIG),

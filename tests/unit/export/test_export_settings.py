@@ -162,17 +162,53 @@ def test_a_missing_config_is_told(refused, tmp_path):
         ("{", "not JSON: line 1, column 2"),
         ('{"IMAGE_MAX_DIM": NaN}', "not JSON: NaN is not a JSON number"),
         ('{"NAME": 1, "NAME": 2}', 'key "NAME" is there twice'),
-        ("[1, 2]", "expected a training config"),
-        ({"compilerOptions": {}}, "name the right file with --config"),
-        ({}, "expected a training config"),
     ],
-    ids=["cut", "NaN", "key twice", "a list", "foreign", "empty"],
+    ids=["cut", "NaN", "key twice"],
 )
-def test_a_file_that_is_no_config(refused, weights, content, told):
+def test_a_file_that_is_no_json(refused, weights, content, told):
     message = refused(content)
     assert told in message
     assert message.startswith(f"{weights.parent / 'config.json'}: ")
     assert "\n" not in message
+
+
+FOREIGN = pytest.mark.parametrize(
+    "content", ["[1, 2]", {"compilerOptions": {}}, {}], ids=["list", "foreign", "empty"]
+)
+
+
+@FOREIGN
+def test_a_config_of_another_program_beside_the_weights_is_not_used(
+    settle, weights, content, caplog
+):
+    with caplog.at_level("INFO"):
+        settings = settle(content)
+    assert settings.config_path is None
+    assert settings.config.max_dim == 1024
+    assert f"{weights.parent / 'config.json'}: not used: expected a training" in (
+        caplog.text
+    )
+
+
+@FOREIGN
+def test_a_named_config_of_another_program_is_refused(
+    refused, weights, tmp_path, content
+):
+    path = tmp_path / "other.json"
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    message = refused(config=path)
+    assert message.startswith(f"{path}: expected a training config")
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "../x", "a b", "a:b", "..", "größe"])
+def test_names_that_no_server_can_be_asked_for(name):
+    with pytest.raises(ExportError, match="model name: expected letters"):
+        Options(weights=Path("w.h5"), model_name=name)
+
+
+def test_a_list_of_names_longer_than_a_path():
+    names = tuple(f"class_number_{i}" for i in range(80))
+    assert read_classes(",".join(names)) == names
 
 
 @pytest.mark.parametrize(

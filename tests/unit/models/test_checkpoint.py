@@ -1,6 +1,7 @@
 import dataclasses
 import hashlib
 import shutil
+import zipfile
 
 import h5py
 import keras
@@ -37,12 +38,12 @@ def assert_whole(path, arrays, architecture=TINY):
     return checkpoint
 
 
-def problems_of(path):
+def problems_of(path, advice="Matterport's layout"):
     """The problems that loading a file is refused with."""
     with pytest.raises(WeightsError) as caught:
         load_network(path)
     assert str(path) in str(caught.value)
-    assert "Matterport's layout" in caught.value.advice
+    assert advice in caught.value.advice
     return caught.value.problems
 
 
@@ -320,11 +321,61 @@ def test_odd_shapes_are_reported(tiny_file, edit, shape):
     assert any(p.startswith("conv1/kernel: expected") for p in problems_of(tiny_file))
 
 
+DIVERGED = "damaged, or its training diverged"
+
+
+def test_negative_variances(tiny_file, edit):
+    with edit() as file:
+        file["bn_conv1/bn_conv1/moving_variance:0"][1] = -0.5
+    assert problems_of(tiny_file, DIVERGED) == (
+        "bn_conv1/moving_variance: 1 of 4 variances are negative",
+    )
+
+
+def test_arrays_that_claim_more_than_the_file_holds(tiny_file, edit):
+    with edit() as file:
+        path = "mrcnn_mask/mrcnn_mask/kernel:0"
+        del file[path]
+        file.create_dataset(path, (1, 1, 4, 2**33), "f4", chunks=(1, 1, 4, 1024))
+    (problem,) = problems_of(tiny_file)
+    assert problem.startswith(
+        "array mrcnn_mask/mrcnn_mask/kernel:0 claims 137438953472"
+    )
+
+
+@pytest.mark.parametrize("classes", [0, 1])
+def test_too_few_classes(tmp_path, classes):
+    architecture = dataclasses.replace(TINY, num_classes=classes)
+    arrays = {
+        (layer, name): np.zeros(shape, np.float32)
+        for layer, names in array_shapes(architecture).items()
+        for name, shape in names.items()
+    }
+    write_arrays(arrays, architecture, tmp_path / "w.h5")
+    assert problems_of(tmp_path / "w.h5") == (
+        f"number of classes: expected at least 2 with the background, got {classes}",
+    )
+
+
+def test_an_archive_of_keras_3(tmp_path):
+    with zipfile.ZipFile(tmp_path / "w.keras", "w") as archive:
+        archive.writestr("config.json", "{}")
+    (problem,) = problems_of(tmp_path / "w.keras", "model.save('w.h5')")
+    assert "Keras 3 writes (.keras)" in problem
+
+
+def test_a_weights_file_of_keras_3(tmp_path):
+    path = tmp_path / "w.weights.h5"
+    with h5py.File(path, "w") as file:
+        file["layers/dense/vars/0"] = np.zeros((2, 1), np.float32)
+    assert "is a Keras 3 .weights.h5 file" in str(problems_of(path))
+
+
 def test_numbers_that_are_not_finite(tiny_file, edit):
     with edit() as file:
         file["conv1/conv1/kernel:0"][0, 0, 0, :2] = [np.nan, np.inf]
         file["bn_conv1/bn_conv1/beta:0"][3] = -np.inf
-    assert sorted(problems_of(tiny_file)) == [
+    assert sorted(problems_of(tiny_file, DIVERGED)) == [
         "bn_conv1/beta: 1 of 4 numbers are NaN or infinite",
         "conv1/kernel: 2 of 588 numbers are NaN or infinite",
     ]
@@ -341,7 +392,7 @@ def test_numbers_that_are_not_finite(tiny_file, edit):
 def test_arrays_that_hold_no_numbers(tiny_file, edit, values, dtype):
     with edit() as file:
         replace(file, "conv1/conv1/bias:0", values)
-    assert problems_of(tiny_file) == (
+    assert problems_of(tiny_file, DIVERGED) == (
         f"conv1/bias: expected floating-point numbers, got {dtype}",
     )
 

@@ -5,7 +5,8 @@ import pytest
 import tensorflow as tf
 
 from models.anchors import anchors_px
-from models.config import Architecture, ModelConfig
+from models.architecture import Architecture
+from models.config import ModelConfig
 from models.mask_rcnn import MaskRCNN
 from training.batch import Batch
 from training.initialisation import initialise

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from models.anchors import anchors_norm, anchors_px
 from models.checkpoint import inspect_checkpoint, load_network
-from models.config import from_matterport
+from models.matterport_config import from_matterport
 from models.preprocessing import subtract_mean
 from training import losses, network
 from training.batch import Batch
