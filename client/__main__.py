@@ -12,11 +12,12 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from client.batch import Job, Output, Summary, find_jobs, run
 from client.client import Client
 from client.errors import ClientError
-from client.local_server import LocalServer
+from client.local_server import CHANNEL_OPTIONS, LocalServer
 from serving.siblings import SiblingError, check_siblings
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
@@ -128,17 +129,20 @@ def _predict(args: argparse.Namespace) -> int:
     with contextlib.ExitStack() as stack:
         stack.enter_context(_end_on_terminate())
         address, name = args.server, args.model_name or "mask_rcnn"
+        options: tuple[tuple[str, Any], ...] = ()
         if args.model is not None:
             print(f"starting a server for {args.model}", file=sys.stderr)
             server = LocalServer(args.model, model_name=args.model_name)
             stack.enter_context(server)
             address, name = server.address, server.model_name
+            options = CHANNEL_OPTIONS
         client = Client(
             address,
             config=config,
             model_name=name,
             version=args.model_version,
             timeout_s=args.timeout,
+            channel_options=options,
         )
         stack.enter_context(client)
         is_stopped = stack.enter_context(_stop_on_interrupt())

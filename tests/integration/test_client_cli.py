@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from client import local_server
 from client.__main__ import build_parser, main
 from client.local_server import LocalServer
 from formats import ProjectMeta, read_bitmap
@@ -217,6 +218,8 @@ if (base / str(versions[-1]) / "bad").exists():
     sys.exit(3)
 server = FakeServer(args.port, args.model_name)
 server.versions = versions
+error = base / str(versions[-1]) / "load_error"
+server.load_error = error.read_text() if error.exists() else ""
 done = threading.Event()
 signal.signal(signal.SIGTERM, lambda *_: done.set())
 done.wait()
@@ -273,6 +276,36 @@ def test_local_server_that_fails(model, pictures, capsys):
     printed = capsys.readouterr().err
     assert "the embedded server ended" in printed
     assert "cannot load the model" in printed
+
+
+def test_model_that_does_not_load_is_told_at_once(model, pictures, capsys):
+    (model / "2" / "load_error").write_text("no signature serving_default")
+    started = time.monotonic()
+    assert main([str(pictures / "street.jpg"), "--model", str(model)]) == 1
+    assert time.monotonic() - started < 60  # of the 300 s that a load may take
+    assert (
+        f"error: {model}: the model does not load: version 2: "
+        "no signature serving_default"
+    ) in capsys.readouterr().err
+
+
+def test_local_server_is_not_looked_for_behind_a_proxy(model, pictures):
+    args = [pictures / "street.jpg", "--model", model, "--output", pictures / "out"]
+    code = (
+        "import sys, client.local_server as local; from client.__main__ import main\n"
+        f"local.COMMAND = {local_server.COMMAND!r}\n"
+        "raise SystemExit(main(sys.argv[1:]))"
+    )
+    environment = {k: v for k, v in os.environ.items() if "proxy" not in k.lower()}
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, args)],
+        cwd=ROOT,
+        env=environment | {"http_proxy": "http://localhost:1"},
+        check=False,
+        capture_output=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr.decode()
 
 
 def test_folder_without_a_model(tmp_path, pictures, capsys):
