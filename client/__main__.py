@@ -155,11 +155,20 @@ def _predict(args: argparse.Namespace) -> int:
             is_stopped=is_stopped,
             tell=tell,
         )
-    print(json.dumps(summary.to_json(args.output), ensure_ascii=False))
+    _print_json(summary.to_json(args.output))
     _print_summary(summary, len(jobs), args.output)
     if is_stopped():
         return INTERRUPTED
     return FAILED if summary.failed else DONE
+
+
+def _print_json(content: dict[str, Any]) -> None:
+    text = json.dumps(content, ensure_ascii=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:  # a file's name that is no text, or not in this encoding
+        text = json.dumps(content)
+    print(text)
 
 
 def _print_summary(summary: Summary, pictures: int, output: Path) -> None:

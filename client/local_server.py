@@ -19,6 +19,7 @@ from typing import IO
 import grpc
 
 from client.errors import ConnectError
+from client.paths import holds, resolve
 from serving.protos import (
     MODEL_SERVICE,
     GetModelStatusRequest,
@@ -62,8 +63,9 @@ class LocalServer:
         Raises:
             ConnectError: there is no model in the folder.
         """
-        model_dir = model_dir.resolve()
-        self._version_dir = model_dir if (model_dir / SAVED_MODEL).is_file() else None
+        model_dir = resolve(model_dir)
+        is_version = holds((model_dir / SAVED_MODEL).is_file)
+        self._version_dir = model_dir if is_version else None
         if self._version_dir is None and not _versions(model_dir):
             raise ConnectError(
                 f"{model_dir}: expected {SAVED_MODEL}, or version folders (1, 2, ...) "
@@ -178,7 +180,7 @@ def _is_broken(status: ModelVersionStatus) -> bool:
 
 
 def _versions(base: Path) -> list[str]:
-    if not base.is_dir():
+    if not holds(base.is_dir):
         return []
     return [
         folder.name

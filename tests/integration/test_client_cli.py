@@ -142,6 +142,60 @@ def test_errors_before_any_picture(server, pictures, capsys):
     assert "No such file" in capsys.readouterr().err
 
 
+def test_paths_that_lead_nowhere_do_not_stop_the_rest(server, pictures, capsys):
+    loop, long = pictures / "loop", pictures / ("x" * 300)
+    loop.symlink_to(loop)
+    out = pictures / "out"
+    assert run(server, loop, long, pictures / "street.jpg", "--output", out) == 1
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["done"] == 1
+    assert summary["failed"] == [
+        {
+            "picture": str(loop),
+            "error": f"{loop}: Too many levels of symbolic links",
+        },
+        {"picture": str(long), "error": f"{long}: File name too long"},
+    ]
+
+
+@pytest.mark.parametrize("option", ["--output", "--config", "--model"])
+@pytest.mark.parametrize("name", ["loop", "x" * 300])
+def test_options_that_lead_nowhere(server, pictures, capsys, option, name):
+    path = pictures / name
+    if name == "loop":
+        path.symlink_to(path)
+    where = [] if option == "--model" else ["--server", server.address]
+    assert main([str(pictures / "street.jpg"), option, str(path), *where]) == 1
+    (line,) = [
+        line
+        for line in capsys.readouterr().err.splitlines()
+        if not line.startswith("starting a server")
+    ]
+    assert line.startswith(f"error: {path}")
+
+
+def test_name_that_is_no_text(server, pictures):
+    name = os.fsdecode(b"caf\xe9.jpg")
+    (pictures / name).write_bytes(b"")
+    out = pictures / "out"
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "client", str(pictures / name)),
+            *(str(pictures / "street.jpg"), "--server", server.address),
+            *("--output", str(out)),
+        ],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONIOENCODING": "utf-8:strict"},
+        check=False,
+        capture_output=True,
+    )
+    assert done.returncode == 1
+    assert b"Traceback" not in done.stderr
+    summary = json.loads(done.stdout.decode())
+    assert summary["done"] == 1
+    assert summary["failed"][0]["picture"] == str(pictures / name)
+
+
 def test_output_that_cannot_be_written(server, pictures, capsys):
     (pictures / "out").write_text("a file")
     code = run(server, pictures / "street.jpg", "--output", pictures / "out")
