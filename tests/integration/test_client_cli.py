@@ -207,8 +207,40 @@ def test_usage():
     with pytest.raises(SystemExit) as caught:
         build_parser().parse_args(["a.jpg", "--server", "x:1", "--model", "y"])
     assert caught.value.code == 2
-    with pytest.raises(SystemExit):
-        build_parser().parse_args(["a.jpg", "--in-flight", "0"])
+
+
+@pytest.mark.parametrize(
+    ("option", "values", "expected"),
+    [
+        ("--in-flight", ["0", "x", "1.5"], "a whole number, at least 1"),
+        (
+            "--model-version",
+            ["-1", "x", str(2**63), "9" * 20],
+            f"a whole number, at least 0 and at most {2**63 - 1}",
+        ),
+        (
+            "--timeout",
+            ["0", "-1", "nan", "inf", "x"],
+            "a number of seconds above 0",
+        ),
+    ],
+)
+def test_numbers_out_of_range(capsys, option, values, expected):
+    for value in values:
+        with pytest.raises(SystemExit) as caught:
+            build_parser().parse_args(["a.jpg", f"{option}={value}"])
+        assert caught.value.code == 2
+        told = f"argument {option}: expected {expected}, got '{value}'"
+        assert told in capsys.readouterr().err
+
+
+def test_numbers_at_the_ends_of_their_range():
+    args = build_parser().parse_args(
+        ["a.jpg", "--timeout=0.1", "--in-flight=1", f"--model-version={2**63 - 1}"]
+    )
+    assert (args.timeout, args.in_flight) == (0.1, 1)
+    assert args.model_version == 2**63 - 1
+    assert build_parser().parse_args(["a", "--model-version=0"]).model_version == 0
 
 
 def test_program_without_tensorflow(server, pictures):
