@@ -129,8 +129,8 @@ class Output:
 def find_jobs(inputs: Iterable[Path], output: Path) -> list[Job]:
     """Returns the pictures among files and folders, folders with all within them.
 
-    A file that is named is taken as it is; in a folder, those files that are pictures
-    by content or by name, and no earlier results.
+    What is named is taken as it is, hidden or not; of a folder's content those files
+    that are pictures by content or by name, nothing hidden, and no earlier results.
 
     Args:
         inputs: files and folders.

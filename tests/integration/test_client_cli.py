@@ -116,6 +116,20 @@ def test_a_picture_named_twice_is_done_once(server, pictures, capsys):
     assert json.loads(capsys.readouterr().out)["done"] == 1
 
 
+def test_hidden_pictures_are_taken_only_where_they_are_named(server, pictures, capsys):
+    folder, out = pictures / ".hidden", pictures / "out"
+    (folder / ".inner").mkdir(parents=True)
+    for name in ("a.png", ".b.png", ".inner/c.png"):
+        Image.new("RGB", (20, 20)).save(folder / name)
+
+    def annotations(*args):
+        assert run(server, *args, "--output", out, "--overwrite") == 0
+        return sorted(path.name for path in (out / "ann").iterdir())
+
+    assert annotations(folder) == ["a.png.json"]
+    assert annotations(folder / ".b.png") == [".b.png.json", "a.png.json"]
+
+
 def test_results_within_the_folder_are_no_pictures(server, pictures, capsys):
     (pictures / "pictures" / "broken.jpg").unlink()
     args = [pictures, "--output", pictures / "out", "--draw", "--overwrite"]
