@@ -12,87 +12,16 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from client.batch import Job, Output, Summary, find_jobs, run
 from client.client import Client
 from client.errors import ClientError
-from client.local_server import LocalServer
+from client.flags import build_parser
+from client.local_server import CHANNEL_OPTIONS, LocalServer
 from serving.siblings import SiblingError, check_siblings
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
-
-
-def build_parser() -> argparse.ArgumentParser:
-    """Returns the parser of the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m client",
-        description="Finds instances in pictures with a served Mask R-CNN.",
-    )
-    parser.add_argument(
-        "images", nargs="+", type=Path, metavar="IMAGE", help="a picture or a folder"
-    )
-    where = parser.add_mutually_exclusive_group()
-    where.add_argument(
-        "--server",
-        default="localhost:8500",
-        metavar="HOST:PORT",
-        help="gRPC address of the server (default: %(default)s)",
-    )
-    where.add_argument(
-        "--model",
-        type=Path,
-        metavar="DIR",
-        help="serve this exported model for the run, no server needed",
-    )
-    parser.add_argument(
-        "--model-name",
-        metavar="NAME",
-        help="name on the server (default: mask_rcnn, or the folder's with --model)",
-    )
-    parser.add_argument(
-        "--model-version", type=int, metavar="N", help="default: the newest"
-    )
-    parser.add_argument(
-        "--config", type=Path, metavar="FILE", help="inference config, JSON"
-    )
-    parser.add_argument(
-        "--output",
-        type=Path,
-        default=Path("predictions"),
-        metavar="DIR",
-        help="where results go (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--draw", action="store_true", help="write overlay pictures too"
-    )
-    parser.add_argument(
-        "--overwrite", action="store_true", help="replace earlier results"
-    )
-    parser.add_argument(
-        "--in-flight",
-        type=_positive,
-        default=4,
-        metavar="N",
-        help="requests under way at a time (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--timeout",
-        type=float,
-        default=60.0,
-        metavar="SECONDS",
-        help="for each picture, retries included (default: %(default)g)",
-    )
-    parser.add_argument(
-        "--debug", action="store_true", help="show tracebacks and more log"
-    )
-    return parser
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expected >= 1, got {number}")
-    return number
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -128,17 +57,20 @@ def _predict(args: argparse.Namespace) -> int:
     with contextlib.ExitStack() as stack:
         stack.enter_context(_end_on_terminate())
         address, name = args.server, args.model_name or "mask_rcnn"
+        options: tuple[tuple[str, Any], ...] = ()
         if args.model is not None:
             print(f"starting a server for {args.model}", file=sys.stderr)
             server = LocalServer(args.model, model_name=args.model_name)
             stack.enter_context(server)
             address, name = server.address, server.model_name
+            options = CHANNEL_OPTIONS
         client = Client(
             address,
             config=config,
             model_name=name,
             version=args.model_version,
             timeout_s=args.timeout,
+            channel_options=options,
         )
         stack.enter_context(client)
         is_stopped = stack.enter_context(_stop_on_interrupt())
@@ -151,11 +83,20 @@ def _predict(args: argparse.Namespace) -> int:
             is_stopped=is_stopped,
             tell=tell,
         )
-    print(json.dumps(summary.to_json(args.output), ensure_ascii=False))
+    _print_json(summary.to_json(args.output))
     _print_summary(summary, len(jobs), args.output)
     if is_stopped():
         return INTERRUPTED
     return FAILED if summary.failed else DONE
+
+
+def _print_json(content: dict[str, Any]) -> None:
+    text = json.dumps(content, ensure_ascii=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:  # a file's name that is no text, or not in this encoding
+        text = json.dumps(content)
+    print(text)
 
 
 def _print_summary(summary: Summary, pictures: int, output: Path) -> None:

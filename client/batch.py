@@ -17,6 +17,7 @@ from typing import Any
 
 from client.client import Client
 from client.errors import ClientError
+from client.paths import holds, resolve
 from client.result import Result
 from formats.image_header import read_header
 
@@ -100,7 +101,7 @@ class Output:
         targets = [self.folder / "meta.json", *map(self.annotation, jobs)]
         if self.overlays:
             targets += map(self.overlay, jobs)
-        there = [path for path in targets if path.exists()]
+        there = [path for path in targets if holds(path.exists)]
         if there and not self._overwrite:
             raise OutputError(
                 f"{there[0]}: expected no earlier results, got {len(there)} files; "
@@ -128,8 +129,8 @@ class Output:
 def find_jobs(inputs: Iterable[Path], output: Path) -> list[Job]:
     """Returns the pictures among files and folders, folders with all within them.
 
-    A file that is named is taken as it is; in a folder, those files that are pictures
-    by content or by name, and no earlier results.
+    What is named is taken as it is, hidden or not; of a folder's content those files
+    that are pictures by content or by name, nothing hidden, and no earlier results.
 
     Args:
         inputs: files and folders.
@@ -140,10 +141,10 @@ def find_jobs(inputs: Iterable[Path], output: Path) -> list[Job]:
     """
     jobs: dict[Path, Job] = {}
     for path in inputs:
-        named = not path.is_dir()
+        named = not holds(path.is_dir)
         for job in [Job(path, PurePath(path.name))] if named else _in_folder(path):
-            resolved = job.path.resolve()
-            if named or output.resolve() not in resolved.parents:
+            resolved = resolve(job.path)
+            if named or resolve(output) not in resolved.parents:
                 jobs.setdefault(resolved, job)
     names: dict[PurePath, Path] = {}
     for job in jobs.values():
@@ -161,7 +162,7 @@ def find_jobs(inputs: Iterable[Path], output: Path) -> list[Job]:
 def _in_folder(folder: Path) -> Iterator[Job]:
     for path in sorted(folder.rglob("*")):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if not hidden and path.is_file() and _is_picture(path):
+        if not hidden and holds(path.is_file) and _is_picture(path):
             yield Job(path, path.relative_to(folder))
 
 

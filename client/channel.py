@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import itertools
+import math
 import random
 import time
 from collections.abc import Sequence
@@ -56,6 +57,19 @@ class Unset(enum.Enum):
 UNSET = Unset.UNSET
 Timeout = float | None | Unset
 """Seconds; None waits for ever, UNSET is the client's default."""
+
+
+def check_timeout(timeout_s: float | None, name: str = "timeout_s") -> float | None:
+    """Returns the seconds.
+
+    Raises:
+        ValueError: they are no positive, finite number.
+    """
+    if timeout_s is not None and not 0 < timeout_s < math.inf:
+        raise ValueError(
+            f"{name}: expected a finite number of seconds above 0, got {timeout_s}"
+        )
+    return timeout_s
 
 
 @dataclass(frozen=True)
@@ -199,4 +213,5 @@ __all__ = [
     "RetryPolicy",
     "Timeout",
     "Unset",
+    "check_timeout",
 ]

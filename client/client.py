@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from client.answer import Detections
-from client.channel import UNSET, Channel, RetryPolicy, Timeout, Unset
+from client.channel import UNSET, Channel, RetryPolicy, Timeout, Unset, check_timeout
 from client.errors import ClientError
 from client.image import ImageSource, Picture, load_picture
 from client.modes import FullImage, Mode
@@ -71,9 +71,12 @@ class Client:
             ConnectError: no server answered.
             ServerError: the server does not have this model.
             ContractError: the model is not one of this project's export.
+            ValueError: a time that is not positive and finite, or a version that no
+                server can have.
         """
+        self._timeout_s = check_timeout(timeout_s)
+        check_timeout(connect_timeout_s, "connect_timeout_s")
         self._mode, config_warnings = _read_config(config)
-        self._timeout_s = timeout_s
         self._told = set[str]()
         self._told_lock = threading.Lock()
         self._config_warnings = config_warnings
@@ -83,8 +86,8 @@ class Client:
             options=channel_options,
             credentials=credentials,
         )
-        self._model = RemoteModel(self._channel, model_name, version)
         try:
+            self._model = RemoteModel(self._channel, model_name, version)
             self._channel.wait_ready(connect_timeout_s)
             self._warnings(self._model.fetch_info(timeout_s))
         except BaseException:
@@ -140,10 +143,12 @@ class Client:
             DeadlineError: no answer in time.
             ServerError: the server refused the picture, or failed.
             ContractError: the answer does not keep the serving contract.
+            ValueError: `timeout_s` is no positive, finite number.
         """
+        limit_s = self._timeout(timeout_s)
         known = self._model.info(self._model.version)
         picture = load_picture(image, known.input.max_image_pixels)
-        call = _Call(self._model, self._timeout(timeout_s))
+        call = _Call(self._model, limit_s)
         instances = self._mode.run(picture, call)
         info = self._model.info(call.version)
         return Result(
@@ -177,11 +182,12 @@ class Client:
         """
         if in_flight < 1:
             raise ValueError(f"in_flight: expected >= 1, got {in_flight}")
+        limit_s = self._timeout(timeout_s)
         pool = ThreadPoolExecutor(in_flight, thread_name_prefix="client")
         waiting: deque[tuple[Image, Future[Result | ClientError]]] = deque()
         try:
             for image in images:
-                waiting.append((image, pool.submit(self._attempt, image, timeout_s)))
+                waiting.append((image, pool.submit(self._attempt, image, limit_s)))
                 if len(waiting) >= in_flight:
                     first, future = waiting.popleft()
                     yield first, future.result()
@@ -191,14 +197,18 @@ class Client:
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _attempt(self, image: ImageSource, timeout_s: Timeout) -> Result | ClientError:
+    def _attempt(
+        self, image: ImageSource, timeout_s: float | None
+    ) -> Result | ClientError:
         try:
             return self.predict(image, timeout_s=timeout_s)
         except ClientError as err:
             return err
 
     def _timeout(self, timeout_s: Timeout) -> float | None:
-        return self._timeout_s if isinstance(timeout_s, Unset) else timeout_s
+        if isinstance(timeout_s, Unset):
+            return self._timeout_s
+        return check_timeout(timeout_s)
 
     def _warnings(self, info: ModelInfo) -> list[str]:
         """Returns what the config asks of the model in vain; each is logged once."""

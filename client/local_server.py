@@ -19,6 +19,7 @@ from typing import IO
 import grpc
 
 from client.errors import ConnectError
+from client.paths import holds, resolve
 from serving.protos import (
     MODEL_SERVICE,
     GetModelStatusRequest,
@@ -29,6 +30,8 @@ from serving.protos import (
 SAVED_MODEL = "saved_model.pb"
 COMMAND = (sys.executable, "-m", "serving")
 POLL_S = 0.1
+CHANNEL_OPTIONS = (("grpc.enable_http_proxy", 0),)
+"""For channels to the server; a proxy could not find it."""
 STOP_S = 10.0
 """Seconds that a server has to finish before it is killed."""
 TAIL_LINES = 12
@@ -60,8 +63,9 @@ class LocalServer:
         Raises:
             ConnectError: there is no model in the folder.
         """
-        model_dir = model_dir.resolve()
-        self._version_dir = model_dir if (model_dir / SAVED_MODEL).is_file() else None
+        model_dir = resolve(model_dir)
+        is_version = holds((model_dir / SAVED_MODEL).is_file)
+        self._version_dir = model_dir if is_version else None
         if self._version_dir is None and not _versions(model_dir):
             raise ConnectError(
                 f"{model_dir}: expected {SAVED_MODEL}, or version folders (1, 2, ...) "
@@ -126,7 +130,7 @@ class LocalServer:
     def _wait(self, process: subprocess.Popen[bytes], log: IO[bytes]) -> None:
         """Waits until the model is loaded."""
         end = time.monotonic() + self._start_timeout_s
-        with grpc.insecure_channel(self.address) as channel:
+        with grpc.insecure_channel(self.address, options=CHANNEL_OPTIONS) as channel:
             ask = channel.unary_unary(
                 f"/{MODEL_SERVICE}/GetModelStatus",
                 request_serializer=lambda message: message.SerializeToString(),
@@ -145,14 +149,19 @@ class LocalServer:
                 time.sleep(POLL_S)
 
     def _is_available(self, ask: grpc.UnaryUnaryMultiCallable) -> bool:
+        """Asks the server; raises ConnectError if there is nothing to wait for."""
         request = GetModelStatusRequest()
         request.model_spec.name = self.model_name
         try:
             response = ask(request, timeout=1.0)
         except grpc.RpcError:
             return False
-        states = {status.state for status in response.model_version_status}
-        return ModelVersionStatus.AVAILABLE in states
+        statuses = response.model_version_status
+        broken = [s for s in statuses if _is_broken(s)]
+        if broken and len(broken) == len(statuses):
+            told = "; ".join(f"{s.version}: {s.status.error_message}" for s in broken)
+            raise ConnectError(f"{self._base}: the model does not load: version {told}")
+        return any(s.state == ModelVersionStatus.AVAILABLE for s in statuses)
 
     def _stop(self) -> None:
         process, self._process = self._process, None
@@ -166,8 +175,12 @@ class LocalServer:
         self._scratch.cleanup()
 
 
+def _is_broken(status: ModelVersionStatus) -> bool:
+    return bool(status.state == ModelVersionStatus.END and status.status.error_code)
+
+
 def _versions(base: Path) -> list[str]:
-    if not base.is_dir():
+    if not holds(base.is_dir):
         return []
     return [
         folder.name
@@ -195,4 +208,4 @@ def _tail(log: IO[bytes]) -> str:
     return "\n".join(lines[-TAIL_LINES:]) or "it wrote no log"
 
 
-__all__ = ["LocalServer"]
+__all__ = ["CHANNEL_OPTIONS", "LocalServer"]

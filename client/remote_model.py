@@ -23,6 +23,9 @@ from serving.protos.tensors import to_tensor_proto
 
 logger = logging.getLogger(__name__)
 
+MAX_VERSION = 2**63 - 1
+"""The wire has 64 bits for it."""
+
 
 class RemoteModel:
     """A model behind a channel; safe to use from several threads.
@@ -31,6 +34,15 @@ class RemoteModel:
     """
 
     def __init__(self, channel: Channel, name: str, version: int | None) -> None:
+        """Asks nothing yet.
+
+        Raises:
+            ValueError: no server can have such a version.
+        """
+        if version is not None and not 0 <= version <= MAX_VERSION:
+            raise ValueError(
+                f"version: expected None or 0..{MAX_VERSION}, got {version}"
+            )
         self._channel = channel
         self._name = name
         self._version = version
@@ -165,4 +177,4 @@ def _version(response: Any) -> int | None:
     return spec.version.value if spec.HasField("version") else None
 
 
-__all__ = ["RemoteModel"]
+__all__ = ["MAX_VERSION", "RemoteModel"]

@@ -100,7 +100,8 @@ class FakeServer:
 
     Attributes to set: `failures` (status codes for the next calls of Predict),
     `delay_s`, `packed`, `versions` (the last one is served), `infos` by version,
-    `change` (a function over the outputs), `signatures`.
+    `change` (a function over the outputs), `signatures`, `load_error` (the version did
+    not load, and why).
     """
 
     def __init__(self, port=0, name="mask_rcnn"):
@@ -111,6 +112,7 @@ class FakeServer:
         self.versions = [3]
         self.infos = {}
         self.info_text = None
+        self.load_error = ""
         self.change = lambda outputs: outputs
         self.signatures = set(contract.SIGNATURES)
         self.requests = []
@@ -222,5 +224,11 @@ class FakeServer:
     def _status(self, request, context):
         self._version(request.model_spec, context)
         response = GetModelStatusResponse()
-        response.model_version_status.add(version=self.versions[-1], state="AVAILABLE")
+        state = "END" if self.load_error else "AVAILABLE"
+        status = response.model_version_status.add(
+            version=self.versions[-1], state=state
+        )
+        if self.load_error:
+            status.status.error_code = grpc.StatusCode.INVALID_ARGUMENT.value[0]
+            status.status.error_message = self.load_error
         return response

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from client import local_server
 from client.__main__ import build_parser, main
 from client.local_server import LocalServer
 from formats import ProjectMeta, read_bitmap
@@ -115,6 +116,20 @@ def test_a_picture_named_twice_is_done_once(server, pictures, capsys):
     assert json.loads(capsys.readouterr().out)["done"] == 1
 
 
+def test_hidden_pictures_are_taken_only_where_they_are_named(server, pictures, capsys):
+    folder, out = pictures / ".hidden", pictures / "out"
+    (folder / ".inner").mkdir(parents=True)
+    for name in ("a.png", ".b.png", ".inner/c.png"):
+        Image.new("RGB", (20, 20)).save(folder / name)
+
+    def annotations(*args):
+        assert run(server, *args, "--output", out, "--overwrite") == 0
+        return sorted(path.name for path in (out / "ann").iterdir())
+
+    assert annotations(folder) == ["a.png.json"]
+    assert annotations(folder / ".b.png") == [".b.png.json", "a.png.json"]
+
+
 def test_results_within_the_folder_are_no_pictures(server, pictures, capsys):
     (pictures / "pictures" / "broken.jpg").unlink()
     args = [pictures, "--output", pictures / "out", "--draw", "--overwrite"]
@@ -141,6 +156,60 @@ def test_errors_before_any_picture(server, pictures, capsys):
     assert "No such file" in capsys.readouterr().err
 
 
+def test_paths_that_lead_nowhere_do_not_stop_the_rest(server, pictures, capsys):
+    loop, long = pictures / "loop", pictures / ("x" * 300)
+    loop.symlink_to(loop)
+    out = pictures / "out"
+    assert run(server, loop, long, pictures / "street.jpg", "--output", out) == 1
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["done"] == 1
+    assert summary["failed"] == [
+        {
+            "picture": str(loop),
+            "error": f"{loop}: Too many levels of symbolic links",
+        },
+        {"picture": str(long), "error": f"{long}: File name too long"},
+    ]
+
+
+@pytest.mark.parametrize("option", ["--output", "--config", "--model"])
+@pytest.mark.parametrize("name", ["loop", "x" * 300])
+def test_options_that_lead_nowhere(server, pictures, capsys, option, name):
+    path = pictures / name
+    if name == "loop":
+        path.symlink_to(path)
+    where = [] if option == "--model" else ["--server", server.address]
+    assert main([str(pictures / "street.jpg"), option, str(path), *where]) == 1
+    (line,) = [
+        line
+        for line in capsys.readouterr().err.splitlines()
+        if not line.startswith("starting a server")
+    ]
+    assert line.startswith(f"error: {path}")
+
+
+def test_name_that_is_no_text(server, pictures):
+    name = os.fsdecode(b"caf\xe9.jpg")
+    (pictures / name).write_bytes(b"")
+    out = pictures / "out"
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "client", str(pictures / name)),
+            *(str(pictures / "street.jpg"), "--server", server.address),
+            *("--output", str(out)),
+        ],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONIOENCODING": "utf-8:strict"},
+        check=False,
+        capture_output=True,
+    )
+    assert done.returncode == 1
+    assert b"Traceback" not in done.stderr
+    summary = json.loads(done.stdout.decode())
+    assert summary["done"] == 1
+    assert summary["failed"][0]["picture"] == str(pictures / name)
+
+
 def test_output_that_cannot_be_written(server, pictures, capsys):
     (pictures / "out").write_text("a file")
     code = run(server, pictures / "street.jpg", "--output", pictures / "out")
@@ -152,8 +221,40 @@ def test_usage():
     with pytest.raises(SystemExit) as caught:
         build_parser().parse_args(["a.jpg", "--server", "x:1", "--model", "y"])
     assert caught.value.code == 2
-    with pytest.raises(SystemExit):
-        build_parser().parse_args(["a.jpg", "--in-flight", "0"])
+
+
+@pytest.mark.parametrize(
+    ("option", "values", "expected"),
+    [
+        ("--in-flight", ["0", "x", "1.5"], "a whole number, at least 1"),
+        (
+            "--model-version",
+            ["-1", "x", str(2**63), "9" * 20],
+            f"a whole number, at least 0 and at most {2**63 - 1}",
+        ),
+        (
+            "--timeout",
+            ["0", "-1", "nan", "inf", "x"],
+            "a number of seconds above 0",
+        ),
+    ],
+)
+def test_numbers_out_of_range(capsys, option, values, expected):
+    for value in values:
+        with pytest.raises(SystemExit) as caught:
+            build_parser().parse_args(["a.jpg", f"{option}={value}"])
+        assert caught.value.code == 2
+        told = f"argument {option}: expected {expected}, got '{value}'"
+        assert told in capsys.readouterr().err
+
+
+def test_numbers_at_the_ends_of_their_range():
+    args = build_parser().parse_args(
+        ["a.jpg", "--timeout=0.1", "--in-flight=1", f"--model-version={2**63 - 1}"]
+    )
+    assert (args.timeout, args.in_flight) == (0.1, 1)
+    assert args.model_version == 2**63 - 1
+    assert build_parser().parse_args(["a", "--model-version=0"]).model_version == 0
 
 
 def test_program_without_tensorflow(server, pictures):
@@ -217,6 +318,8 @@ if (base / str(versions[-1]) / "bad").exists():
     sys.exit(3)
 server = FakeServer(args.port, args.model_name)
 server.versions = versions
+error = base / str(versions[-1]) / "load_error"
+server.load_error = error.read_text() if error.exists() else ""
 done = threading.Event()
 signal.signal(signal.SIGTERM, lambda *_: done.set())
 done.wait()
@@ -273,6 +376,36 @@ def test_local_server_that_fails(model, pictures, capsys):
     printed = capsys.readouterr().err
     assert "the embedded server ended" in printed
     assert "cannot load the model" in printed
+
+
+def test_model_that_does_not_load_is_told_at_once(model, pictures, capsys):
+    (model / "2" / "load_error").write_text("no signature serving_default")
+    started = time.monotonic()
+    assert main([str(pictures / "street.jpg"), "--model", str(model)]) == 1
+    assert time.monotonic() - started < 60  # of the 300 s that a load may take
+    assert (
+        f"error: {model}: the model does not load: version 2: "
+        "no signature serving_default"
+    ) in capsys.readouterr().err
+
+
+def test_local_server_is_not_looked_for_behind_a_proxy(model, pictures):
+    args = [pictures / "street.jpg", "--model", model, "--output", pictures / "out"]
+    code = (
+        "import sys, client.local_server as local; from client.__main__ import main\n"
+        f"local.COMMAND = {local_server.COMMAND!r}\n"
+        "raise SystemExit(main(sys.argv[1:]))"
+    )
+    environment = {k: v for k, v in os.environ.items() if "proxy" not in k.lower()}
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, args)],
+        cwd=ROOT,
+        env=environment | {"http_proxy": "http://localhost:1"},
+        check=False,
+        capture_output=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr.decode()
 
 
 def test_folder_without_a_model(tmp_path, pictures, capsys):

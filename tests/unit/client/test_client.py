@@ -496,3 +496,34 @@ def test_lazy_names():
     assert client_package.InferenceConfig is InferenceConfig
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = client_package.nothing
+
+
+@pytest.mark.parametrize("seconds", [0, -1.0, float("nan"), float("inf")])
+def test_times_that_are_none(server, connect, seconds):
+    told = f"timeout_s: expected a finite number of seconds above 0, got {seconds}"
+    for name in ("timeout_s", "connect_timeout_s"):
+        with pytest.raises(ValueError, match=told):
+            connect(**{name: seconds})
+    connected = connect()
+    requests = len(server.requests)
+    for call in (
+        lambda: connected.predict(RGB, timeout_s=seconds),
+        lambda: list(connected.predict_many([RGB], timeout_s=seconds)),
+        lambda: connected.info(timeout_s=seconds),
+    ):
+        with pytest.raises(ValueError, match=told):
+            call()
+    assert len(server.requests) == requests
+
+
+@pytest.mark.parametrize("version", [-1, 2**63, 10**20])
+def test_versions_that_no_server_has(connect, version):
+    with pytest.raises(ValueError, match=f"version: expected None or 0.* {version}"):
+        connect(version=version)
+
+
+@pytest.mark.parametrize("version", [0, 2**63 - 1])
+def test_first_and_last_version(server, connect, version):
+    server.versions = [version, 5]
+    connected = connect(version=version, timeout_s=None)
+    assert connected.predict(RGB).model_version == version

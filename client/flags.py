@@ -1,0 +1,111 @@
+"""The command line of `python -m client`."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+
+from client.remote_model import MAX_VERSION
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Returns the parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m client",
+        description="Finds instances in pictures with a served Mask R-CNN.",
+    )
+    parser.add_argument(
+        "images", nargs="+", type=Path, metavar="IMAGE", help="a picture or a folder"
+    )
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
+        "--server",
+        default="localhost:8500",
+        metavar="HOST:PORT",
+        help="gRPC address of the server (default: %(default)s)",
+    )
+    where.add_argument(
+        "--model",
+        type=Path,
+        metavar="DIR",
+        help="serve this exported model for the run, no server needed",
+    )
+    parser.add_argument(
+        "--model-name",
+        metavar="NAME",
+        help="name on the server (default: mask_rcnn, or the folder's with --model)",
+    )
+    parser.add_argument(
+        "--model-version", type=_version, metavar="N", help="default: the newest"
+    )
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="inference config, JSON"
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path("predictions"),
+        metavar="DIR",
+        help="where results go (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--draw", action="store_true", help="write overlay pictures too"
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace earlier results"
+    )
+    parser.add_argument(
+        "--in-flight",
+        type=_positive,
+        default=4,
+        metavar="N",
+        help="requests under way at a time (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--timeout",
+        type=_seconds,
+        default=60.0,
+        metavar="SECONDS",
+        help="for each picture, retries included (default: %(default)g)",
+    )
+    parser.add_argument(
+        "--debug", action="store_true", help="show tracebacks and more log"
+    )
+    return parser
+
+
+def _positive(text: str) -> int:
+    return _whole(text, least=1)
+
+
+def _version(text: str) -> int:
+    return _whole(text, least=0, most=MAX_VERSION)
+
+
+def _whole(text: str, *, least: int, most: int | None = None) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = least - 1
+    if number < least or (most is not None and number > most):
+        limit = "" if most is None else f" and at most {most}"
+        raise argparse.ArgumentTypeError(
+            f"expected a whole number, at least {least}{limit}, got {text!r}"
+        )
+    return number
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise argparse.ArgumentTypeError(
+            f"expected a number of seconds above 0, got {text!r}"
+        )
+    return seconds
+
+
+__all__ = ["build_parser"]
