@@ -1,8 +1,11 @@
 """Documents that are made from code are up to date."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from serving import contract_page
 
@@ -25,3 +28,13 @@ def test_descriptors_are_up_to_date():
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "page",
+    ["README.md", *(f"docs/{p.name}" for p in sorted((ROOT / "docs").glob("*")))],
+)
+def test_links_lead_somewhere(page):
+    text = (ROOT / page).read_text("utf-8")
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+        assert ((ROOT / page).parent / target).exists(), f"{page}: {target}"
