@@ -135,7 +135,7 @@ def _add_load_flags(group: argparse._ArgumentGroup) -> None:
         ),
         (
             "grpc-max-threads",
-            "gRPC threads beside those of waiting and running requests",
+            "gRPC Predict threads beside those of waiting and running requests",
             _positive,
             ServerOptions.grpc_max_threads,
         ),

@@ -22,7 +22,8 @@ class ServerOptions:
         max_concurrent_requests: how many requests run the model at once.
         max_queued_requests: how many more may wait; others get UNAVAILABLE.
         max_batch_size: rows of a request that run at once; more run in parts.
-        grpc_max_threads: gRPC threads beside those that run or wait for the model.
+        grpc_max_threads: gRPC threads that receive and refuse Predict calls beside
+            those that run or wait for the model.
         rest_api_timeout_s: bound of a REST Predict call.
         rest_api_max_body_bytes: largest REST body.
         poll_wait_s: seconds between looks at the base path; 0 looks once.

@@ -23,6 +23,9 @@ logger = logging.getLogger(__name__)
 
 _MAX_RECEIVE_BYTES = 2**31 - 1
 _ACCEPT_POLL_S = 0.05
+_CONTROL_THREADS = 8
+_KEEPALIVE_TIME_MS = 60_000
+_KEEPALIVE_TIMEOUT_MS = 20_000
 
 
 class StartError(RuntimeError):
@@ -56,6 +59,9 @@ class EmbeddedServer:
         )
         self._service = GrpcService(
             self.manager, self._gate, packed_outputs=options.packed_outputs
+        )
+        self._control_pool = ThreadPoolExecutor(
+            _CONTROL_THREADS, thread_name_prefix="grpc-control"
         )
         self._grpc: grpc.Server | None = None
         self._rest: RestServer | None = None
@@ -114,6 +120,7 @@ class EmbeddedServer:
             self._rest.drain(max(0.0, deadline - time.monotonic()))
         if finished is not None:
             finished.wait()
+        self._control_pool.shutdown(wait=False)
         drained = self._gate.wait_idle(0)
         return self.manager.stop(max(0.0, deadline - time.monotonic())) and drained
 
@@ -136,17 +143,20 @@ class EmbeddedServer:
 
     def _bind_grpc(self) -> grpc.Server:
         options = self._options
-        # A request that runs or waits keeps its thread, so this many can be taken by
-        # them; the rest always answers status, metadata and health.
+        # A Predict call that runs or waits keeps its thread; the others receive and
+        # refuse. Status, metadata and health have threads of their own.
         threads = self._gate.capacity + options.grpc_max_threads
         server = grpc.server(
             ThreadPoolExecutor(threads, thread_name_prefix="grpc"),
-            handlers=self._service.handlers(),
+            handlers=self._service.handlers(self._control_pool),
             options=(
                 ("grpc.max_receive_message_length", _MAX_RECEIVE_BYTES),
                 ("grpc.max_send_message_length", -1),
                 # Without this a second server would silently share the port.
                 ("grpc.so_reuseport", 0),
+                # A peer that vanished with calls open would keep their threads.
+                ("grpc.keepalive_time_ms", _KEEPALIVE_TIME_MS),
+                ("grpc.keepalive_timeout_ms", _KEEPALIVE_TIMEOUT_MS),
                 *options.grpc_channel_arguments,
             ),
         )

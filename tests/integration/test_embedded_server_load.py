@@ -13,6 +13,7 @@ import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow_serving.apis import get_model_metadata_pb2
 
 from tests.integration.serving_clients import TIMEOUT_S, Stubs, request, rest
 from tests.integration.toy_serving import is_running, wait_until
@@ -70,6 +71,40 @@ def test_beyond_the_queue_requests_are_unavailable_at_once(narrow, release):
         if call is not refused:
             assert call.result().outputs["done"].bool_val[0]
     assert stubs.info() == (1, "one")
+
+
+def test_silent_predict_calls_take_no_threads_of_the_other_methods(serve, toy):
+    server = serve(
+        toy, max_concurrent_requests=1, max_queued_requests=1, grpc_max_threads=1
+    )
+    stubs = Stubs(server.port)
+    silent = stubs.channel.stream_unary("/tensorflow.serving.PredictionService/Predict")
+    end = threading.Event()
+
+    def nothing():
+        end.wait()
+        yield from ()
+
+    calls = [silent.future(nothing()) for _ in range(10)]
+    # None of its 3 threads is left to Predict.
+    stuck = request("model_info", request=[b""])
+    assert _code(lambda: stubs.prediction.Predict(stuck, timeout=0.5)) == (
+        "DEADLINE_EXCEEDED"
+    )
+    assert stubs.states() == {1: 30}
+    metadata = get_model_metadata_pb2.GetModelMetadataRequest(
+        metadata_field=["signature_def"]
+    )
+    metadata.model_spec.name = "toy"
+    answer = stubs.prediction.GetModelMetadata(metadata, timeout=TIMEOUT_S)
+    assert answer.model_spec.version.value == 1
+    health = stubs.channel.unary_unary("/grpc.health.v1.Health/Check")
+    assert health(b"", timeout=TIMEOUT_S) == b"\x08\x01"  # SERVING
+    for call in calls:
+        call.cancel()
+    end.set()
+    assert stubs.info() == (1, "one")
+    stubs.close()
 
 
 def test_a_deadline_ends_a_run(narrow, release):
