@@ -240,6 +240,24 @@ def test_signals_drain_the_program(program, toy, release, number, code):
     stubs.close()
 
 
+def test_a_second_signal_ends_the_program_at_once(program, toy, release):
+    process = program(
+        f"--model_base_path={toy}", "--model_name=toy", "--port=0", "--rest-api-port=0"
+    )
+    address = process.popen.stdout.readline().strip()
+    process.read_until("version 1 available")
+    stubs = Stubs(int(address.removeprefix("127.0.0.1:")))
+    running = _waiting(stubs, release)
+    wait_until(lambda: is_running(release))
+    process.popen.send_signal(signal.SIGTERM)
+    process.read_until("finishing requests")
+    process.popen.send_signal(signal.SIGTERM)
+    process.popen.communicate(timeout=TIMEOUT_S)
+    assert process.popen.returncode == 128 + signal.SIGTERM
+    assert _code(running.result) == "UNAVAILABLE"
+    stubs.close()
+
+
 @pytest.mark.parametrize("flag", ["--port", "--rest-api-port"])
 def test_a_taken_port_is_one_clear_error(program, toy, flag):
     other = {"--port": "--rest-api-port", "--rest-api-port": "--port"}[flag]
