@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 _CPUS = os.cpu_count() or 1
+
+
+def check_model_name(name: str) -> str:
+    """Returns a name that a REST path can hold.
+
+    Raises:
+        ValueError: it has other characters, or none.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9._-]+", name):
+        raise ValueError(
+            "model_name: expected letters, digits, '.', '_' and '-', which REST paths "
+            f"can hold, got {name!r}"
+        )
+    return name
 
 
 @dataclass(frozen=True)
@@ -55,7 +70,8 @@ class ServerOptions:
     grpc_channel_arguments: tuple[tuple[str, int | str], ...] = ()
 
     def __post_init__(self) -> None:
-        """Checks the numbers that would otherwise fail late and obscurely."""
+        """Checks what would otherwise fail late and obscurely."""
+        check_model_name(self.model_name)
         for name, least in (
             ("max_concurrent_requests", 1),
             ("max_queued_requests", 0),
