@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
+import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -79,9 +82,10 @@ class EmbeddedServer:
         """Binds the ports, then loads and watches the model in the background.
 
         Raises:
-            StartError: a port is taken.
+            StartError: the host has no address, or a port cannot be bound.
         """
         options = self._options
+        _check_host(options.host)
         if options.rest_api_port is not None:
             self._rest = self._bind_rest(options.rest_api_port)
             self.rest_api_port = self._rest.server_address[1]
@@ -164,8 +168,8 @@ class EmbeddedServer:
             self.port = server.add_insecure_port(self.address)
         except RuntimeError as err:
             raise StartError(
-                f"cannot listen on {self.address} for gRPC; is another "
-                "server running there? Choose another --port"
+                f"cannot listen on {self.address} for gRPC: "
+                + _why_unbound(_bind_error(options.host, self.port), "--port")
             ) from err
         return server
 
@@ -182,9 +186,43 @@ class EmbeddedServer:
             )
         except OSError as err:
             raise StartError(
-                f"cannot listen on {options.host}:{port} for REST: {err.strerror}; is "
-                "another server running there? Choose another --rest-api-port"
+                f"cannot listen on {options.host}:{port} for REST: "
+                + _why_unbound(err, "--rest-api-port")
             ) from err
+
+
+def _check_host(host: str) -> None:
+    try:
+        socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as err:
+        why = err.strerror if isinstance(err, OSError) else err
+        raise StartError(
+            f"cannot resolve --host {host!r}: {why}; expected an address of this "
+            "machine or a name that has one"
+        ) from err
+
+
+def _bind_error(host: str, port: int) -> OSError:
+    """Binds once more, for the reason that gRPC doesn't tell."""
+    try:
+        family, *_, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.bind(address)
+    except OSError as err:
+        return err
+    return OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+
+
+def _why_unbound(err: OSError, flag: str) -> str:
+    if err.errno == errno.EADDRINUSE:
+        cure = f"is another server running there? Choose another {flag}"
+    elif err.errno == errno.EADDRNOTAVAIL:
+        cure = "choose a --host that is an address of this machine"
+    else:
+        cure = f"choose another {flag} or --host"
+    return f"{err.strerror or err}; {cure}"
 
 
 __all__ = ["EmbeddedServer", "ServerOptions", "StartError"]

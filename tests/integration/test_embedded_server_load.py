@@ -15,6 +15,7 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import get_model_metadata_pb2
 
+from serving.server import EmbeddedServer, ServerOptions, StartError
 from tests.integration.serving_clients import TIMEOUT_S, Stubs, request, rest
 from tests.integration.toy_serving import is_running, wait_until
 
@@ -272,6 +273,29 @@ def test_a_taken_port_is_one_clear_error(program, toy, flag):
     assert last.startswith(f"error: cannot listen on 127.0.0.1:{port} for ")
     assert last.endswith(f"Choose another {flag}")
     assert "Traceback" not in stderr
+
+
+@pytest.mark.parametrize(
+    ("host", "rest_api_port", "text"),
+    [
+        (
+            "no.such.host.invalid",
+            None,
+            "cannot resolve --host 'no.such.host.invalid': ",
+        ),
+        ("x" * 70, None, "cannot resolve --host "),
+        ("192.0.2.1", None, "192.0.2.1:0 for gRPC: Cannot assign requested address; "),
+        ("192.0.2.1", 0, "192.0.2.1:0 for REST: Cannot assign requested address; "),
+    ],
+)
+def test_a_host_that_is_not_here(toy, host, rest_api_port, text):
+    server = EmbeddedServer(
+        ServerOptions(toy, host=host, port=0, rest_api_port=rest_api_port)
+    )
+    with pytest.raises(StartError) as caught:
+        server.start()
+    assert text in str(caught.value)
+    assert "another server" not in str(caught.value)
 
 
 def test_a_large_request_runs_in_parts(serve, toy):
