@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 _MAX_RECEIVE_BYTES = 2**31 - 1
 _ACCEPT_POLL_S = 0.05
 _CONTROL_THREADS = 8
+_SPARE_CONNECTIONS = 256
 _KEEPALIVE_TIME_MS = 60_000
 _KEEPALIVE_TIMEOUT_MS = 20_000
 
@@ -179,10 +180,14 @@ class EmbeddedServer:
             self.manager, self._gate, timeout_s=options.rest_api_timeout_s
         )
         try:
+            # Idle connections and calls without a body have the spare ones.
+            bodies = self._gate.capacity + options.grpc_max_threads
             return RestServer(
                 (options.host, port),
                 service,
                 max_body_bytes=options.rest_api_max_body_bytes,
+                max_bodies=bodies,
+                max_connections=bodies + _SPARE_CONNECTIONS,
             )
         except OSError as err:
             raise StartError(
