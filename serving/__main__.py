@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import sys
-import threading
+import time
 import types
 
 from serving.flags import build_parser
@@ -15,6 +15,7 @@ from serving.options import ServerOptions
 from serving.siblings import check_siblings
 
 _INTERRUPTED = 130
+_SIGNAL_POLL_S = 0.1
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -49,13 +50,11 @@ def _serve(args: argparse.Namespace) -> int:
     from serving.server import EmbeddedServer
 
     signals: list[int] = []
-    stop = threading.Event()
 
     def on_signal(number: int, _: types.FrameType | None) -> None:
         if signals:  # asked twice: at once
             os._exit(128 + number)
         signals.append(number)
-        stop.set()
 
     signal.signal(signal.SIGTERM, on_signal)
     signal.signal(signal.SIGINT, on_signal)
@@ -63,7 +62,9 @@ def _serve(args: argparse.Namespace) -> int:
     server.start()
     # The one result on stdout: with --port 0 it tells the port.
     print(server.address, flush=True)
-    stop.wait()
+    # No lock: the handler runs in this thread and could wait for it for ever.
+    while not signals:
+        time.sleep(_SIGNAL_POLL_S)
     logger = logging.getLogger("serving")
     logger.info("%s: finishing requests", signal.Signals(signals[0]).name)
     drained = server.stop(args.drain_timeout_s)

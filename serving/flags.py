@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from serving.options import ServerOptions
+from serving.options import ServerOptions, check_model_name
 
 _DRAIN_TIMEOUT_S = 30.0
 _MAX_PORT = 65535
@@ -41,7 +41,8 @@ def _add_model_flags(group: argparse._ArgumentGroup) -> None:
     _add(
         group,
         "model-name",
-        "name on the wire",
+        "name on the wire: letters, digits, '.', '_' and '-'",
+        type=_model_name,
         default=ServerOptions.model_name,
         metavar="NAME",
     )
@@ -135,7 +136,7 @@ def _add_load_flags(group: argparse._ArgumentGroup) -> None:
         ),
         (
             "grpc-max-threads",
-            "gRPC threads beside those of waiting and running requests",
+            "gRPC Predict threads beside those of waiting and running requests",
             _positive,
             ServerOptions.grpc_max_threads,
         ),
@@ -215,6 +216,13 @@ _seconds = _number(float, 0)
 _count = _number(int, 0)
 _positive = _number(int, 1)
 _port = _number(int, 0, _MAX_PORT)
+
+
+def _model_name(text: str) -> str:
+    try:
+        return check_model_name(text)
+    except ValueError as err:
+        raise argparse.ArgumentTypeError(str(err)) from err
 
 
 def _boolean(text: str) -> bool:

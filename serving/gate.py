@@ -46,8 +46,10 @@ class Call:
 class Gate:
     """Admits a bounded number of requests and lets a bounded number run at once.
 
-    A request is admitted before its tensors are decoded, so the bound also bounds
-    memory; it takes a slot, first come first served, only to run.
+    A request is admitted once its message is there and before its tensors are decoded,
+    so the bound is also one of the memory that tensors take; messages on their way are
+    bounded by the threads that receive them. A request takes a slot, first come first
+    served, only to run.
     """
 
     def __init__(self, *, max_running: int, max_queued: int) -> None:

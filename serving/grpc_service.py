@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
@@ -44,21 +45,38 @@ class GrpcService:
         self._packed = packed_outputs
         self.draining = False
 
-    def handlers(self) -> tuple[grpc.GenericRpcHandler, ...]:
-        """Returns what a gRPC server is to be given."""
+    def handlers(
+        self, control_pool: ThreadPoolExecutor
+    ) -> tuple[grpc.GenericRpcHandler, ...]:
+        """Returns what a gRPC server is to be given.
+
+        Args:
+            control_pool: runs every method but Predict, which the server's own pool
+                runs, so that Predict calls cannot take their threads.
+        """
+
+        def control(method: Callable[..., Any], request: Any) -> grpc.RpcMethodHandler:
+            return _method_handler(_Answering(method, control_pool), request)
+
         return (
-            _handler(
+            grpc.method_handlers_generic_handler(
                 protos.PREDICTION_SERVICE,
-                Predict=(self.predict, protos.PredictRequest),
-                GetModelMetadata=(self.metadata, protos.GetModelMetadataRequest),
+                {
+                    "Predict": _method_handler(
+                        _Answering(self.predict), protos.PredictRequest
+                    ),
+                    "GetModelMetadata": control(
+                        self.metadata, protos.GetModelMetadataRequest
+                    ),
+                },
             ),
-            _handler(
+            grpc.method_handlers_generic_handler(
                 protos.MODEL_SERVICE,
-                GetModelStatus=(self.status, protos.GetModelStatusRequest),
+                {"GetModelStatus": control(self.status, protos.GetModelStatusRequest)},
             ),
-            _handler(
+            grpc.method_handlers_generic_handler(
                 protos.HEALTH_SERVICE,
-                Check=(self.check, protos.HealthCheckRequest),
+                {"Check": control(self.check, protos.HealthCheckRequest)},
             ),
         )
 
@@ -102,26 +120,23 @@ class GrpcService:
         return response
 
 
-def _handler(
-    service: str, **methods: tuple[Callable[..., Any], Any]
-) -> grpc.GenericRpcHandler:
-    return grpc.method_handlers_generic_handler(
-        service,
-        {
-            name: grpc.unary_unary_rpc_method_handler(
-                _answering(method),
-                request_deserializer=request.FromString,
-                response_serializer=lambda message: message.SerializeToString(),
-            )
-            for name, (method, request) in methods.items()
-        },
-    )
+class _Answering:
+    """A method whose exceptions become the status of its call.
 
+    Attributes:
+        experimental_thread_pool: gRPC's name for where the method runs; None is the
+            server's pool. A call takes its thread before its message has come.
+    """
 
-def _answering(method: Callable[..., Any]) -> Callable[..., Any]:
-    def answer(request: Any, context: grpc.ServicerContext) -> Any:
+    def __init__(
+        self, method: Callable[..., Any], pool: ThreadPoolExecutor | None = None
+    ) -> None:
+        self._method = method
+        self.experimental_thread_pool = pool
+
+    def __call__(self, request: Any, context: grpc.ServicerContext) -> Any:
         try:
-            return method(request, context)
+            return self._method(request, context)
         except ServingError as err:
             code, message = err.code, err.message
         except MemoryError:
@@ -133,4 +148,10 @@ def _answering(method: Callable[..., Any]) -> Callable[..., Any]:
         # Outside the handlers: abort works by raising.
         return context.abort(code, wire_message(message))
 
-    return answer
+
+def _method_handler(answer: _Answering, request: Any) -> grpc.RpcMethodHandler:
+    return grpc.unary_unary_rpc_method_handler(
+        answer,
+        request_deserializer=request.FromString,
+        response_serializer=lambda message: message.SerializeToString(),
+    )

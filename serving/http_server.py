@@ -13,7 +13,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -27,6 +27,12 @@ from serving.rest import RestService
 logger = logging.getLogger(__name__)
 
 _IDLE_S = 60.0
+_DISCARD_BYTES = 2**16
+_FULL = json.dumps({"error": "too many connections; try again later"}).encode()
+_FULL_ANSWER = (
+    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"
+    b"Connection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(_FULL), _FULL)
+)
 _HTTP_STATUS = {
     grpc.StatusCode.CANCELLED: 499,
     grpc.StatusCode.INVALID_ARGUMENT: 400,
@@ -53,15 +59,32 @@ class _Refusal:
 
 
 class RestServer(ThreadingHTTPServer):
-    """An HTTP/1.1 server with keep-alive that can be drained."""
+    """An HTTP/1.1 server with keep-alive that can be drained.
+
+    Each connection has a thread, so their number is bounded; so is the number of bodies
+    in memory. Beyond either, the answer is 503.
+    """
 
     daemon_threads = True
     request_queue_size = 128
 
     def __init__(
-        self, address: tuple[str, int], service: RestService, *, max_body_bytes: int
+        self,
+        address: tuple[str, int],
+        service: RestService,
+        *,
+        max_body_bytes: int,
+        max_bodies: int,
+        max_connections: int,
     ) -> None:
         """Binds the port; `serve_forever` answers.
+
+        Args:
+            address: host and port.
+            service: answers what HTTP itself doesn't refuse.
+            max_body_bytes: largest body.
+            max_bodies: how many requests with a body are read or answered at once.
+            max_connections: how many connections are open at once, idle ones too.
 
         Raises:
             OSError: the port cannot be bound.
@@ -71,7 +94,9 @@ class RestServer(ThreadingHTTPServer):
         super().__init__(address, _Handler)
         self.service = service
         self.max_body_bytes = max_body_bytes
+        self.bodies = threading.BoundedSemaphore(max_bodies)
         self.draining = False
+        self._max_connections = max_connections
         self._changed = threading.Condition()
         self._connections: set[socket.socket] = set()
         self._active = 0
@@ -79,7 +104,16 @@ class RestServer(ThreadingHTTPServer):
     def process_request(self, request: Any, client_address: Any) -> None:
         """Remembers the connection, then answers it in a thread of its own."""
         with self._changed:
-            self._connections.add(request)
+            full = len(self._connections) >= self._max_connections
+            if not full:
+                self._connections.add(request)
+        if full:
+            # Here is the thread that accepts: it must not wait for a client.
+            request.settimeout(0)
+            with suppress(OSError):
+                request.send(_FULL_ANSWER)
+            self.shutdown_request(request)
+            return
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
@@ -142,10 +176,35 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(refusal.status, refusal.message)
             return
         length = int(self.headers.get("Content-Length", 0))
-        body = self.rfile.read(length)
-        if len(body) < length:
-            self.close_connection = True
-            return
+        if not length:
+            self._answer_body(b"")
+        elif self.server.bodies.acquire(blocking=False):
+            try:
+                body = self.rfile.read(length)
+                if len(body) == length:
+                    self._answer_body(body)
+                else:
+                    self.close_connection = True
+            finally:
+                self.server.bodies.release()
+        elif self._discard(length):
+            self._send_message(503, "too many requests at once; try again later")
+
+    def _discard(self, length: int) -> bool:
+        """Reads a body without keeping it: many clients look up only when it is sent.
+
+        Returns:
+            Whether all of it came; if not, the connection is to end.
+        """
+        while length:
+            part = self.rfile.read(min(length, _DISCARD_BYTES))
+            if not part:
+                self.close_connection = True
+                return False
+            length -= len(part)
+        return True
+
+    def _answer_body(self, body: bytes) -> None:
         # TensorFlow Serving takes no query either; some probes add one.
         path = self.path.partition("?")[0]
         try:

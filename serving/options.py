@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 _CPUS = os.cpu_count() or 1
+
+
+def check_model_name(name: str) -> str:
+    """Returns a name that a REST path can hold.
+
+    Raises:
+        ValueError: it has other characters, or none.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9._-]+", name):
+        raise ValueError(
+            "model_name: expected letters, digits, '.', '_' and '-', which REST paths "
+            f"can hold, got {name!r}"
+        )
+    return name
 
 
 @dataclass(frozen=True)
@@ -22,7 +37,8 @@ class ServerOptions:
         max_concurrent_requests: how many requests run the model at once.
         max_queued_requests: how many more may wait; others get UNAVAILABLE.
         max_batch_size: rows of a request that run at once; more run in parts.
-        grpc_max_threads: gRPC threads beside those that run or wait for the model.
+        grpc_max_threads: gRPC threads that receive and refuse Predict calls beside
+            those that run or wait for the model.
         rest_api_timeout_s: bound of a REST Predict call.
         rest_api_max_body_bytes: largest REST body.
         poll_wait_s: seconds between looks at the base path; 0 looks once.
@@ -54,7 +70,8 @@ class ServerOptions:
     grpc_channel_arguments: tuple[tuple[str, int | str], ...] = ()
 
     def __post_init__(self) -> None:
-        """Checks the numbers that would otherwise fail late and obscurely."""
+        """Checks what would otherwise fail late and obscurely."""
+        check_model_name(self.model_name)
         for name, least in (
             ("max_concurrent_requests", 1),
             ("max_queued_requests", 0),

@@ -19,6 +19,8 @@ from serving.protos import DATA_TYPE_NAMES
 from serving.protos.tensors import Array
 
 _SHOWN_CHARS = 80
+_MAX_RANK = 32
+"""Most dimensions of an array that every version of numpy can have."""
 _NUMPY_NAMES = {
     "DT_FLOAT": "float32",
     "DT_DOUBLE": "float64",
@@ -89,7 +91,7 @@ def read_inputs(content: dict[str, Any], signature: Any) -> dict[str, Array]:
         columns = _named_columns(content["inputs"], signature)
     check_aliases(signature, columns)
     arrays = {
-        alias: _to_array(value, alias, signature.inputs[alias].dtype)
+        alias: _to_array(value, alias, signature.inputs[alias])
         for alias, value in columns.items()
     }
     check_shapes(signature, {alias: array.shape for alias, array in arrays.items()})
@@ -148,10 +150,16 @@ def _is_base64(value: Any) -> bool:
     )
 
 
-def _to_array(value: Any, alias: str, dtype: int) -> Array:
+def _to_array(value: Any, alias: str, info: Any) -> Array:
+    dtype = info.dtype
     name = DATA_TYPE_NAMES.get(dtype, "")
     if name == "DT_STRING":
-        return _string_array(value, alias)
+        expected = info.tensor_shape
+        return _string_array(
+            value,
+            alias,
+            max_rank=_MAX_RANK if expected.unknown_rank else len(expected.dim),
+        )
     if name not in _NUMPY_NAMES:
         raise invalid_argument(
             f"Conversion of JSON values to type {data_type_name(dtype)} of input "
@@ -187,12 +195,17 @@ def _to_array(value: Any, alias: str, dtype: int) -> Array:
     return array
 
 
-def _string_array(value: Any, alias: str) -> Array:
+def _string_array(value: Any, alias: str, *, max_rank: int) -> Array:
     shape = []
     first = value
     while isinstance(first, list):
         shape.append(len(first))
         first = first[0] if first else None
+    if len(shape) > max_rank:
+        raise invalid_argument(
+            f"input {alias}: JSON Value: {_shown(value)} is nested too deeply: "
+            f"expected at most {max_rank} dimensions, got {len(shape)}"
+        )
     leaves: list[bytes] = []
     _collect_strings(value, tuple(shape), alias, leaves)
     array = np.empty(len(leaves), dtype=object)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
+import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +26,10 @@ logger = logging.getLogger(__name__)
 
 _MAX_RECEIVE_BYTES = 2**31 - 1
 _ACCEPT_POLL_S = 0.05
+_CONTROL_THREADS = 8
+_SPARE_CONNECTIONS = 256
+_KEEPALIVE_TIME_MS = 60_000
+_KEEPALIVE_TIMEOUT_MS = 20_000
 
 
 class StartError(RuntimeError):
@@ -57,6 +64,9 @@ class EmbeddedServer:
         self._service = GrpcService(
             self.manager, self._gate, packed_outputs=options.packed_outputs
         )
+        self._control_pool = ThreadPoolExecutor(
+            _CONTROL_THREADS, thread_name_prefix="grpc-control"
+        )
         self._grpc: grpc.Server | None = None
         self._rest: RestServer | None = None
         self._rest_thread: threading.Thread | None = None
@@ -73,9 +83,10 @@ class EmbeddedServer:
         """Binds the ports, then loads and watches the model in the background.
 
         Raises:
-            StartError: a port is taken.
+            StartError: the host has no address, or a port cannot be bound.
         """
         options = self._options
+        _check_host(options.host)
         if options.rest_api_port is not None:
             self._rest = self._bind_rest(options.rest_api_port)
             self.rest_api_port = self._rest.server_address[1]
@@ -114,6 +125,7 @@ class EmbeddedServer:
             self._rest.drain(max(0.0, deadline - time.monotonic()))
         if finished is not None:
             finished.wait()
+        self._control_pool.shutdown(wait=False)
         drained = self._gate.wait_idle(0)
         return self.manager.stop(max(0.0, deadline - time.monotonic())) and drained
 
@@ -136,17 +148,20 @@ class EmbeddedServer:
 
     def _bind_grpc(self) -> grpc.Server:
         options = self._options
-        # A request that runs or waits keeps its thread, so this many can be taken by
-        # them; the rest always answers status, metadata and health.
+        # A Predict call that runs or waits keeps its thread; the others receive and
+        # refuse. Status, metadata and health have threads of their own.
         threads = self._gate.capacity + options.grpc_max_threads
         server = grpc.server(
             ThreadPoolExecutor(threads, thread_name_prefix="grpc"),
-            handlers=self._service.handlers(),
+            handlers=self._service.handlers(self._control_pool),
             options=(
                 ("grpc.max_receive_message_length", _MAX_RECEIVE_BYTES),
                 ("grpc.max_send_message_length", -1),
                 # Without this a second server would silently share the port.
                 ("grpc.so_reuseport", 0),
+                # A peer that vanished with calls open would keep their threads.
+                ("grpc.keepalive_time_ms", _KEEPALIVE_TIME_MS),
+                ("grpc.keepalive_timeout_ms", _KEEPALIVE_TIMEOUT_MS),
                 *options.grpc_channel_arguments,
             ),
         )
@@ -154,8 +169,8 @@ class EmbeddedServer:
             self.port = server.add_insecure_port(self.address)
         except RuntimeError as err:
             raise StartError(
-                f"cannot listen on {self.address} for gRPC; is another "
-                "server running there? Choose another --port"
+                f"cannot listen on {self.address} for gRPC: "
+                + _why_unbound(_bind_error(options.host, self.port), "--port")
             ) from err
         return server
 
@@ -165,16 +180,54 @@ class EmbeddedServer:
             self.manager, self._gate, timeout_s=options.rest_api_timeout_s
         )
         try:
+            # Idle connections and calls without a body have the spare ones.
+            bodies = self._gate.capacity + options.grpc_max_threads
             return RestServer(
                 (options.host, port),
                 service,
                 max_body_bytes=options.rest_api_max_body_bytes,
+                max_bodies=bodies,
+                max_connections=bodies + _SPARE_CONNECTIONS,
             )
         except OSError as err:
             raise StartError(
-                f"cannot listen on {options.host}:{port} for REST: {err.strerror}; is "
-                "another server running there? Choose another --rest-api-port"
+                f"cannot listen on {options.host}:{port} for REST: "
+                + _why_unbound(err, "--rest-api-port")
             ) from err
+
+
+def _check_host(host: str) -> None:
+    try:
+        socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as err:
+        why = err.strerror if isinstance(err, OSError) else err
+        raise StartError(
+            f"cannot resolve --host {host!r}: {why}; expected an address of this "
+            "machine or a name that has one"
+        ) from err
+
+
+def _bind_error(host: str, port: int) -> OSError:
+    """Binds once more, for the reason that gRPC doesn't tell."""
+    try:
+        family, *_, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.bind(address)
+    except OSError as err:
+        return err
+    return OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+
+
+def _why_unbound(err: OSError, flag: str) -> str:
+    if err.errno == errno.EADDRINUSE:
+        cure = f"is another server running there? Choose another {flag}"
+    elif err.errno == errno.EADDRNOTAVAIL:
+        cure = "choose a --host that is an address of this machine"
+    else:
+        cure = f"choose another {flag} or --host"
+    return f"{err.strerror or err}; {cure}"
 
 
 __all__ = ["EmbeddedServer", "ServerOptions", "StartError"]

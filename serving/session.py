@@ -16,7 +16,7 @@ import grpc
 import numpy as np
 import tensorflow as tf
 
-from serving.errors import ServingError, not_found, status_code
+from serving.errors import ServingError, invalid_argument, not_found, status_code
 from serving.protos import SignatureDef, SignatureDefMap
 from serving.protos.tensors import Array
 
@@ -126,6 +126,12 @@ class SessionModel:
             values = self._session.run(list(fetches), dict(feeds), options=options)
         except tf.errors.OpError as err:
             raise _from_op_error(err) from err
+        except UnicodeDecodeError as err:
+            # TensorFlow quotes the request's bytes, and Python cannot read its text.
+            raise invalid_argument(
+                "the graph refused the request with a text that is no UTF-8: "
+                + err.object.decode(errors="backslashreplace")
+            ) from err
         # A scalar string comes back as bytes.
         return [
             np.array(v, dtype=object) if isinstance(v, bytes) else np.asarray(v)

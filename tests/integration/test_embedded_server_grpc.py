@@ -163,6 +163,16 @@ def test_what_the_graph_refuses_has_its_text_without_pythons_prefix(stubs):
     assert text.startswith("Unknown image file format.")
 
 
+def test_what_the_graph_refuses_may_quote_bytes_that_are_no_text(stubs, tmp_path):
+    file = tmp_path / "file"
+    file.touch()
+    below = bytes(file) + b"/\xff"
+    code, text = _error(lambda: stubs.predict("touch", path=[below]))
+    assert code == "INVALID_ARGUMENT"
+    assert text.startswith("the graph refused the request with a text that is no UTF-8")
+    assert "\\xff" in text
+
+
 def test_long_texts_are_cut(stubs):
     code, text = _error(lambda: stubs.predict("s" * 3000, image_bytes=[PNG]))
     assert code == "FAILED_PRECONDITION"

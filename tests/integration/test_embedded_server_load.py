@@ -13,7 +13,9 @@ import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow_serving.apis import get_model_metadata_pb2
 
+from serving.server import EmbeddedServer, ServerOptions, StartError
 from tests.integration.serving_clients import TIMEOUT_S, Stubs, request, rest
 from tests.integration.toy_serving import is_running, wait_until
 
@@ -70,6 +72,40 @@ def test_beyond_the_queue_requests_are_unavailable_at_once(narrow, release):
         if call is not refused:
             assert call.result().outputs["done"].bool_val[0]
     assert stubs.info() == (1, "one")
+
+
+def test_silent_predict_calls_take_no_threads_of_the_other_methods(serve, toy):
+    server = serve(
+        toy, max_concurrent_requests=1, max_queued_requests=1, grpc_max_threads=1
+    )
+    stubs = Stubs(server.port)
+    silent = stubs.channel.stream_unary("/tensorflow.serving.PredictionService/Predict")
+    end = threading.Event()
+
+    def nothing():
+        end.wait()
+        yield from ()
+
+    calls = [silent.future(nothing()) for _ in range(10)]
+    # None of its 3 threads is left to Predict.
+    stuck = request("model_info", request=[b""])
+    assert _code(lambda: stubs.prediction.Predict(stuck, timeout=0.5)) == (
+        "DEADLINE_EXCEEDED"
+    )
+    assert stubs.states() == {1: 30}
+    metadata = get_model_metadata_pb2.GetModelMetadataRequest(
+        metadata_field=["signature_def"]
+    )
+    metadata.model_spec.name = "toy"
+    answer = stubs.prediction.GetModelMetadata(metadata, timeout=TIMEOUT_S)
+    assert answer.model_spec.version.value == 1
+    health = stubs.channel.unary_unary("/grpc.health.v1.Health/Check")
+    assert health(b"", timeout=TIMEOUT_S) == b"\x08\x01"  # SERVING
+    for call in calls:
+        call.cancel()
+    end.set()
+    assert stubs.info() == (1, "one")
+    stubs.close()
 
 
 def test_a_deadline_ends_a_run(narrow, release):
@@ -205,6 +241,24 @@ def test_signals_drain_the_program(program, toy, release, number, code):
     stubs.close()
 
 
+def test_a_second_signal_ends_the_program_at_once(program, toy, release):
+    process = program(
+        f"--model_base_path={toy}", "--model_name=toy", "--port=0", "--rest-api-port=0"
+    )
+    address = process.popen.stdout.readline().strip()
+    process.read_until("version 1 available")
+    stubs = Stubs(int(address.removeprefix("127.0.0.1:")))
+    running = _waiting(stubs, release)
+    wait_until(lambda: is_running(release))
+    process.popen.send_signal(signal.SIGTERM)
+    process.read_until("finishing requests")
+    process.popen.send_signal(signal.SIGTERM)
+    process.popen.communicate(timeout=TIMEOUT_S)
+    assert process.popen.returncode == 128 + signal.SIGTERM
+    assert _code(running.result) == "UNAVAILABLE"
+    stubs.close()
+
+
 @pytest.mark.parametrize("flag", ["--port", "--rest-api-port"])
 def test_a_taken_port_is_one_clear_error(program, toy, flag):
     other = {"--port": "--rest-api-port", "--rest-api-port": "--port"}[flag]
@@ -219,6 +273,29 @@ def test_a_taken_port_is_one_clear_error(program, toy, flag):
     assert last.startswith(f"error: cannot listen on 127.0.0.1:{port} for ")
     assert last.endswith(f"Choose another {flag}")
     assert "Traceback" not in stderr
+
+
+@pytest.mark.parametrize(
+    ("host", "rest_api_port", "text"),
+    [
+        (
+            "no.such.host.invalid",
+            None,
+            "cannot resolve --host 'no.such.host.invalid': ",
+        ),
+        ("x" * 70, None, "cannot resolve --host "),
+        ("192.0.2.1", None, "192.0.2.1:0 for gRPC: Cannot assign requested address; "),
+        ("192.0.2.1", 0, "192.0.2.1:0 for REST: Cannot assign requested address; "),
+    ],
+)
+def test_a_host_that_is_not_here(toy, host, rest_api_port, text):
+    server = EmbeddedServer(
+        ServerOptions(toy, host=host, port=0, rest_api_port=rest_api_port)
+    )
+    with pytest.raises(StartError) as caught:
+        server.start()
+    assert text in str(caught.value)
+    assert "another server" not in str(caught.value)
 
 
 def test_a_large_request_runs_in_parts(serve, toy):

@@ -84,6 +84,21 @@ def test_flags_that_are_refused(flag, text, capsys):
     assert text in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["", " ", "a/b", "a:predict", "a b", "a\n", "größe"])
+def test_model_names_that_rest_cannot_address(name, capsys):
+    text = "model_name: expected letters, digits, '.', '_' and '-'"
+    with pytest.raises(ValueError, match=text):
+        ServerOptions(model_base_path=Path("m"), model_name=name)
+    with pytest.raises(SystemExit):
+        build_parser().parse_args(["--model-base-path=m", f"--model-name={name}"])
+    assert f"{text}, which REST paths can hold, got {name!r}" in capsys.readouterr().err
+
+
+def test_a_model_name_with_everything_allowed():
+    flags = ["--model-base-path=m", "--model-name=Mask-RCNN_v1.5"]
+    assert build_parser().parse_args(flags).model_name == "Mask-RCNN_v1.5"
+
+
 def test_every_flag_is_documented():
     text = (ROOT / "docs" / "serving.md").read_text()
     documented = set(re.findall(r"^\| `(--[a-z0-9-]+)", text, flags=re.MULTILINE))

@@ -78,6 +78,22 @@ def test_values_that_do_not_fit(make_signature, dtype, values, text):
     assert text in _refusal(lambda: _read(signature, inputs={"a": values}))
 
 
+@pytest.mark.parametrize(("shape", "most"), [((None,), 1), ((), 0), (None, 32)])
+def test_strings_nested_deeper_than_the_input(make_signature, shape, most):
+    signature = make_signature(a=("DT_STRING", shape))
+    nested = json.loads("[" * 100 + '"x"' + "]" * 100)
+    assert _refusal(lambda: _read(signature, inputs=nested)) == (
+        "input a: JSON Value: a list of 1 is nested too deeply: expected at most "
+        f"{most} dimensions, got 100"
+    )
+
+
+def test_numbers_nested_deeper_than_an_array(make_signature):
+    signature = make_signature(a=("DT_FLOAT", None))
+    nested = json.loads("[" * 100 + "1" + "]" * 100)
+    assert "list of lists" in _refusal(lambda: _read(signature, inputs=nested))
+
+
 def test_rows_of_named_inputs(make_signature):
     signature = make_signature(a=("DT_FLOAT", (None, 2)), b=("DT_INT32", (None,)))
     rows = [{"a": [1, 2], "b": 3}, {"a": [4, 5], "b": 6}]

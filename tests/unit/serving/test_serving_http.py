@@ -1,0 +1,119 @@
+"""How many connections and bodies the HTTP server takes."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import socket
+import threading
+import time
+
+import pytest
+
+from serving.http_server import RestServer
+
+TIMEOUT_S = 60.0
+POST = b"POST /v1/x HTTP/1.1\r\nContent-Length: 5\r\n\r\n"
+
+
+class _Echo:
+    def answer(self, method, path, body):
+        return json.dumps([method, path, body.decode()]).encode()
+
+
+@pytest.fixture
+def server():
+    """At most two bodies and four connections at once."""
+    server = RestServer(
+        ("127.0.0.1", 0),
+        _Echo(),
+        max_body_bytes=2**20,
+        max_bodies=2,
+        max_connections=4,
+    )
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    server.drain(0)
+    thread.join()
+
+
+@pytest.fixture
+def connect(server):
+    """Opens connections and sends them bytes."""
+    with contextlib.ExitStack() as stack:
+
+        def run(sent=b""):
+            connection = stack.enter_context(
+                socket.create_connection(server.server_address, timeout=TIMEOUT_S)
+            )
+            connection.sendall(sent)
+            return connection
+
+        yield run
+
+
+def _wait_until(condition):
+    end = time.monotonic() + TIMEOUT_S
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def _ask(server, method, body=None):
+    connection = http.client.HTTPConnection(*server.server_address, timeout=TIMEOUT_S)
+    with contextlib.closing(connection):
+        connection.request(method, "/v1/x", body)
+        response = connection.getresponse()
+        return response.status, json.loads(response.read())
+
+
+def test_beyond_the_bodies_only_what_has_one_is_refused(server, connect):
+    slow = [connect(POST) for _ in range(2)]
+    _wait_until(lambda: server._active == 2)
+    assert _ask(server, "POST", b"x" * 2**20) == (
+        503,
+        {"error": "too many requests at once; try again later"},
+    )
+    assert _ask(server, "GET") == (200, ["GET", "/v1/x", ""])
+    for connection in slow:
+        connection.sendall(b"12345")
+        assert connection.recv(12) == b"HTTP/1.1 200"
+    _wait_until(lambda: server._active == 0)
+    assert _ask(server, "POST", b"12345") == (200, ["POST", "/v1/x", "12345"])
+
+
+def test_a_refused_connection_serves_on_when_its_body_is_read(server, connect):
+    for _ in range(2):
+        connect(POST)
+    _wait_until(lambda: server._active == 2)
+    refused = connect(POST + b"12345" + b"GET /v1/x HTTP/1.1\r\n\r\n")
+    refused.shutdown(socket.SHUT_WR)
+    answers = b"".join(iter(lambda: refused.recv(65536), b""))
+    assert answers.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+    assert b"HTTP/1.1 200 OK" in answers
+
+
+def test_a_body_that_ends_early_gives_its_place_back(server, connect):
+    for _ in range(3):
+        connect(POST + b"1").close()
+    _wait_until(lambda: not server._connections)
+    assert _ask(server, "POST", b"12345")[0] == 200
+
+
+def test_further_connections_are_refused_until_one_ends(server, connect):
+    silent = [connect() for _ in range(4)]
+    _wait_until(lambda: len(server._connections) == 4)
+    refused = connect()
+    answer = b"".join(iter(lambda: refused.recv(65536), b""))
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+    assert f"Content-Length: {len(body)}".encode() in head
+    assert json.loads(body) == {"error": "too many connections; try again later"}
+    assert len(server._connections) == 4
+    silent[0].close()
+    _wait_until(lambda: len(server._connections) < 4)
+    assert _ask(server, "GET")[0] == 200
