@@ -29,10 +29,12 @@ STD = (0.1, 0.1, 0.2, 0.2)
 CANVAS = (256, 256)
 SHARP = ("rpn_", "mrcnn_class_", "mrcnn_bbox_fc", "mrcnn_mask__", "fpn_p5")
 """Layers whose gradients pass few ReLUs on their way."""
-GRADIENT_TOLERANCE = 5e-3
-"""Norm of the difference over the norm; noise of the convolutions opens and shuts
-single ReLUs of the other layers. 1e-3 at most was seen, 5e-6 in sharp layers."""
+GRADIENT_TOLERANCE = 0.1
+"""Norm of the difference over the norm. Threads add up convolutions in another order in
+every run, which opens and shuts single ReLUs of these random weights: 1e-3 in most runs,
+4e-2 now and then at the far end, conv1. Sharp layers stay below 5e-6."""
 SHARP_TOLERANCE = 5e-5
+NORM_TOLERANCE = 2e-2
 
 pytestmark = [
     pytest.mark.shared,
@@ -272,9 +274,10 @@ def test_gradients(golden_step, golden_network, golden_batch, stop):
         difference = np.linalg.norm(gradient.ravel()[::step] - expected)
         assert difference < tolerance * np.linalg.norm(expected), name
         norm = golden_step[f"{prefix}_{name}_norm"]
-        assert np.linalg.norm(gradient) == pytest.approx(norm, rel=1e-3)
+        tolerance = 1e-4 if name.startswith(SHARP) else NORM_TOLERANCE
+        assert np.linalg.norm(gradient) == pytest.approx(norm, rel=tolerance)
         compared += 1
     assert compared == 19
     key = "gradstop_global_norm" if stop else "grad_global_norm_all_trainable"
     norm = float(tf.linalg.global_norm(gradients))
-    assert norm == pytest.approx(golden_step[key], rel=1e-3)
+    assert norm == pytest.approx(golden_step[key], rel=NORM_TOLERANCE)
