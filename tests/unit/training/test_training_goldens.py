@@ -30,9 +30,9 @@ CANVAS = (256, 256)
 SHARP = ("rpn_", "mrcnn_class_", "mrcnn_bbox_fc", "mrcnn_mask__", "fpn_p5")
 """Layers whose gradients pass few ReLUs on their way."""
 GRADIENT_TOLERANCE = 0.1
-"""Norm of the difference over the norm. Threads add up convolutions in another order in
-every run, which opens and shuts single ReLUs of these random weights: 1e-3 in most runs,
-4e-2 now and then at the far end, conv1. Sharp layers stay below 5e-6."""
+"""Norm of the difference over the norm. Threads add up convolutions in another order
+in every run, which opens and shuts single ReLUs of these random weights: 1e-3 in most
+runs, 4e-2 now and then at the far end, conv1. Sharp layers stay below 5e-6."""
 SHARP_TOLERANCE = 5e-5
 NORM_TOLERANCE = 2e-2
 
