@@ -129,27 +129,56 @@ class MaskRCNN:
     ) -> tf.Tensor:
         """Returns float32[B, D, M, M] mask probabilities; computes real rows only."""
         real = tf.sequence_mask(found.count, self.config.max_detections)  # [B, D]
-        rows = tf.where(real)  # [R, 2] (image, row)
-        # Convolutions over an empty batch fail on some CPUs: row 0 stands in, and is
-        # zeroed below as it is not real.
+        own, rows = self.own_mask_logits(
+            features, found.boxes_norm, found.class_ids, real, canvas_size
+        )
+        side = self.config.mask_size
+        shape = tf.concat([tf.shape(real), [side, side]], axis=0)
+        probs = tf.scatter_nd(rows, tf.sigmoid(own), tf.cast(shape, tf.int64))
+        # Also blanks the row that stands in where there is none.
+        probs *= tf.cast(real, tf.float32)[:, :, None, None]
+        return tf.ensure_shape(probs, (None, self.config.max_detections, side, side))
+
+    def own_mask_logits(
+        self,
+        features: dict[str, tf.Tensor],
+        boxes_norm: tf.Tensor,
+        class_ids: tf.Tensor,
+        chosen: tf.Tensor,
+        canvas_size: tf.Tensor,
+        *,
+        training: bool = False,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Runs the mask head over chosen boxes.
+
+        Args:
+            features: the pyramid.
+            boxes_norm: float32[B, R, 4].
+            class_ids: int32[B, R], the class whose mask is wanted.
+            chosen: bool[B, R], the boxes to look at.
+            canvas_size: int32[2] (height, width), pixels.
+            training: normalise by the batch's own statistics.
+
+        Returns:
+            mask_logits float32[Q, M, M] of each box's own class, and int64[Q, 2]
+            (image, row) of the boxes. Where none is chosen, row 0 of image 0 stands in,
+            as convolutions over an empty batch fail on some CPUs.
+        """
+        rows = tf.where(chosen)
         rows = tf.cond(
             tf.size(rows) > 0, lambda: rows, lambda: tf.zeros((1, 2), tf.int64)
         )
         pooled = roi_align(
             features,
-            tf.gather_nd(found.boxes_norm, rows),
+            tf.gather_nd(boxes_norm, rows),
             tf.cast(rows[:, 0], tf.int32),
             canvas_size,
             self.config.mask_pool_size,
         )
-        logits = self.mask_head(pooled, training=False)  # [R, M, M, C]
-        classes = tf.gather_nd(found.class_ids, rows)
+        logits = self.mask_head(pooled, training=training)  # [Q, M, M, C]
+        classes = tf.gather_nd(class_ids, rows)
         own = tf.gather(tf.transpose(logits, (0, 3, 1, 2)), classes, batch_dims=1)
-        side = self.config.mask_size
-        shape = tf.concat([tf.shape(real), [side, side]], axis=0)
-        probs = tf.scatter_nd(rows, tf.sigmoid(own), tf.cast(shape, tf.int64))
-        probs *= tf.cast(real, tf.float32)[:, :, None, None]
-        return tf.ensure_shape(probs, (None, self.config.max_detections, side, side))
+        return own, rows
 
 
 def _trunk(config: ModelConfig, *, batch_norm: bool) -> keras.Model:

@@ -232,22 +232,15 @@ class TrainingNetwork:
         targets: DetectionTargets,
         canvas_size: tf.Tensor,
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        rows = tf.where(targets.class_ids > 0)  # [Q, 2] (picture, RoI)
-        # Convolutions over an empty batch fail on some CPUs: row 0 stands in, and the
-        # weights of its mask are zero as it is no positive.
-        rows = tf.cond(
-            tf.size(rows) > 0, lambda: rows, lambda: tf.zeros((1, 2), tf.int64)
-        )
-        pooled = roi_align(
+        # Where there is no positive, the weights of the one that stands in are zero.
+        own, rows = self.network.own_mask_logits(
             pyramid,
-            tf.gather_nd(targets.rois, rows),
-            tf.cast(rows[:, 0], tf.int32),
+            targets.rois,
+            targets.class_ids,
+            targets.class_ids > 0,
             canvas_size,
-            self._config.mask_pool_size,
+            training=self.options.train_bn,
         )
-        logits = self.network.mask_head(pooled, training=self.options.train_bn)
-        class_ids = tf.gather_nd(targets.class_ids, rows)
-        own = tf.gather(tf.transpose(logits, (0, 3, 1, 2)), class_ids, batch_dims=1)
         return tf.cast(own, tf.float32), rows
 
 
