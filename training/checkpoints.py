@@ -65,6 +65,11 @@ class Checkpoints:
             if path.name.isdigit() and len(path.name) == _DIGITS
         )
 
+    def next_number(self) -> int:
+        """Returns the number that the next checkpoint will have."""
+        numbers = self.numbers()
+        return numbers[-1] + 1 if numbers else 0
+
     def path(self, number: int) -> Path:
         """Returns the folder of a checkpoint."""
         return self.folder / f"{number:0{_DIGITS}}"
@@ -92,8 +97,7 @@ class Checkpoints:
             TrainingError: it cannot be written, as on a full disk; the checkpoints
                 before it are untouched.
         """
-        numbers = self.numbers()
-        target = self.path(numbers[-1] + 1 if numbers else 0)
+        target = self.path(self.next_number())
         partial = self.folder / f"{_PARTIAL}{target.name}"
         try:
             self.remove_partial()
