@@ -52,12 +52,16 @@ class _Config(BaseModel):
     model: dict[str, Any] = Field(default_factory=dict)
 
 
-def open_checkpoint(weights: Path, config: Path | None, limits: Limits) -> Candidate:
+def open_checkpoint(
+    weights: Path, config: Path | None, neutral: str | None, limits: Limits
+) -> Candidate:
     """Loads a checkpoint.
 
     Args:
         weights: Keras or Matterport weight file.
         config: its `config.json`; beside it or one folder up without it.
+        neutral: title of what the set marks as not to be looked at; the config's
+            without it.
         limits: which detections are wanted; the checkpoint's own play no part.
 
     Raises:
@@ -74,7 +78,7 @@ def open_checkpoint(weights: Path, config: Path | None, limits: Limits) -> Candi
             **read.model,
         }
         model = from_matterport(constants, checkpoint.architecture)
-        classes = _classes(read)
+        classes = _classes(read, neutral)
         expected = checkpoint.architecture.num_classes
         if classes.num_classes != expected:
             raise TrainingError(
@@ -115,7 +119,7 @@ def _read_config(weights: Path, config: Path | None) -> tuple[str, dict[str, Any
     return where, content
 
 
-def _classes(config: _Config) -> ClassMap:
+def _classes(config: _Config, neutral: str | None) -> ClassMap:
     ids = config.class_title_to_idx
     colors = {c.title: c.color for c in config.classes if c.color}
     return ClassMap(
@@ -124,7 +128,7 @@ def _classes(config: _Config) -> ClassMap:
             for title, class_id in ids.items()
         ),
         ids,
-        config.settings.special_classes.neutral,
+        neutral or config.settings.special_classes.neutral,
     )
 
 

@@ -83,7 +83,7 @@ def best_f1(
     f1 = 2 * right / (np.arange(1, right.size + 1) + objects)
     scores = np.array([score for score, _ in counted])
     # A threshold takes all detections of a score or none.
-    last = np.append(scores[1:] != scores[:-1], True)  # noqa: FBT003
+    last = np.append(scores[1:] != scores[:-1], True)
     best = int(np.argmax(np.where(last, f1, 0)))
     return round(float(f1[best]), DIGITS), -counted[best][0]
 

@@ -28,15 +28,15 @@ _FAST = [cv2.IMWRITE_PNG_COMPRESSION, 1]
 
 
 def open_saved_model(
-    path: Path, version: int | None, limits: Limits, neutral: str | None
+    path: Path, version: int | None, neutral: str | None, limits: Limits
 ) -> Candidate:
     """Loads a SavedModel of the serving contract.
 
     Args:
         path: the folder of a version, or the base path that holds versions.
         version: the one to take of a base path; the latest without it.
-        limits: which detections are wanted.
         neutral: title of what the set marks as not to be looked at.
+        limits: which detections are wanted.
 
     Raises:
         TrainingError: there is no such model, it does not keep the contract, or its own

@@ -23,8 +23,8 @@ def open_server(
     address: str,
     model_name: str,
     version: int | None,
-    limits: Limits,
     neutral: str | None,
+    limits: Limits,
 ) -> Candidate:
     """Connects to a server.
 
@@ -32,8 +32,8 @@ def open_server(
         address: host and gRPC port.
         model_name: the model's name on the server.
         version: the version to ask, the server's choice without it.
-        limits: which detections are wanted.
         neutral: title of what the set marks as not to be looked at.
+        limits: which detections are wanted.
 
     Raises:
         TrainingError: no server answers, it does not have the model, the model does not
