@@ -62,7 +62,7 @@ def draw_overlays(image: Pixels, overlays: Sequence[Overlay]) -> Pixels:
     Returns:
         uint8[H, W, 3] RGB.
     """
-    canvas = np.ascontiguousarray(image).copy()
+    canvas: Pixels = np.ascontiguousarray(image).copy()
     side = math.sqrt(canvas.shape[0] * canvas.shape[1])
     font = make_font(round(min(max(side / 46, 11), 44)))
     line_px = max(1, round(side / 480))
