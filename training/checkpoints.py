@@ -7,8 +7,8 @@
     <output>/checkpoints/last -> 00000003
 
 A checkpoint appears under its number by one rename, after all of it is on the disk; so
-one that is there is whole, whenever the process ends. Only the newest keeps its training
-state, which is as large as the weights or twice that.
+one that is there is whole, whenever the process ends. Only the newest keeps its
+training state, which is as large as the weights or twice that.
 """
 
 from __future__ import annotations

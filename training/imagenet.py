@@ -99,7 +99,7 @@ def is_resnet(path: str | Path) -> bool:
     """
     try:
         with h5py.File(path, "r") as file:
-            names = set(file["model_weights"] if "model_weights" in file else file)
+            names = set(file.get("model_weights", file))
     except OSError as err:
         raise WeightsError(
             str(path), [f"not a readable HDF5 file: {err}"], _ADVICE

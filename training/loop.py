@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import tensorflow as tf
 
@@ -31,20 +31,11 @@ from training.metrics import CSV_NAME, Metrics
 from training.network import TrainingNetwork
 from training.optimizers import apply_gradients
 from training.plan import Plan
+from training.progress import Listener
 from training.recipe import Recipe
 from training.run_state import RunState
 
 _COLUMNS = (*Losses._fields, "loss", "l2", "gradient_norm", "lr")
-
-
-class Listener(Protocol):
-    """Is told how a training goes."""
-
-    def step(self, step: int, row: Mapping[str, float]) -> None:
-        """A step is done."""
-
-    def say(self, text: str) -> None:
-        """Something that a person should know."""
 
 
 @dataclass(frozen=True)
@@ -272,4 +263,4 @@ def _make_step(learner: Learner) -> Callable[[Batch], tf.Tensor]:
     return step
 
 
-__all__ = ["Keeper", "Learner", "Listener", "Loop"]
+__all__ = ["Keeper", "Learner", "Loop"]

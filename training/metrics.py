@@ -80,8 +80,8 @@ class Metrics:
             self._file.flush()
         except OSError as err:
             raise TrainingError(
-                f"{self._path}: cannot be written: {err.strerror or err}; make room and "
-                "go on with --resume"
+                f"{self._path}: cannot be written: {err.strerror or err}; make room "
+                "and go on with --resume"
             ) from err
         with self._events.as_default(step=int(row["step"])):
             for name, value in row.items():

@@ -38,8 +38,8 @@ def make_plan(config: TrainConfig, samples: int, replicas: int) -> Plan:
     step_size = config.batch_size.train * replicas
     if step_size > samples:
         raise TrainingError(
-            f"batch_size.train: a step takes {config.batch_size.train} pictures on each "
-            f"of {replicas} devices, the training set has {samples}"
+            f"batch_size.train: a step takes {config.batch_size.train} pictures on "
+            f"each of {replicas} devices, the training set has {samples}"
         )
     per_epoch = samples // step_size
     return Plan(
