@@ -6,7 +6,6 @@ thread was faster or where a run was taken up again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +16,7 @@ from models.anchors import anchors_px
 from models.config import ModelConfig
 from models.preprocessing import letterbox, subtract_mean
 from training.batch import Batch
-from training.examples import Example, ExampleOptions, Sample, make_example
+from training.examples import Example, ExampleOptions, Samples, make_example
 
 Array = np.ndarray[Any, Any]
 
@@ -48,7 +47,7 @@ def epoch_order(count: int, epoch: int, seed: int, *, shuffle: bool = True) -> A
 
 
 def batches(
-    samples: Sequence[Sample],
+    samples: Samples,
     config: ModelConfig,
     *,
     batch_size: int,

@@ -46,6 +46,16 @@ class Sample(Protocol):
         """Regions to ignore, image frame."""
 
 
+class Samples(Protocol):
+    """Labelled pictures; safe to read from many threads."""
+
+    def __len__(self) -> int:
+        """Returns how many there are."""
+
+    def __getitem__(self, index: int) -> Sample:
+        """Returns one."""
+
+
 @dataclass(frozen=True)
 class ExampleOptions:
     """How examples are made; defaults are Matterport's.
@@ -175,5 +185,6 @@ __all__ = [
     "Example",
     "ExampleOptions",
     "Sample",
+    "Samples",
     "make_example",
 ]
