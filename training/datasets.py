@@ -26,10 +26,17 @@ from training.set_reader import (
     shared_items,
     unknown_classes,
 )
-from training.supervisely import missing_tags, open_supervisely, split_by_tags
+from training.supervisely import (
+    missing_tag,
+    missing_tags,
+    open_supervisely,
+    split_by_tags,
+)
 
 FilePath = str | PathLike[str]
 T = TypeVar("T")
+EVALUATION = "evaluation"
+"""What messages call a single set."""
 
 
 @dataclass(frozen=True)
@@ -150,19 +157,23 @@ def open_project_set(
     source = _opened(lambda: open_supervisely(path))
     where = source.project.locate("")
     problems = unknown_classes(source.classes, classes, where)
-    tags = {} if tag is None else {"set": tag}
-    problems += missing_tags(tags, source.project.meta)
+    if tag is not None and (problem := missing_tag(tag, source.project.meta)):
+        problems.append(f"{where}: {problem}")
+    if problems:
+        raise DatasetError(problems)
 
     def split(facts: Mapping[int, Facts]) -> Sets:
         if tag is None:
-            return {"set": tuple(facts)}
-        return split_by_tags(tags, {i: fact.tags for i, fact in facts.items()})
+            return {EVALUATION: tuple(facts)}
+        return split_by_tags(
+            {EVALUATION: tag}, {i: fact.tags for i, fact in facts.items()}
+        )
 
-    texts = {"set": f"of {where}" if tag is None else f'with the tag "{tag}"'}
+    texts = {EVALUATION: f"of {where}" if tag is None else f'with the tag "{tag}"'}
     _, datasets = read_sets(source, classes, config, split, texts, problems)
     if problems:
         raise DatasetError(problems)
-    return datasets["set"]
+    return datasets[EVALUATION]
 
 
 def open_coco_set(
@@ -181,12 +192,14 @@ def open_coco_set(
     """
     source = _opened(lambda: open_coco_source(path, images))
     problems = unknown_classes(source.classes, classes, str(path))
-    whole = {"set": tuple(range(len(source)))}
-    texts = {"set": f"of {path}"}
+    if problems:
+        raise DatasetError(problems)
+    whole = {EVALUATION: tuple(range(len(source)))}
+    texts = {EVALUATION: f"of {path}"}
     _, datasets = read_sets(source, classes, config, _only(whole), texts, problems)
     if problems:
         raise DatasetError(problems)
-    return datasets["set"]
+    return datasets[EVALUATION]
 
 
 def _opened(opener: Callable[[], T]) -> T:
