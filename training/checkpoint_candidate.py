@@ -17,6 +17,7 @@ from models.errors import ModelConfigError, WeightsError
 from models.matterport_config import from_matterport
 from training.candidate import Candidate, Limits
 from training.checkpoint_config import CONFIG_NAME, earlier_config
+from training.checkpoints import WEIGHTS
 from training.classes import ClassMap
 from training.errors import TrainingError
 from training.network_detector import NetworkDetector
@@ -58,7 +59,8 @@ def open_checkpoint(
     """Loads a checkpoint.
 
     Args:
-        weights: Keras or Matterport weight file.
+        weights: Keras or Matterport weight file, or a checkpoint's folder as a training
+            writes it.
         config: its `config.json`; beside it or one folder up without it.
         neutral: title of what the set marks as not to be looked at; the config's
             without it.
@@ -67,6 +69,8 @@ def open_checkpoint(
     Raises:
         TrainingError: it cannot be read, or its config is missing or another one's.
     """
+    if weights.is_dir():
+        weights /= WEIGHTS
     try:
         checkpoint = inspect_checkpoint(weights)
         where, content = _read_config(weights, config)

@@ -1,4 +1,4 @@
-"""The files of an evaluation: figures, detections, curves.
+"""The files of an evaluation: figures, detections, curves, page.
 
 `evaluation.json` comes last: where it is, the others are complete.
 """
@@ -14,15 +14,18 @@ from pathlib import Path
 from typing import Any
 
 from formats.atomic_file import replaced_file
+from formats.image import decode_image
 from training.coco import CocoSource
-from training.coco_score import Score
+from training.coco_score import CocoScorer, Score
 from training.errors import TrainingError
+from training.evaluation_page import write_page
 from training.file_dataset import FileDataset
 from training.precision_recall import draw_precision_recall
 
 FIGURES_NAME = "evaluation.json"
 RESULTS_NAME = "results.json"
 CURVES_NAME = "precision_recall.png"
+PAGE_NAME = "gallery.html"
 BOX_DIGITS = 3
 """Decimal places of pixels in results."""
 
@@ -57,7 +60,7 @@ def write_files(
     folder: Path,
     origin: Mapping[str, Any],
     dataset: FileDataset,
-    results: Sequence[Mapping[str, Any]],
+    scorer: CocoScorer,
     score: Score,
 ) -> None:
     """Writes all files of an evaluation.
@@ -66,23 +69,44 @@ def write_files(
         folder: where to.
         origin: JSON values, "network" and "data": what was evaluated, and on what.
         dataset: the set.
-        results: detections as `CocoScorer` has them.
+        scorer: its objects and detections.
         score: what became of them.
 
     Raises:
+        DatasetError: a picture cannot be read any more.
         TrainingError: a file cannot be written.
     """
     try:
-        _write_results(folder / RESULTS_NAME, dataset, results)
+        _write_results(folder / RESULTS_NAME, dataset, scorer.results)
+        titles = dataset.classes.foreground
+        curves = draw_precision_recall(score.precision["mask"], titles)
         with replaced_file(folder / CURVES_NAME) as file:
-            titles = dataset.classes.foreground
-            draw_precision_recall(file, score.precision["mask"], titles)
+            file.write(curves)
+        write_page(
+            folder / PAGE_NAME,
+            _subtitle(origin),
+            dataset,
+            scorer.truths,
+            scorer.results,
+            score,
+            decode_image(curves, CURVES_NAME),
+        )
         content = _figures(origin, dataset, score)
         with replaced_file(folder / FIGURES_NAME) as file:
             text = json.dumps(content, ensure_ascii=False, indent=1)
             file.write(text.encode() + b"\n")
     except OSError as err:
         raise TrainingError(f"{folder}: {err.strerror or err}") from err
+
+
+def _subtitle(origin: Mapping[str, Any]) -> str:
+    network, data = origin["network"], origin["data"]
+    names = (network.get(key) for key in ("file", "path", "address"))
+    text = next(name for name in names if name)
+    if network.get("version") is not None:
+        text = f"{network['name']} version {network['version']}, {text}"
+    tag = f", {data['tag']}" if data.get("tag") else ""
+    return f"{text} on {data.get('project') or data.get('coco')}{tag}"
 
 
 def _figures(

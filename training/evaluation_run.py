@@ -82,7 +82,7 @@ def evaluate(
     score = scorer.finish()
     if output is not None:
         origin = {"network": dict(candidate.description), "data": data.describe()}
-        write_files(Path(output), origin, dataset, scorer.results, score)
+        write_files(Path(output), origin, dataset, scorer, score)
     return score.evaluation
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
-from typing import BinaryIO
 
 import numpy as np
 
@@ -13,15 +13,15 @@ NAMED = 10
 """With more classes than this, only their mean has a colour and a name."""
 
 
-def draw_precision_recall(
-    file: BinaryIO, precision: Array, titles: Sequence[str]
-) -> None:
+def draw_precision_recall(precision: Array, titles: Sequence[str]) -> bytes:
     """Draws the curves of masks, at IoU 0.5 and as mean over the IoU thresholds.
 
     Args:
-        file: takes the PNG.
         precision: float64[10, 101, C - 1], as `training.coco_score` has it.
         titles: of the classes.
+
+    Returns:
+        A PNG.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -59,7 +59,9 @@ def draw_precision_recall(
         if measured:
             panel.legend(title="AP", loc="lower left")
     panels[0].set_ylabel("precision")
+    file = io.BytesIO()
     figure.savefig(file, dpi=110, format="png")
+    return file.getvalue()
 
 
 __all__ = ["draw_precision_recall"]
