@@ -106,7 +106,7 @@ function setUp(gallery) {
 
   for (const card of cards) {
     const details = card.element.querySelector("details");
-    if (!details) continue;
+    if (!details || card.found.every(({ score }) => score === null)) continue;
     details.hidden = false;
     details.addEventListener("toggle", () => {
       if (details.open) listInstances(card.element, card.passing, classes);
