@@ -16,7 +16,7 @@ from training.check import Facts
 from training.classes import ClassMap, make_class_map
 from training.coco import open_coco_source
 from training.config import TrainConfig
-from training.errors import DatasetError
+from training.errors import DatasetError, TrainingError
 from training.file_dataset import FileDataset
 from training.set_reader import (
     Sets,
@@ -140,6 +140,37 @@ def open_coco_splits(
     return Splits(datasets["train"], datasets["val"], tuple(warnings))
 
 
+def open_splits(
+    config: TrainConfig,
+    *,
+    project: FilePath | None = None,
+    coco: tuple[FilePath, FilePath] | None = None,
+    images: FilePath | None = None,
+    earlier: Mapping[str, Any] | None = None,
+) -> Splits:
+    """Opens the sets of a project, or of COCO files.
+
+    Args:
+        config: see the two functions for it.
+        project: folder or tar.
+        coco: COCO files of the training and the validation set.
+        images: folder of their pictures.
+        earlier: `config.json` of the training that is continued.
+
+    Raises:
+        DatasetError: lists everything that is wrong with the data.
+        TrainingError: neither or both are given, or the classes do not fit.
+    """
+    if project is not None and coco is None and images is None:
+        return open_project_splits(project, config, earlier)
+    if project is None and coco is not None and images is not None:
+        return open_coco_splits(*coco, images, config, earlier)
+    raise TrainingError(
+        "data: expected a Supervisely project, or COCO files of both sets with the "
+        "folder of their images"
+    )
+
+
 def open_project_set(
     path: FilePath, tag: str | None, classes: ClassMap, config: TrainConfig
 ) -> FileDataset:
@@ -245,4 +276,5 @@ __all__ = [
     "open_coco_splits",
     "open_project_set",
     "open_project_splits",
+    "open_splits",
 ]

@@ -125,7 +125,8 @@ def compare(folder, kills, seed=0, epochs=6):
 def main():
     with tempfile.TemporaryDirectory() as folder:
         kills = int(sys.argv[1])
-        print(json.dumps(compare(Path(folder), kills, epochs=max(6, 2 * kills))))
+        found = compare(Path(folder), kills, epochs=max(6, 2 * kills))
+        json.dump(found, sys.stdout)
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ def test_only_the_newest_keeps_its_state(store, network):
     save(store, network)
     save(store, network)
     assert not (store.path(0) / "training_state.npz").exists()
-    with pytest.raises(TrainingError, match="training_state.npz: cannot be read"):
+    with pytest.raises(TrainingError, match=r"training_state\.npz: cannot be read"):
         store.read_state(0)
 
 
@@ -86,9 +86,7 @@ def test_links_are_restored_after_a_kill_between_rename_and_link(store, network)
 
 
 @pytest.mark.parametrize("failing", ["replace", "fsync"])
-def test_full_disk_leaves_the_checkpoints_before(
-    store, network, monkeypatch, failing
-):
+def test_full_disk_leaves_the_checkpoints_before(store, network, monkeypatch, failing):
     save(store, network, is_best=True)
     before = sorted(path.name for path in store.folder.rglob("*"))
 
@@ -96,7 +94,7 @@ def test_full_disk_leaves_the_checkpoints_before(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, failing, fail)
-    with pytest.raises(TrainingError, match="No space left.*make room.*--resume"):
+    with pytest.raises(TrainingError, match=r"No space left.*make room.*--resume"):
         save(store, network, is_best=True)
     assert sorted(path.name for path in store.folder.rglob("*")) == before
     assert store.numbers() == [0]

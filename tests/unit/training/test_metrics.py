@@ -23,9 +23,7 @@ def written(tmp_path):
 
 
 def steps(folder):
-    return [
-        (int(r["step"]), r["split"]) for r in read_rows(folder / "metrics.csv")
-    ]
+    return [(int(r["step"]), r["split"]) for r in read_rows(folder / "metrics.csv")]
 
 
 def test_rows_in_order(written):
