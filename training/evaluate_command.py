@@ -109,8 +109,8 @@ def table(evaluation: Evaluation) -> str:
     lines += ["", *_class_lines(evaluation), ""]
     objects = sum(evaluation.objects.values())
     lines.append(
-        f"{evaluation.pictures} pictures, {objects} objects, {evaluation.detections} "
-        f"detections (score >= {evaluation.score_threshold:g}, at most "
+        f"pictures {evaluation.pictures}, objects {objects}, detections "
+        f"{evaluation.detections} (score >= {evaluation.score_threshold:g}, at most "
         f"{evaluation.max_detections} of a picture)"
     )
     if evaluation.f1_score_threshold is not None:
