@@ -63,7 +63,10 @@ def compare(one, other):
         for output in (one, other)
     )
     for key, array in arrays.items():
-        np.testing.assert_allclose(twins[key], array, atol=2e-3, err_msg=str(key))
+        # Variances over replicas are a difference of means, with its cancellation.
+        np.testing.assert_allclose(
+            twins[key], array, atol=2e-3, rtol=5e-3, err_msg=str(key)
+        )
 
 
 @pytest.mark.slow
