@@ -28,11 +28,12 @@ class Detections:
         mask_boxes: int32[N, 4], the boxes rounded to whole pixels: frames of the masks.
         class_ids: int32[N].
         class_names: N names, the model's own.
-        scores: float32[N], 0..1.
+        scores: float32[N], 0..1; NaN from a model that gives none.
         mask_pngs: N one-channel 0/255 PNGs of the size of their mask box; empty bytes
-            where that has no pixel.
+            where that has no pixel; None from a model that gives boxes only.
         image_size: (height, width) of the picture, pixels.
         version: the model version that answered, None if the server did not tell.
+        image_tags: name and value of tags of the whole picture; a Mask R-CNN has none.
     """
 
     boxes: Array
@@ -40,9 +41,10 @@ class Detections:
     class_ids: Array
     class_names: tuple[str, ...]
     scores: Array
-    mask_pngs: tuple[bytes, ...]
+    mask_pngs: tuple[bytes | None, ...]
     image_size: tuple[int, int]
     version: int | None = None
+    image_tags: tuple[tuple[str, float | str], ...] = ()
 
 
 def read_outputs(

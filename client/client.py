@@ -12,11 +12,22 @@ from os import PathLike
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
+
+from client.annotations import (
+    AnnotationSource,
+    MetaSource,
+    check_size,
+    outside_warnings,
+    read_annotation,
+    read_meta,
+)
 from client.answer import Detections
 from client.channel import UNSET, Channel, RetryPolicy, Timeout, Unset, check_timeout
-from client.errors import ClientError
+from client.errors import ClientError, ModeError
 from client.image import ImageSource, Picture, load_picture
 from client.modes import FullImage, Mode
+from client.modes.rect import Rect
 from client.remote_model import RemoteModel
 from client.result import Result
 from formats.meta import ProjectMeta
@@ -122,22 +133,49 @@ class Client:
         """
         return self._model.fetch_info(self._timeout(timeout_s))
 
-    def output_meta(self) -> ProjectMeta:
-        """Returns the classes and tags that annotations of this client may use."""
-        info = self._model.info(self._model.version)
-        return self._mode.selection.output_meta(info.classes)
+    def output_meta(self, meta: MetaSource | None = None) -> ProjectMeta:
+        """Returns the classes and tags that annotations of this client may use.
 
-    def predict(self, image: ImageSource, *, timeout_s: Timeout = UNSET) -> Result:
+        Args:
+            meta: classes and tags that are there already: a `meta.json`, its content,
+                or what this method returned.
+
+        Raises:
+            AnnotationError: the meta is not readable, or has names that the config
+                gives to classes and tags of the model.
+        """
+        info = self._model.info(self._model.version)
+        return self._output_meta(read_meta(meta), info)
+
+    def _output_meta(self, given: ProjectMeta, info: ModelInfo) -> ProjectMeta:
+        model = self._mode.selection.model_meta(info.classes)
+        return self._mode.output_meta(given, model)
+
+    def predict(
+        self,
+        image: ImageSource,
+        *,
+        annotation: AnnotationSource | None = None,
+        meta: MetaSource | None = None,
+        timeout_s: Timeout = UNSET,
+    ) -> Result:
         """Finds the instances in a picture.
 
         Args:
             image: a path, a file's bytes, or uint8[H, W, 3] RGB.
+            annotation: what is known of the picture: a Supervisely annotation file, or
+                its content. The result has its objects and tags too.
+            meta: the classes and tags of that annotation: a `meta.json`, its content,
+                or a `ProjectMeta`.
             timeout_s: seconds for the whole call; None for no limit.
 
         Returns:
             Instances in the frame of the picture as people see it, EXIF applied.
 
         Raises:
+            AnnotationError: annotation or meta are not readable, do not go with each
+                other or the picture, or have names that the config gives to the model.
+            ModeError: the config's mode cannot be applied to this picture.
             ImageError: the picture is not readable, or larger than the model takes.
             ConnectError: the server stayed unavailable.
             DeadlineError: no answer in time.
@@ -147,18 +185,29 @@ class Client:
         """
         limit_s = self._timeout(timeout_s)
         known = self._model.info(self._model.version)
-        picture = load_picture(image, known.input.max_image_pixels)
+        given_meta = read_meta(meta)
+        output_meta = self._output_meta(given_meta, known)
+        limit = known.input.max_image_pixels if self._mode.sends_whole else None
+        given = read_annotation(annotation, meta, output_meta)
+        if given is None and self._mode.needs_annotation:
+            raise ModeError("the mode needs the objects of an annotation, got none")
+        picture = load_picture(image, limit)
+        if given is not None:
+            check_size(given, picture)
         call = _Call(self._model, limit_s)
-        instances = self._mode.run(picture, call)
+        outcome = self._mode.run(picture, call, given.objects if given else ())
         info = self._model.info(call.version)
         return Result(
-            instances=instances,
+            entries=outcome.entries,
             image_size=picture.size,
             model_version=call.version,
-            warnings=self._warnings(info),
+            warnings=self._warnings(info) + outside_warnings(given),
             confidence_tag=self._mode.selection.tag_name,
             colors={c.id: c.color for c in info.classes},
             source=image,
+            meta=self._output_meta(given_meta, info),
+            given=given.content if given else {},
+            tags=outcome.tags,
         )
 
     def predict_many(
@@ -235,6 +284,22 @@ class _Call:
         detections = self._model.detect(picture, left)
         self.version = detections.version
         return detections
+
+    def detect_crops(self, picture: Picture, crops: Sequence[Rect]) -> list[Detections]:
+        """Returns what the model finds in each crop, in the frame of that crop."""
+        pixels = picture.rgb()
+        return [
+            self.detect(
+                Picture(
+                    picture.name,
+                    crop.size,
+                    pixels=np.ascontiguousarray(
+                        pixels[crop.top : crop.bottom, crop.left : crop.right]
+                    ),
+                )
+            )
+            for crop in crops
+        ]
 
 
 def _read_config(config: ConfigSource | None) -> tuple[Mode, list[str]]:

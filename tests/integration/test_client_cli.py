@@ -141,10 +141,11 @@ def test_results_within_the_folder_are_no_pictures(server, pictures, capsys):
 def test_errors_before_any_picture(server, pictures, capsys):
     picture = pictures / "street.jpg"
     config = pictures / "c.json"
-    config.write_text('{"mode": {"name": "roi"}}')
+    config.write_text('{"mode": {"name": "tiles"}}')
     assert run(server, picture, "--config", config) == 1
     assert (
-        f'error: {config}: mode: the mode "roi" is not supported yet; use "full_image"'
+        f"error: {config}: mode.name: expected one of 'full_image', 'roi', 'bboxes', "
+        "'sliding_window', 'sliding_window_det', got \"tiles\""
     ) in capsys.readouterr().err
     assert run(server, pictures / "pictures" / "inner" / "..", "--model-name", "x") == 1
     assert "NOT_FOUND" in capsys.readouterr().err
