@@ -210,7 +210,7 @@ class Client:
             entries=outcome.entries,
             image_size=picture.size,
             model_version=version,
-            warnings=self._warnings(info) + outside_warnings(given),
+            warnings=[*self._warnings(info, given_meta), *outside_warnings(given)],
             confidence_tag=self._mode.selection.tag_name,
             colors={c.id: c.color for c in info.classes},
             source=image,
@@ -276,9 +276,11 @@ class Client:
             return self._timeout_s
         return check_timeout(timeout_s)
 
-    def _warnings(self, info: ModelInfo) -> list[str]:
-        """Returns what the config asks of the model in vain; each is logged once."""
+    def _warnings(self, info: ModelInfo, meta: ProjectMeta | None = None) -> list[str]:
+        """Returns what the config asks for in vain; each is logged once."""
         warnings = self._config_warnings + self._mode.selection.warnings(info)
+        if meta is not None:
+            warnings += self._mode.warnings(meta)
         with self._told_lock:
             for text in warnings:
                 if text not in self._told:

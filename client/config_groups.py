@@ -93,6 +93,7 @@ class NameGroup(Group):
 
     save_classes: Names = Field(
         default=None,
+        json_schema_extra={"default": ALL},
         description="names to keep, the model's own; an empty list keeps none",
     )
     save_names: Names = Field(
@@ -227,7 +228,9 @@ class BboxesGroup(ModeGroup):
 
     name: Literal["bboxes"]
     from_classes: Names = Field(
-        default=None, description="whose surroundings, by the classes of the project"
+        default=None,
+        json_schema_extra={"default": ALL},
+        description="whose surroundings, by the classes of the project",
     )
     padding: SidesGroup = Field(
         default=SidesGroup(),
@@ -294,7 +297,7 @@ class SlidingWindowDetGroup(WindowsGroup):
 
 
 AnyMode = (
-    FullImageGroup | RoiGroup | BboxesGroup | SlidingWindowGroup | SlidingWindowDetGroup
+    FullImageGroup | RoiGroup | BboxesGroup | SlidingWindowDetGroup | SlidingWindowGroup
 )
 
 __all__ = [
@@ -302,6 +305,7 @@ __all__ = [
     "BboxesGroup",
     "FullImageGroup",
     "Group",
+    "ModeGroup",
     "ModelGroup",
     "NameGroup",
     "RoiGroup",

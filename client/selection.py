@@ -130,12 +130,12 @@ class Selection:
         classes = [c.title for c in info.classes]
         if unknown := self.classes.unknown(classes):
             told.append(
-                f"the model has no class {_asked(unknown, classes)} to save; its "
+                f"the model has no class {asked(unknown, classes)} to save; its "
                 f"classes are {quoted(classes)}"
             )
         if unknown := self.tags.unknown({self.confidence_tag}):
             told.append(
-                f"the model has no tag {_asked(unknown, [self.confidence_tag])} to "
+                f"the model has no tag {asked(unknown, [self.confidence_tag])} to "
                 f'save; its one tag is "{self.confidence_tag}"'
             )
         if self.min_score is not None and self.min_score < info.score_threshold:
@@ -146,12 +146,12 @@ class Selection:
         return told
 
 
-def _asked(names: Sequence[str], known: Sequence[str]) -> str:
+def asked(names: Sequence[str], known: Sequence[str]) -> str:
     """Returns names that are not known, each with the one it may be meant for."""
-    return ", ".join(f'"{name}"{near_miss(name, known)}' for name in names)
+    return ", ".join(f'"{name}"{_near_miss(name, known)}' for name in names)
 
 
-def near_miss(name: str, known: Sequence[str]) -> str:
+def _near_miss(name: str, known: Sequence[str]) -> str:
     """Returns ` (did you mean "...")`, or nothing where no known name comes close."""
     lower = {entry.lower(): entry for entry in known}
     near = difflib.get_close_matches(name.lower(), lower, n=1)
@@ -163,4 +163,4 @@ def quoted(names: Iterable[str]) -> str:
     return ", ".join(f'"{name}"' for name in names)
 
 
-__all__ = ["NameRule", "Selection", "near_miss", "quoted"]
+__all__ = ["NameRule", "Selection", "asked", "quoted"]

@@ -58,6 +58,13 @@ class Mode(Protocol):
     def needs_annotation(self) -> bool:
         """Says whether there is nothing to do without an annotation."""
 
+    def warnings(self, given: ProjectMeta) -> list[str]:
+        """Returns what the mode asks of a project in vain.
+
+        Args:
+            given: classes and tags of the project.
+        """
+
     def output_meta(self, given: ProjectMeta, model: ProjectMeta) -> ProjectMeta:
         """Returns the classes and tags that annotations may use.
 

@@ -15,7 +15,7 @@ from client.instance import Entry, Region
 from client.modes.base import Given, Outcome, Predictor, found_in
 from client.modes.meta import merge_metas, region_class
 from client.modes.rect import Rect, Sides, whole
-from client.selection import NameRule, Selection
+from client.selection import NameRule, Selection, asked, quoted
 from formats.meta import ProjectMeta
 from formats.placed_objects import PlacedObject
 
@@ -41,6 +41,16 @@ class Bboxes:
     saves: bool = False
     sends_whole: ClassVar[bool] = False
     needs_annotation: ClassVar[bool] = True
+
+    def warnings(self, given: ProjectMeta) -> list[str]:
+        """See `Mode`."""
+        titles = [entry.title for entry in given.classes]
+        if not (unknown := self.sources.unknown(titles)):
+            return []
+        return [
+            f"from_classes: the project has no class {asked(unknown, titles)}; its "
+            f"classes are {quoted(titles)}"
+        ]
 
     def output_meta(self, given: ProjectMeta, model: ProjectMeta) -> ProjectMeta:
         """See `Mode`."""

@@ -26,6 +26,10 @@ class FullImage:
     sends_whole: ClassVar[bool] = True
     needs_annotation: ClassVar[bool] = False
 
+    def warnings(self, given: ProjectMeta) -> list[str]:  # noqa: ARG002
+        """See `Mode`."""
+        return []
+
     def output_meta(self, given: ProjectMeta, model: ProjectMeta) -> ProjectMeta:
         """See `Mode`."""
         return merge_metas(given, model, self.selection)

@@ -36,6 +36,10 @@ class Roi:
     sends_whole: ClassVar[bool] = False
     needs_annotation: ClassVar[bool] = False
 
+    def warnings(self, given: ProjectMeta) -> list[str]:  # noqa: ARG002
+        """See `Mode`."""
+        return []
+
     def output_meta(self, given: ProjectMeta, model: ProjectMeta) -> ProjectMeta:
         """See `Mode`."""
         regions = []

@@ -145,7 +145,7 @@ def test_errors_before_any_picture(server, pictures, capsys):
     assert run(server, picture, "--config", config) == 1
     assert (
         f"error: {config}: mode.name: expected one of 'full_image', 'roi', 'bboxes', "
-        "'sliding_window', 'sliding_window_det', got \"tiles\""
+        "'sliding_window_det', 'sliding_window', got \"tiles\""
     ) in capsys.readouterr().err
     assert run(server, pictures / "pictures" / "inner" / "..", "--model-name", "x") == 1
     assert "NOT_FOUND" in capsys.readouterr().err

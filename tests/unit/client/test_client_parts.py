@@ -99,7 +99,7 @@ def test_refused_requests_are_sent_one_by_one(server, connect):
 
 
 def test_a_bad_part_fails_the_picture(server, connect):
-    connected = connect(config=WINDOWS)
+    connected = connect(config=WINDOWS, requests_in_flight=1)
     server.failures.extend([grpc.StatusCode.INVALID_ARGUMENT] * 2)
     with pytest.raises(ServerError, match="INVALID_ARGUMENT"):
         connected.predict(RGB)

@@ -183,7 +183,7 @@ def test_schema_key_is_for_editors():
             {"mode": {"name": "tiles"}},
             [
                 "mode.name: expected one of 'full_image', 'roi', 'bboxes', "
-                "'sliding_window', 'sliding_window_det', got \"tiles\""
+                "'sliding_window_det', 'sliding_window', got \"tiles\""
             ],
         ),
         ({"mode": "full_image"}, ['mode: expected an object, got "full_image"']),
