@@ -7,6 +7,7 @@ thread was faster or where a run was taken up again.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,24 @@ from training.batch import Batch
 from training.examples import Example, ExampleOptions, Sample, make_example
 
 Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Which share of every step is wanted.
+
+    Attributes:
+        replicas: of the whole training.
+        first: number of the first one whose batches are wanted.
+        count: of replicas from there.
+    """
+
+    replicas: int = 1
+    first: int = 0
+    count: int = 1
+
+
+ONE_REPLICA = Shard()
 
 
 def epoch_order(count: int, epoch: int, seed: int, *, shuffle: bool = True) -> Array:
@@ -39,31 +58,41 @@ def batches(
     shuffle: bool = True,
     first_step: int = 0,
     workers: int = 2,
+    drop_remainder: bool = True,
+    with_neutral: bool = True,
+    shard: Shard = ONE_REPLICA,
 ) -> tf.data.Dataset:
-    """Makes the batches of one epoch; what does not fill a batch is left out.
+    """Makes the batches of one epoch.
 
     Args:
         samples: read when they are needed, one per access, from several threads.
         config: what the network expects; all canvases have one size, as in square mode.
-        batch_size: pictures per batch, at most the number of samples.
+        batch_size: pictures per batch of one replica.
         epoch: counted from 0.
         seed: decides order, augmentation and the choice of anchors and RoIs.
         options: how examples are made.
         shuffle: False keeps the order of the samples.
         first_step: batches to leave out, where an epoch is taken up again.
-        workers: threads that make examples.
+        workers: threads that make examples; 0 makes them when they are asked for.
+        drop_remainder: leaves out what does not fill a step.
+        with_neutral: False leaves the neutral pixels out, where no sample has any.
+        shard: the replicas whose batches are wanted; they come in turn, step by step.
 
     Returns:
         Elements are `Batch`, float32 images with the mean taken off.
 
     Raises:
-        ValueError: fewer samples than a batch, or a mode without one canvas size.
+        ValueError: fewer samples than a step needs, a mode without one canvas size, or
+            several replicas that are to share a remainder.
     """
-    if not 1 <= batch_size <= len(samples):
+    step_size = batch_size * shard.replicas
+    if not 1 <= step_size <= len(samples) and drop_remainder:
         raise ValueError(
             f"batch_size: expected 1 to {len(samples)}, the number of samples, got "
-            f"{batch_size}"
+            f"{step_size} on {shard.replicas} device(s)"
         )
+    if shard.replicas > 1 and not drop_remainder:
+        raise ValueError("a remainder cannot be shared by several replicas")
     if config.resize_mode != "square":
         raise ValueError(
             "resize_mode: batches need canvases of one size, as mode square gives; got "
@@ -86,18 +115,22 @@ def batches(
 
     def finish(example: Example) -> Batch:
         images = subtract_mean(example.canvas, config)
-        return Batch(images, *example[1:])
+        batch = Batch(images, *example[1:])
+        return batch if with_neutral else batch._replace(neutral=None)
 
     order = epoch_order(len(samples), epoch, seed, shuffle=shuffle)
-    steps = len(samples) // batch_size
-    order = order[first_step * batch_size : steps * batch_size]
-    return (
-        tf.data.Dataset.from_tensor_slices(order)
-        .map(mapped, num_parallel_calls=workers, deterministic=True)
-        .batch(batch_size, drop_remainder=True)
-        .map(finish)
-        .prefetch(2)
-    )
+    order = order[first_step * step_size :]
+    if drop_remainder:
+        order = order[: len(order) // step_size * step_size]
+        order = order.reshape(-1, shard.replicas, batch_size)
+        order = order[:, shard.first : shard.first + shard.count].reshape(-1)
+    examples = tf.data.Dataset.from_tensor_slices(order)
+    if workers:
+        examples = examples.map(mapped, num_parallel_calls=workers, deterministic=True)
+    else:
+        examples = examples.map(mapped)
+    made = examples.batch(batch_size, drop_remainder=drop_remainder).map(finish)
+    return made.prefetch(2) if workers else made
 
 
 def _specs(canvas_size: Array, anchors: int, options: ExampleOptions) -> Example:
@@ -116,4 +149,4 @@ def _specs(canvas_size: Array, anchors: int, options: ExampleOptions) -> Example
     )
 
 
-__all__ = ["batches", "epoch_order"]
+__all__ = ["Shard", "batches", "epoch_order"]

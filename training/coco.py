@@ -74,7 +74,7 @@ class CocoSource:
         Raises:
             FormatError: it cannot be read.
         """
-        return decode_image(self._read(index), self.locate(index))
+        return decode_image(self.encoded(index), self.locate(index))
 
     def image_size(self, index: int) -> tuple[int, int]:
         """Reads (height, width) of a picture from its header.
@@ -82,9 +82,14 @@ class CocoSource:
         Raises:
             FormatError: it cannot be read.
         """
-        return checked_size(self._read(index), self.locate(index))
+        return checked_size(self.encoded(index), self.locate(index))
 
-    def _read(self, index: int) -> bytes:
+    def encoded(self, index: int) -> bytes:
+        """Reads the file of the picture of an item.
+
+        Raises:
+            FormatError: it cannot be read.
+        """
         try:
             return (self.images / self.name(index)).read_bytes()
         except OSError as err:

@@ -30,9 +30,11 @@ from training.config_groups import (
     Optimizer,
     Positive,
     Ratios,
+    Rois,
     Scales,
     Schedule,
     Sgd,
+    Share,
     SpecialClasses,
     Whole,
 )
@@ -68,6 +70,12 @@ class TrainConfig(Group):
         anchor_aspect_ratios: width / height of the anchors.
         optimizer: "sgd" or "adamw" with its constants.
         schedule: the learning rate over the run.
+        rois: which proposals the heads learn from.
+        train_bn: whether batch normalisation learns its statistics; null does so where
+            a run starts without weights, and keeps those of the weights otherwise.
+        bn_momentum: share of the old statistics that a step of learning keeps.
+        best_metric: what makes a checkpoint the best: the lowest loss of the validation
+            set, or its highest mask AP.
         stop_target_gradient: false lets the box loss push on the proposals through its
             targets, as the original does.
         precision: of the layers' arithmetic; weights stay float32.
@@ -99,6 +107,10 @@ class TrainConfig(Group):
     anchor_aspect_ratios: Ratios = (0.5, 1.0, 2.0)
     optimizer: Optimizer = Sgd()
     schedule: Schedule = Schedule()
+    rois: Rois = Rois()
+    train_bn: bool | None = None
+    bn_momentum: Share = 0.99
+    best_metric: Literal["loss", "mask_ap"] = "loss"
     stop_target_gradient: bool = False
     precision: Literal["float32", "bfloat16"] = "float32"
     seed: Whole = 0

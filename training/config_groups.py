@@ -15,6 +15,7 @@ Whole = Annotated[int, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+PositiveShare = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 Name = Annotated[str, Field(min_length=1)]
 
 
@@ -191,6 +192,26 @@ class AdamW(Group):
     clip_norm: Positive | None = 5.0
 
 
+class Rois(Group):
+    """`rois`: which proposals the heads learn from.
+
+    Attributes:
+        proposals: of the RPN that are kept per picture.
+        per_image: taken of them at random.
+        positive_ratio: largest share of those that lie on an object.
+        fill_negatives: false keeps to the ratio, so that a picture with few positives
+            comes with few negatives and one without objects with none; true takes as
+            many negatives as fit.
+        append_truth: the objects' own boxes join the proposals.
+    """
+
+    proposals: Count = 2000
+    per_image: Count = 200
+    positive_ratio: PositiveShare = 0.33
+    fill_negatives: bool = False
+    append_truth: bool = False
+
+
 class Schedule(Group):
     """`schedule`: the learning rate over the run.
 
@@ -223,9 +244,11 @@ __all__ = [
     "Optimizer",
     "Positive",
     "Ratios",
+    "Rois",
     "Scales",
     "Schedule",
     "Sgd",
+    "Share",
     "SpecialClasses",
     "Whole",
 ]

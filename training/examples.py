@@ -1,8 +1,7 @@
 """One labelled picture, augmented and put on its canvas, with its targets.
 
-Runs in numpy in the worker threads of the input pipeline; the picture itself goes
-through `models.preprocessing`, as in serving. Masks travel as crops with an origin, so
-that memory does not grow with objects times pixels.
+Runs in numpy in the worker threads of the input pipeline. Masks travel as crops with an
+origin, so that memory does not grow with objects times pixels.
 """
 
 from __future__ import annotations
@@ -15,9 +14,9 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from models.config import ModelConfig
-from models.preprocessing import letterbox, to_canvas
-from training.augmentation import Augmentation, Crop, Placed, augment
+from training.augmentation import Augmentation, Crop, augment, draw
 from training.mini_masks import MINI_MASK_SIZE, mini_mask
+from training.placement import place
 from training.rpn_targets import rpn_targets
 
 Array = np.ndarray[Any, Any]
@@ -94,21 +93,20 @@ def make_example(
         rng: decides everything random; the same state gives the same example.
         options: how.
     """
-    placed = letterbox(np.array(sample.image.shape[:2], np.int32), config)
-    window = placed.window.numpy()
-    canvas = to_canvas(sample.image, placed).numpy()
-    size = (int(canvas.shape[0]), int(canvas.shape[1]))
-
-    def on_canvas(crops: Sequence[Crop]) -> list[Crop]:
-        return [resize_crop(crop, sample.image.shape[:2], window) for crop in crops]
-
-    moved = Placed(
-        canvas,
-        window,
-        on_canvas(sample.masks),
-        on_canvas(sample.neutral),
+    draws = draw(rng)
+    moved = augment(
+        place(
+            sample.image,
+            sample.masks,
+            sample.neutral,
+            config,
+            options.augmentation,
+            draws,
+        ),
+        options.augmentation,
+        draws,
     )
-    moved = augment(moved, options.augmentation, rng)
+    size = (moved.canvas.shape[0], moved.canvas.shape[1])
     signs = np.where(sample.is_crowd, -1, 1)
     kept, boxes = _visible(moved.masks)
     if len(kept) > options.max_instances:
@@ -146,35 +144,6 @@ def make_example(
     )
 
 
-def resize_crop(crop: Crop, image_size: Sequence[int], window: Array) -> Crop:
-    """Moves a mask from the picture to the canvas, by the nearest pixel.
-
-    Pixel centres are mapped as the picture's are, so masks and pixels stay together.
-
-    Args:
-        crop: image frame.
-        image_size: (height, width) of the picture.
-        window: int32[4] yxyx canvas pixels, where the whole picture lies.
-
-    Returns:
-        The crop in the canvas frame; without pixels where all of it fell between two.
-    """
-    y, x, mask = crop
-    rows, top = _nearest(y, mask.shape[0], image_size[0], int(window[2] - window[0]))
-    columns, left = _nearest(
-        x, mask.shape[1], image_size[1], int(window[3] - window[1])
-    )
-    return top + int(window[0]), left + int(window[1]), mask[rows][:, columns]
-
-
-def _nearest(start: int, length: int, n_in: int, n_out: int) -> tuple[Array, int]:
-    """Returns the crop's rows that the output takes, and the first output row."""
-    source = np.floor((np.arange(n_out) + 0.5) * (n_in / n_out)).astype(np.int64)
-    inside = np.flatnonzero((source >= start) & (source < start + length))
-    first = int(inside[0]) if len(inside) else 0
-    return source[inside] - start, first
-
-
 def _visible(masks: list[Crop]) -> tuple[Array, Array]:
     """Returns int64[n] masks that have pixels, and float32[n, 4] boxes around them."""
     kept, boxes = [], []
@@ -207,5 +176,4 @@ __all__ = [
     "ExampleOptions",
     "Sample",
     "make_example",
-    "resize_crop",
 ]

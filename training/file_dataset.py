@@ -66,6 +66,21 @@ class FileDataset:
         """Returns the name of a sample without reading it."""
         return self.source.name(self.indices[index])
 
+    def locate(self, index: int) -> str:
+        """Returns what messages call the picture of a sample."""
+        return self.source.locate(self.indices[index])
+
+    def encoded(self, index: int) -> bytes:
+        """Reads the file of a picture.
+
+        Raises:
+            DatasetError: it cannot be read any more.
+        """
+        try:
+            return self.source.encoded(self.indices[index])
+        except FormatError as err:
+            raise DatasetError([str(err)]) from err
+
     def instances(self) -> dict[str, int]:
         """Returns how many objects of each class there are to learn."""
         counts = dict.fromkeys(self.classes.foreground, 0)

@@ -91,6 +91,23 @@ def read_resnet(
     return arrays, KERAS_EPSILON if numbered else BATCH_NORM_EPSILON
 
 
+def is_resnet(path: str | Path) -> bool:
+    """Says whether a file holds a ResNet's trunk and no layer of a Mask R-CNN's own.
+
+    Raises:
+        WeightsError: the file is unreadable.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            names = set(file.get("model_weights", file))
+    except OSError as err:
+        raise WeightsError(
+            str(path), [f"not a readable HDF5 file: {err}"], _ADVICE
+        ) from err
+    has_heads = any(name.startswith(("fpn_", "mrcnn_", "rpn_")) for name in names)
+    return not has_heads and any(trunk_layer(name) for name in names)
+
+
 def trunk_layer(name: str) -> str | None:
     """Returns Matterport's name of a Keras layer, None if it is no trunk layer.
 
@@ -133,4 +150,4 @@ def _text(name: Any) -> str:
     return name.decode() if isinstance(name, bytes) else str(name)
 
 
-__all__ = ["KERAS_EPSILON", "read_resnet", "trunk_layer"]
+__all__ = ["KERAS_EPSILON", "is_resnet", "read_resnet", "trunk_layer"]

@@ -88,10 +88,16 @@ class TrainingNetwork:
             for variable in layer.trainable_variables
         ]
 
-    def forward(self, batch: Batch) -> Forward:
-        """Runs the network in training mode."""
+    def forward(self, batch: Batch, *, learning: bool = True) -> Forward:
+        """Runs the network on its own proposals and what they should predict.
+
+        Args:
+            batch: the pictures with their objects.
+            learning: False normalises by the statistics learned so far.
+        """
+        train_bn = learning and self.options.train_bn
         canvas_size = tf.shape(batch.images)[1:3]
-        outputs = self.network.trunk(batch.images, training=self.options.train_bn)
+        outputs = self.network.trunk(batch.images, training=train_bn)
         outputs = {name: tf.cast(x, tf.float32) for name, x in outputs.items()}
         logits, deltas = outputs["objectness_logits"], outputs["anchor_deltas"]
         rois = proposals(
@@ -102,8 +108,12 @@ class TrainingNetwork:
         )
         targets = self._targets(rois, batch, canvas_size)
         pyramid = {level: outputs[level] for level in POOLED_LEVELS}
-        class_logits, box_deltas = self._classify(pyramid, targets, canvas_size)
-        mask_logits, mask_rows = self._segment(pyramid, targets, canvas_size)
+        class_logits, box_deltas = self._classify(
+            pyramid, targets, canvas_size, train_bn=train_bn
+        )
+        mask_logits, mask_rows = self._segment(
+            pyramid, targets, canvas_size, train_bn=train_bn
+        )
         return Forward(
             logits,
             deltas,
@@ -122,6 +132,10 @@ class TrainingNetwork:
         reduce_counts: Callable[[tf.Tensor], tf.Tensor] = sum_over_replicas,
     ) -> Losses:
         """Returns the five losses as this replica's share of the global ones."""
+        return divide(self.means(batch, forward), reduce_counts)
+
+    def means(self, batch: Batch, forward: Forward) -> Means:
+        """Returns sums and counts of the five losses of this replica's pictures."""
         targets = forward.targets
         class_loss, bbox_loss = head_losses(
             targets,
@@ -129,7 +143,7 @@ class TrainingNetwork:
             forward.box_deltas,
             count_padding=not self.options.sampling.fill_negatives,
         )
-        means = Means(
+        return Means(
             rpn_class_loss(batch.rpn_match, forward.objectness_logits),
             rpn_bbox_loss(batch.rpn_match, batch.rpn_deltas, forward.anchor_deltas),
             class_loss,
@@ -140,7 +154,6 @@ class TrainingNetwork:
                 tf.gather_nd(targets.mask_weights, forward.mask_rows),
             ),
         )
-        return divide(means, reduce_counts)
 
     def l2(self) -> tf.Tensor:
         """Returns the L2 term: kernels and biases that learn, not gamma and beta."""
@@ -209,6 +222,8 @@ class TrainingNetwork:
         pyramid: dict[str, tf.Tensor],
         targets: DetectionTargets,
         canvas_size: tf.Tensor,
+        *,
+        train_bn: bool,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         batch, rows = tf.shape(targets.rois)[0], targets.rois.shape[1]
         architecture = self._config.architecture
@@ -219,7 +234,7 @@ class TrainingNetwork:
             canvas_size,
             architecture.pool_size,
         )
-        logits, deltas = self.network.box_head(pooled, training=self.options.train_bn)
+        logits, deltas = self.network.box_head(pooled, training=train_bn)
         classes = architecture.num_classes
         return (
             tf.cast(tf.reshape(logits, (-1, rows, classes)), tf.float32),
@@ -231,6 +246,8 @@ class TrainingNetwork:
         pyramid: dict[str, tf.Tensor],
         targets: DetectionTargets,
         canvas_size: tf.Tensor,
+        *,
+        train_bn: bool,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         # Where there is no positive, the weights of the one that stands in are zero.
         own, rows = self.network.own_mask_logits(
@@ -239,7 +256,7 @@ class TrainingNetwork:
             targets.class_ids,
             targets.class_ids > 0,
             canvas_size,
-            training=self.options.train_bn,
+            training=train_bn,
         )
         return tf.cast(own, tf.float32), rows
 

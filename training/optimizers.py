@@ -36,6 +36,7 @@ class OptimizerOptions:
         warmup_steps: the rate rises linearly over so many steps first.
         final_lr_factor: of "cosine".
         momentum: of "sgd".
+        betas: decays of the first and the second moment of "adamw".
         weight_decay: of "adamw", decoupled, kernels only; `StepOptions.weight_decay` is
             to be 0 then.
         clip_norm: largest norm of the gradient.
@@ -49,6 +50,7 @@ class OptimizerOptions:
     warmup_steps: int = 0
     final_lr_factor: float = 0.01
     momentum: float = 0.9
+    betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = 0.05
     clip_norm: float = 5.0
     clipping: str = "global"
@@ -160,7 +162,10 @@ def make_optimizer(
     if options.name == "sgd":
         optimizer: Any = SummedSGD(rate, momentum=options.momentum)
     else:
-        optimizer = SummedAdamW(rate, weight_decay=options.weight_decay)
+        beta_1, beta_2 = options.betas
+        optimizer = SummedAdamW(
+            rate, beta_1=beta_1, beta_2=beta_2, weight_decay=options.weight_decay
+        )
         optimizer.exclude_from_weight_decay(
             var_list=[v for v in variables if v.name != "kernel"]
         )

@@ -72,6 +72,10 @@ class Source(Protocol):
         """Reads the picture of an item, uint8[H, W, 3] RGB."""
         ...
 
+    def encoded(self, index: int) -> bytes:
+        """Reads the file of the picture of an item."""
+        ...
+
     def image_size(self, index: int) -> tuple[int, int]:
         """Reads (height, width) of a picture from its header."""
         ...

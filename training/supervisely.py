@@ -78,6 +78,14 @@ class ProjectSource:
         """
         return self.project.image(self.project.items[index])
 
+    def encoded(self, index: int) -> bytes:
+        """Reads the file of the picture of an item.
+
+        Raises:
+            FormatError: it cannot be read.
+        """
+        return self.project.read(self.project.items[index].image)
+
     def image_size(self, index: int) -> tuple[int, int]:
         """Reads (height, width) of a picture from its header.
 

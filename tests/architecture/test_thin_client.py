@@ -36,7 +36,7 @@ def test_import_brings_only_what_a_call_needs():
     [
         "from client import InferenceConfig",
         "import client.__main__, client.drawing, client.batch, client.local_server",
-        "import formats; formats.read_bitmap",
+        "import formats, formats.html_report, formats.overlay; formats.read_bitmap",
         "import training.datasets, training.checkpoint_config",
     ],
 )

@@ -3,8 +3,7 @@ import numpy as np
 import pytest
 
 from client import ImageError
-from client.drawing import distinct_colors, draw_instances
-from client.font import OutlineFont, StrokeFont
+from client.drawing import draw_instances
 from client.result import Instance, Result
 from tests.fake_server import disc, png
 
@@ -53,30 +52,6 @@ def test_empty_masks_and_boxes():
 
 def test_nothing_to_draw():
     assert np.array_equal(draw_instances(WHITE, [], {}), WHITE)
-
-
-def test_colors_are_distinct():
-    colors = {1: "#FF0000", 2: "#FF0000", 3: "nonsense", 4: "#00FF00"}
-    palette = distinct_colors(set(range(1, 40)), colors)
-    assert palette[1] == (255, 0, 0)
-    assert palette[4] == (0, 255, 0)
-    assert len(set(palette.values())) == 39
-
-
-@pytest.mark.parametrize("font_class", [OutlineFont, StrokeFont])
-@pytest.mark.parametrize("size_px", [11, 30])
-def test_text_stays_in_its_line(font_class, size_px):
-    if font_class is OutlineFont and not hasattr(cv2, "FontFace"):
-        pytest.skip("OpenCV 4 has no outline fonts")
-    font = font_class(size_px)
-    canvas = np.zeros((80, 400, 3), np.uint8)
-    font.draw(canvas, "Agj_|0.98", 20, 20, (255, 255, 255))
-    rows = np.flatnonzero(canvas.any((1, 2)))
-    columns = np.flatnonzero(canvas.any((0, 2)))
-    assert rows[0] >= 20 - 1
-    assert rows[-1] < 20 + font.line_px + 2
-    assert columns[0] >= 20 - 1
-    assert columns[-1] <= 20 + font.width("Agj_|0.98") + 2
 
 
 def test_draw_takes_the_picture_sent_or_another(tmp_path):

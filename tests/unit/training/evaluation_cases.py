@@ -1,0 +1,55 @@
+"""Hand-made pictures of truths and detections."""
+
+import numpy as np
+
+from formats.mask_crop import MaskCrop
+from formats.meta import BITMAP, ClassMeta
+from training.classes import make_class_map
+from training.coco_score import CocoScorer
+from training.found import Found, encode_mask
+from training.samples import Sample
+
+SIZE = (200, 300)
+CLASSES = make_class_map([ClassMeta(t, BITMAP, "#010203") for t in ("cat", "dog")])
+
+
+def rectangle(y1, x1, y2, x2):
+    return MaskCrop(y1, x1, np.ones((y2 - y1, x2 - x1), np.bool_))
+
+
+def sample(objects=(), crowds=(), neutral=(), size=SIZE):
+    """A picture; objects and crowds are (class id, crop)."""
+    both = [*objects, *crowds]
+    return Sample(
+        name="picture",
+        size=size,
+        class_ids=np.array([class_id for class_id, _ in both], np.int32),
+        masks=tuple(crop for _, crop in both),
+        is_crowd=np.array([False] * len(objects) + [True] * len(crowds), np.bool_),
+        neutral=tuple(neutral),
+        read_image=lambda: np.zeros((*size, 3), np.uint8),
+    )
+
+
+def found(*rows, size=SIZE):
+    """Detections (class id, score, crop), best first."""
+    return Found(
+        np.array([crop.box for _, _, crop in rows], np.float32).reshape(-1, 4),
+        np.array([class_id for class_id, _, _ in rows], np.int32),
+        np.array([score for _, score, _ in rows], np.float32),
+        tuple(encode_mask(c.mask, (c.y1, c.x1), size) for _, _, c in rows),
+    )
+
+
+def scorer(classes=CLASSES, score_threshold=0.05, max_detections=100):
+    return CocoScorer(
+        classes, score_threshold=score_threshold, max_detections=max_detections
+    )
+
+
+def evaluate(*pictures, **limits):
+    """Figures of pictures, each a sample and what was found in it."""
+    collected = scorer(**limits)
+    for truth, detections in pictures:
+        collected.add(truth, detections)
+    return collected.finish().evaluation

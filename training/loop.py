@@ -1,0 +1,266 @@
+"""The training loop: steps, validations, checkpoints.
+
+A loop of our own under `tf.distribute`, not `keras.Model.fit`: losses are means over
+what was sampled on all devices, which `fit` cannot divide by, and Keras 3 has no
+multi-worker `fit`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from training.batch import Batch
+from training.batches import batches, epoch_order
+from training.checkpoints import Checkpoints
+from training.config import TrainConfig
+from training.curves import CURVES_NAME, draw_curves
+from training.datasets import Splits
+from training.devices import local_shard
+from training.errors import TrainingError
+from training.input_errors import data_error
+from training.losses import Losses
+from training.metrics import CSV_NAME, Metrics
+from training.network import TrainingNetwork
+from training.optimizers import apply_gradients
+from training.plan import Plan
+from training.progress import Listener
+from training.recipe import Recipe
+from training.run_state import RunState
+
+_COLUMNS = (*Losses._fields, "loss", "l2", "gradient_norm", "lr")
+
+
+@dataclass(frozen=True)
+class Learner:
+    """A network that learns, with its optimiser, built in the scope of its strategy."""
+
+    training: TrainingNetwork
+    optimizer: Any
+    recipe: Recipe
+    strategy: tf.distribute.Strategy
+
+
+@dataclass(frozen=True)
+class Keeper:
+    """What the process that writes the files has; the others have none.
+
+    Attributes:
+        checkpoints: where weights go.
+        metrics: where numbers go.
+        checkpoint_config: content of config.json.
+        validate: gives the columns of a validation.
+        output: of the training.
+    """
+
+    checkpoints: Checkpoints
+    metrics: Metrics
+    checkpoint_config: Mapping[str, Any]
+    validate: Callable[[], dict[str, float]]
+    output: Path
+
+
+class Loop:
+    """Runs a training from where its state stands."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        splits: Splits,
+        learner: Learner,
+        plan: Plan,
+        state: RunState,
+        keeper: Keeper | None,
+        listener: Listener,
+    ) -> None:
+        self._config = config
+        self._splits = splits
+        self._learner = learner
+        self._plan = plan
+        self.state = state
+        self._keeper = keeper
+        self._listener = listener
+        self._saved_step = state.step if state.step else -1
+        self._step = _make_step(learner)
+
+    def run(self, is_stopped: Callable[[], bool]) -> None:
+        """Trains to the end, or until it is asked to stop; then saves.
+
+        Raises:
+            TrainingError: a loss is not finite, data cannot be read any more, or files
+                cannot be written.
+        """
+        while self.state.step < self._plan.total and not is_stopped():
+            epoch, place = divmod(self.state.step, self._plan.per_epoch)
+            made = iter(self._batches(epoch, place))
+            while (batch := self._next(made)) is not None:
+                self._train(batch)
+                if is_stopped():
+                    break
+        if self.state.step != self._saved_step:
+            self._save(is_best=False)
+
+    def _batches(self, epoch: int, first_step: int) -> Any:
+        strategy = self._learner.strategy
+
+        def make(context: tf.distribute.InputContext) -> tf.data.Dataset:
+            return batches(
+                self._splits.train,
+                self._learner.recipe.model,
+                batch_size=self._config.batch_size.train,
+                epoch=epoch,
+                seed=self._config.seed,
+                options=self._learner.recipe.examples,
+                first_step=first_step,
+                workers=self._config.data_workers.train,
+                with_neutral=self._splits.classes.neutral is not None,
+                shard=local_shard(strategy, context),
+            )
+
+        if strategy.num_replicas_in_sync == 1:
+            return make(tf.distribute.InputContext())
+        return strategy.distribute_datasets_from_function(make)
+
+    def _next(self, made: Iterator[Batch]) -> Batch | None:
+        begun = time.monotonic()
+        try:
+            return next(made, None)
+        except tf.errors.OpError as err:
+            raise data_error(err) from err
+        finally:
+            self._add_time(begun, waited=True)
+
+    def _train(self, batch: Batch) -> None:
+        begun = time.monotonic()
+        values = dict(zip(_COLUMNS, self._step(batch).numpy().tolist(), strict=True))
+        step = self.state.step + 1
+        if not all(map(math.isfinite, values.values())):
+            raise TrainingError(self._not_finite(step, values))
+        self.state = dataclasses.replace(self.state, step=step)
+        self._add_time(begun)
+        self._add_row("train", values)
+        self._listener.step(step, values)
+        plan = self._plan
+        is_best = plan.is_due(step, plan.val_every) and self._validate()
+        if is_best or plan.is_due(step, plan.save_every):
+            self._save(is_best=is_best)
+
+    def _validate(self) -> bool:
+        """Validates, and says whether nothing before was better."""
+        if self._keeper is None:
+            return False
+        begun = time.monotonic()
+        values = self._keeper.validate()
+        self._add_time(begun)
+        if not math.isfinite(values["loss"]):
+            raise TrainingError(
+                f"step {self.state.step}: the loss of the validation set is "
+                f"{values['loss']}; {self._advice()}"
+            )
+        self._add_row("val", values)
+        value = values[self._config.best_metric]
+        sign = -1 if self._config.best_metric == "loss" else 1
+        best = self.state.best
+        is_best = best is None or sign * value > sign * best
+        if is_best:
+            self.state = dataclasses.replace(self.state, best=value)
+        epoch = self.state.step / self._plan.per_epoch
+        text = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
+        self._listener.say(f"epoch {epoch:.2f}  validation  {text}")
+        return is_best
+
+    def _save(self, *, is_best: bool) -> None:
+        keeper = self._keeper
+        self._saved_step = self.state.step
+        if keeper is None:
+            return
+        if is_best:
+            number = keeper.checkpoints.next_number()
+            self.state = dataclasses.replace(self.state, best_number=number)
+        keeper.metrics.flush()
+        learner = self._learner
+        path = keeper.checkpoints.save(
+            learner.training.network,
+            keeper.checkpoint_config,
+            self.state.to_arrays(learner.optimizer.variables),
+            is_best=is_best,
+        )
+        draw_curves(keeper.output / CSV_NAME, keeper.output / CURVES_NAME)
+        best = ", the best so far" if is_best else ""
+        self._listener.say(f"saved {path}{best}")
+
+    def _add_row(self, split: str, values: Mapping[str, float]) -> None:
+        if self._keeper is None:
+            return
+        state = self.state
+        self._keeper.metrics.add(
+            {
+                "step": state.step,
+                "epoch": state.step / self._plan.per_epoch,
+                "split": split,
+                **values,
+                "seconds": state.seconds,
+                "data_wait": state.waited / max(state.seconds, 1e-9),
+            }
+        )
+
+    def _add_time(self, begun: float, *, waited: bool = False) -> None:
+        spent = time.monotonic() - begun
+        self.state = dataclasses.replace(
+            self.state,
+            seconds=self.state.seconds + spent,
+            waited=self.state.waited + (spent if waited else 0.0),
+        )
+
+    def _not_finite(self, step: int, values: Mapping[str, float]) -> str:
+        epoch, place = divmod(step - 1, self._plan.per_epoch)
+        samples = self._splits.train
+        order = epoch_order(len(samples), epoch, self._config.seed)
+        replicas = self._learner.strategy.num_replicas_in_sync
+        size = self._config.batch_size.train * replicas
+        names = [samples.name(i) for i in order[place * size : (place + 1) * size]]
+        bad = [f"{name} {value}" for name, value in values.items()]
+        return (
+            f"step {step} (epoch {epoch}): expected finite losses, got "
+            f"{', '.join(bad)}; pictures of the batch: {', '.join(names)}; "
+            f"{self._advice()}"
+        )
+
+    def _advice(self) -> str:
+        return (
+            "use a lower lr, or a longer schedule.warmup_steps, and look at these "
+            "pictures; the checkpoints before are whole"
+        )
+
+
+def _make_step(learner: Learner) -> Callable[[Batch], tf.Tensor]:
+    training, strategy = learner.training, learner.strategy
+    variables = training.trainable_variables
+
+    def replica(batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
+        result = training.step(batch)
+        rate = tf.convert_to_tensor(learner.optimizer.learning_rate)
+        norm = apply_gradients(
+            learner.optimizer, result.gradients, variables, learner.recipe.optimizer
+        )
+        losses = tf.stack([*result.losses, result.total, result.l2])
+        return losses, tf.stack([norm, rate])
+
+    @tf.function(reduce_retracing=True)
+    def step(batch: Batch) -> tf.Tensor:
+        losses, shared = strategy.run(replica, args=(batch,))
+        losses = strategy.reduce(tf.distribute.ReduceOp.SUM, losses, axis=None)
+        shared = strategy.reduce(tf.distribute.ReduceOp.MEAN, shared, axis=None)
+        return tf.concat([losses, shared], axis=0)
+
+    return step
+
+
+__all__ = ["Keeper", "Learner", "Loop"]

@@ -1,0 +1,122 @@
+"""What a training tells as it runs: `metrics.csv`, TensorBoard and `curves.png`."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from training.errors import TrainingError
+from training.losses import Losses
+
+CSV_NAME = "metrics.csv"
+TENSORBOARD = "tensorboard"
+COLUMNS = (
+    "step",
+    "epoch",
+    "split",
+    "loss",
+    *Losses._fields,
+    "l2",
+    "lr",
+    "gradient_norm",
+    "mask_ap",
+    "mask_ap50",
+    "box_ap",
+    "seconds",
+    "data_wait",
+)
+"""`epoch` is a fraction; `seconds` since the start, earlier processes included;
+`data_wait` the share of them that the loop waited for batches."""
+
+Row = Mapping[str, float | str]
+
+
+class Metrics:
+    """Writes rows as they come; rows of a resumed training follow those before."""
+
+    def __init__(self, output: Path, step: int) -> None:
+        """Opens the files.
+
+        Args:
+            output: of the training.
+            step: rows of later steps, which are to be run again, are taken out.
+
+        Raises:
+            TrainingError: the file there is none of ours.
+        """
+        self._path = output / CSV_NAME
+        rows = read_rows(self._path) if self._path.exists() else []
+        rows = [row for row in rows if int(row["step"]) <= step]
+        partial = self._path.with_name(f".{CSV_NAME}.new")
+        with partial.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, COLUMNS)
+            writer.writeheader()
+            writer.writerows(rows)
+        partial.replace(self._path)
+        self._file = self._path.open("a", newline="", encoding="utf-8")
+        self._writer = csv.DictWriter(self._file, COLUMNS)
+        self._events = tf.summary.create_file_writer(str(output / TENSORBOARD))
+
+    def close(self) -> None:
+        """Closes the files."""
+        self._file.close()
+        self._events.close()
+
+    def add(self, row: Row) -> None:
+        """Adds a row; columns that are not given stay empty.
+
+        Raises:
+            TrainingError: the file cannot be written.
+        """
+        text = {name: _text(value) for name, value in row.items()}
+        try:
+            self._writer.writerow(text)
+            self._file.flush()
+        except OSError as err:
+            raise TrainingError(
+                f"{self._path}: cannot be written: {err.strerror or err}; make room "
+                "and go on with --resume"
+            ) from err
+        with self._events.as_default(step=int(row["step"])):
+            for name, value in row.items():
+                if name not in ("step", "split"):
+                    tf.summary.scalar(f"{name}/{row['split']}", float(value))
+
+    def flush(self) -> None:
+        """Puts everything on the disk."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._events.flush()
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Reads `metrics.csv`; a last line that a kill cut off is left out.
+
+    Raises:
+        TrainingError: it cannot be read, or has other columns.
+    """
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as err:
+        raise TrainingError(f"{path}: cannot be read: {err}") from err
+    whole = text[: text.rfind("\n") + 1]
+    reader = csv.DictReader(io.StringIO(whole, newline=""))
+    if tuple(reader.fieldnames or ()) != COLUMNS:
+        raise TrainingError(
+            f"{path}: expected the columns {', '.join(COLUMNS)}; got "
+            f"{', '.join(reader.fieldnames or ()) or 'none'}; move the file away"
+        )
+    return list(reader)
+
+
+def _text(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+__all__ = ["COLUMNS", "CSV_NAME", "TENSORBOARD", "Metrics", "Row", "read_rows"]
