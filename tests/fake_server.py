@@ -199,13 +199,15 @@ class FakeServer:
             if self.failures:
                 context.abort(self.failures.popleft(), "as told")
             time.sleep(self.delay_s)
-            sizes = self._sizes(request, context)
-            classes = [c.title for c in self.infos.get(version, model_info()).classes]
-            outputs = self.change(answers(sizes, classes=classes))
+            outputs = self.change(self._outputs(request, context, version))
         for name, value in outputs.items():
             tensor = to_tensor_proto(value, packed=self.packed)
             response.outputs[name].CopyFrom(tensor)
         return response
+
+    def _outputs(self, request, context, version):
+        classes = [c.title for c in self.infos.get(version, model_info()).classes]
+        return answers(self._sizes(request, context), classes=classes)
 
     def _sizes(self, request, context):
         if "images" in request.inputs:

@@ -2,15 +2,21 @@
 
 import functools
 import importlib.util
+import io
 import json
 from pathlib import Path
 
 import cv2
+import grpc
 import numpy as np
 import pytest
+from PIL import Image
 
 from client import ClientError
 from client.answer import Detections
+from serving.contract import ModelClass
+from serving.protos.tensors import from_tensor_proto
+from tests.fake_server import FakeServer, model_info
 
 ROOT = Path(__file__).resolve().parents[1]
 ORACLE = ROOT / ".." / "shared" / "oracle"
@@ -85,6 +91,66 @@ class FakePredictor:
         top, left, bottom, right = box
         mask = found["mask"][top:bottom, left:right].astype(np.uint8) * 255
         return cv2.imencode(".png", mask)[1].tobytes()
+
+
+class OracleServer(FakeServer):
+    """The oracle's model behind gRPC: what it finds depends on the pixels."""
+
+    ROWS = 40
+
+    def __init__(self, settings):
+        colors = ("#222222", "#FF0000", "#00FF00", "#0000FF")
+        classes = tuple(
+            ModelClass(i, title, color)
+            for i, (title, color) in enumerate(
+                zip(("bg", *CLASSES), colors, strict=True)
+            )
+        )
+        super().__init__()
+        self.infos[3] = model_info(classes=classes, score_threshold=0.0)
+        self.predictor = FakePredictor(settings | {"min_confidence_threshold": 0.0})
+
+    def _outputs(self, request, context, version):
+        if "images" in request.inputs:
+            images = from_tensor_proto(request.inputs["images"])
+        else:
+            encoded = from_tensor_proto(request.inputs["image_bytes"])
+            images = [np.array(self._open(data, context)) for data in encoded]
+        found = [self.predictor._detect(image) for image in images]
+        outputs = {
+            alias: np.stack([self._padded(detections, name) for detections in found])
+            for name, alias in FIELDS.items()
+        }
+        counts = [len(d.scores) for d in found]
+        outputs["num_detections"] = np.array(counts, np.int32)
+        outputs["image_size"] = np.array([d.image_size for d in found], np.int32)
+        return outputs
+
+    def _open(self, data, context):
+        try:
+            return Image.open(io.BytesIO(data)).convert("RGB")
+        except OSError as err:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"cannot decode: {err}")
+
+    def _padded(self, found, name):
+        values = getattr(found, name)
+        if isinstance(values, tuple):
+            as_bytes = [v.encode() if isinstance(v, str) else v for v in values]
+            values = np.array([*as_bytes, b""], object)[:-1]
+        fill = np.full((self.ROWS, *values.shape[1:]), b"", object)
+        if values.dtype != object:
+            fill = np.zeros((self.ROWS, *values.shape[1:]), values.dtype)
+        fill[: len(values)] = values
+        return fill
+
+
+FIELDS = {
+    "boxes": "detection_boxes",
+    "class_ids": "detection_classes",
+    "class_names": "detection_class_names",
+    "scores": "detection_scores",
+    "mask_pngs": "detection_masks_png_bytes",
+}
 
 
 def components(mask):
