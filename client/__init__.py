@@ -5,20 +5,24 @@ from typing import TYPE_CHECKING, Any
 from client.channel import RetryPolicy
 from client.client import Client
 from client.errors import (
+    AnnotationError,
     ClientError,
     ConfigError,
     ConnectError,
     ContractError,
     DeadlineError,
     ImageError,
+    ModeError,
     ServerError,
 )
-from client.result import Instance, Result
+from client.instance import Instance, Region
+from client.result import Result
 
 if TYPE_CHECKING:
     from client.config import InferenceConfig as InferenceConfig
 
 __all__ = [
+    "AnnotationError",
     "Client",
     "ClientError",
     "ConfigError",
@@ -28,6 +32,8 @@ __all__ = [
     "ImageError",
     "InferenceConfig",
     "Instance",
+    "ModeError",
+    "Region",
     "Result",
     "RetryPolicy",
     "ServerError",

@@ -1,4 +1,4 @@
-"""`python -m client`: annotations and overlays for files and folders of pictures."""
+"""`python -m client`: annotations for pictures and whole projects."""
 
 from __future__ import annotations
 
@@ -12,21 +12,30 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from client.batch import Job, Output, Summary, find_jobs, run
+from client.batch import Summary, all_targets, run
 from client.client import Client
 from client.errors import ClientError
-from client.flags import build_parser
+from client.flags import build_parser, parse_arguments
 from client.local_server import CHANNEL_OPTIONS, LocalServer
+from client.progress import progress
+from client.run_folder import open_run
+from client.run_setup import describe_run, make_extras, open_work
+from client.work import Work
 from serving.siblings import SiblingError, check_siblings
 
+if TYPE_CHECKING:
+    from client.config import InferenceConfig
+
 DONE, FAILED, INTERRUPTED = 0, 1, 130
+MOST_FAILURES = 20
+"""Failures that the summary for people lists."""
 
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the command line and returns its exit code."""
-    args = build_parser().parse_args(argv)
+    args = parse_arguments(argv)
     # OpenCV writes to the log what our own errors say better.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     logging.basicConfig(
@@ -36,7 +45,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     try:
         check_siblings("client")
-        return _predict(args)
+        return _execute(args)
     except (ClientError, SiblingError) as err:
         if args.debug:
             raise
@@ -47,12 +56,10 @@ def main(argv: list[str] | None = None) -> int:
         return INTERRUPTED
 
 
-def _predict(args: argparse.Namespace) -> int:
+def _execute(args: argparse.Namespace) -> int:
     from client.config import InferenceConfig  # after --help, which needs no pydantic
 
-    jobs = find_jobs(args.images, args.output)
-    output = Output(args.output, overlays=args.draw, overwrite=args.overwrite)
-    output.check(jobs)
+    work = None if args.info else open_work(args)
     config = None if args.config is None else InferenceConfig.load(args.config)
     with contextlib.ExitStack() as stack:
         stack.enter_context(_end_on_terminate())
@@ -73,21 +80,39 @@ def _predict(args: argparse.Namespace) -> int:
             channel_options=options,
         )
         stack.enter_context(client)
+        if work is None:
+            print(client.info())
+            return DONE
+        return _run(args, client, work, config)
+
+
+def _run(
+    args: argparse.Namespace, client: Client, work: Work, config: InferenceConfig | None
+) -> int:
+    extras = make_extras(args, client, work)
+    origin = describe_run(client, work, config)
+    targets = all_targets(work, extras)
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(
+            open_run(args.output, origin, targets, overwrite=args.overwrite)
+        )
         is_stopped = stack.enter_context(_stop_on_interrupt())
-        tell = stack.enter_context(_progress(len(jobs)))
         summary = run(
             client,
-            jobs,
-            output,
+            work,
+            folder,
+            extras,
             in_flight=args.in_flight,
             is_stopped=is_stopped,
-            tell=tell,
+            tell=stack.enter_context(progress(len(work))),
         )
+        if summary.is_complete:
+            folder.finish(origin)
     _print_json(summary.to_json(args.output))
-    _print_summary(summary, len(jobs), args.output)
+    _print_summary(summary, len(work), args.output)
     if is_stopped():
         return INTERRUPTED
-    return FAILED if summary.failed else DONE
+    return DONE if summary.is_complete else FAILED
 
 
 def _print_json(content: dict[str, Any]) -> None:
@@ -101,12 +126,24 @@ def _print_json(content: dict[str, Any]) -> None:
 
 def _print_summary(summary: Summary, pictures: int, output: Path) -> None:
     rate = summary.done / summary.seconds if summary.seconds else 0.0
+    before = f" {summary.skipped} done before," if summary.skipped else ""
     print(
-        f"{summary.done} of {pictures} pictures done, {len(summary.failed)} failed, "
-        f"{summary.instances} instances, {summary.seconds:.1f} s "
+        f"{summary.done} of {pictures} pictures done,{before} {len(summary.failed)} "
+        f"failed, {summary.instances} instances, {summary.seconds:.1f} s "
         f"({rate:.1f} pictures/s) -> {output}",
         file=sys.stderr,
     )
+    for _, error in summary.failed[:MOST_FAILURES]:
+        print(f"  failed: {error}", file=sys.stderr)
+    if len(summary.failed) > MOST_FAILURES:
+        more = len(summary.failed) - MOST_FAILURES
+        print(f"  and {more} more, see the standard output", file=sys.stderr)
+    if summary.stopped:
+        print(
+            f"error: {summary.stopped}\n{summary.left} pictures are left; the same "
+            "command goes on with them",
+            file=sys.stderr,
+        )
 
 
 @contextlib.contextmanager
@@ -142,32 +179,7 @@ def _end_on_terminate() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-@contextlib.contextmanager
-def _progress(total: int) -> Iterator[Callable[[Job, str | None], None]]:
-    """Tells of each picture: a bar on a terminal, else only what failed."""
-    if not sys.stderr.isatty():
-        yield _tell_failure
-        return
-    from rich.console import Console
-    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
-        task = progress.add_task("pictures", total=total)
-
-        def tell(_job: Job, error: str | None) -> None:
-            if error:
-                console.print(f"failed: {error}", markup=False, soft_wrap=True)
-            progress.advance(task)
-
-        yield tell
-
-
-def _tell_failure(_job: Job, error: str | None) -> None:
-    if error:
-        print(f"failed: {error}", file=sys.stderr)
-
-
 if __name__ == "__main__":
     raise SystemExit(main())
+
+__all__ = ["build_parser", "main"]

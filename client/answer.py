@@ -1,12 +1,12 @@
 """Reads a model's answer and holds it against the serving contract.
 
-Shape letters as in the contract; B is 1, the client sends one picture a request.
+Shape letters as in the contract; B is the number of pictures that were sent.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,11 +28,12 @@ class Detections:
         mask_boxes: int32[N, 4], the boxes rounded to whole pixels: frames of the masks.
         class_ids: int32[N].
         class_names: N names, the model's own.
-        scores: float32[N], 0..1.
+        scores: float32[N], 0..1; NaN from a model that gives none.
         mask_pngs: N one-channel 0/255 PNGs of the size of their mask box; empty bytes
-            where that has no pixel.
+            where that has no pixel; None from a model that gives boxes only.
         image_size: (height, width) of the picture, pixels.
         version: the model version that answered, None if the server did not tell.
+        image_tags: name and value of tags of the whole picture; a Mask R-CNN has none.
     """
 
     boxes: Array
@@ -40,19 +41,21 @@ class Detections:
     class_ids: Array
     class_names: tuple[str, ...]
     scores: Array
-    mask_pngs: tuple[bytes, ...]
+    mask_pngs: tuple[bytes | None, ...]
     image_size: tuple[int, int]
     version: int | None = None
+    image_tags: tuple[tuple[str, float | str], ...] = ()
 
 
 def read_outputs(
-    outputs: Mapping[str, Any], signature: contract.Signature
+    outputs: Mapping[str, Any], signature: contract.Signature, batch: int = 1
 ) -> dict[str, Array]:
     """Decodes the outputs of one request and checks dtypes and shapes.
 
     Args:
         outputs: alias to TensorProto.
         signature: what the contract says of them.
+        batch: rows that were sent.
 
     Returns:
         Alias to array, for the contract's outputs; others are ignored.
@@ -61,7 +64,7 @@ def read_outputs(
         ContractError: an output is missing, not readable, or of another dtype or shape.
     """
     arrays: dict[str, Array] = {}
-    sizes: dict[str, int] = {"B": 1}
+    sizes: dict[str, int] = {"B": batch}
     for tensor in signature.outputs:
         if tensor.name not in outputs:
             raise ContractError(
@@ -110,43 +113,52 @@ def _check_shape(
 def read_detections(
     outputs: Mapping[str, Any],
     signature: contract.Signature,
-    size: tuple[int, int],
+    sizes: Sequence[tuple[int, int]],
     version: int | None = None,
-) -> Detections:
-    """Reads the answer to one picture.
+) -> list[Detections]:
+    """Reads the answer to one request.
 
     Args:
         outputs: alias to TensorProto.
         signature: `serving_default` or `image_tensor` of the contract.
-        size: (height, width) of the picture that was sent, pixels.
+        sizes: (height, width) of the pictures that were sent, pixels.
         version: the model version that answered.
+
+    Returns:
+        One entry a picture, in their order.
 
     Raises:
         ContractError: the answer does not keep the contract.
     """
-    arrays = read_outputs(outputs, signature)
+    arrays = read_outputs(outputs, signature, len(sizes))
+    return [_read_row(arrays, row, size, version) for row, size in enumerate(sizes)]
+
+
+def _read_row(
+    arrays: Mapping[str, Array], row: int, size: tuple[int, int], version: int | None
+) -> Detections:
     slots = arrays[contract.DETECTION_SCORES.name].shape[1]
-    count = int(arrays[contract.NUM_DETECTIONS.name][0])
+    count = int(arrays[contract.NUM_DETECTIONS.name][row])
     if not 0 <= count <= slots:
         raise ContractError(f"answer: num_detections: expected 0..{slots}, got {count}")
-    image_size = tuple(int(n) for n in arrays[contract.IMAGE_SIZE.name][0])
+    image_size = tuple(int(n) for n in arrays[contract.IMAGE_SIZE.name][row])
     if image_size != size:
         raise ContractError(
             f"answer: image_size: expected {list(size)} (height, width) as sent, got "
             f"{list(image_size)}"
         )
-    boxes = arrays[contract.DETECTION_BOXES.name][0, :count]
-    scores = arrays[contract.DETECTION_SCORES.name][0, :count]
-    class_ids = arrays[contract.DETECTION_CLASSES.name][0, :count]
+    boxes = arrays[contract.DETECTION_BOXES.name][row, :count]
+    scores = arrays[contract.DETECTION_SCORES.name][row, :count]
+    class_ids = arrays[contract.DETECTION_CLASSES.name][row, :count]
     mask_boxes = _mask_boxes(boxes, size)
     if not np.all((scores >= 0) & (scores <= 1)):
         raise ContractError(f"answer: scores: expected 0..1, got {scores.tolist()}")
     if not np.all(class_ids > 0):
         raise ContractError(f"answer: class ids: expected >= 1, got {class_ids}")
-    pngs = tuple(arrays[contract.DETECTION_MASKS_PNG.name][0, :count])
+    pngs = tuple(arrays[contract.DETECTION_MASKS_PNG.name][row, :count])
     for png, box in zip(pngs, mask_boxes, strict=True):
         _check_png(png, int(box[2] - box[0]), int(box[3] - box[1]))
-    names = arrays[contract.DETECTION_CLASS_NAMES.name][0, :count]
+    names = arrays[contract.DETECTION_CLASS_NAMES.name][row, :count]
     return Detections(
         boxes=boxes,
         mask_boxes=mask_boxes,

@@ -1,49 +1,20 @@
-"""Pictures of a command line in, a folder of annotations out.
-
-`OUTPUT/meta.json`, `OUTPUT/ann/<picture>.json`, `OUTPUT/overlay/<picture>.png`; a
-picture from a folder keeps its path within that folder.
-"""
+"""A run over many pictures: several at a time, and a later run does what is missing."""
 
 from __future__ import annotations
 
-import json
-import os
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePath
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
 
 from client.client import Client
-from client.errors import ClientError
-from client.paths import holds, resolve
+from client.errors import ClientError, ConnectError
+from client.pipeline import as_they_come
 from client.result import Result
-from formats.image_header import read_header
-
-EXTENSIONS = frozenset(
-    {".bmp", ".gif", ".jpeg", ".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp"}
-)
-"""Names that make a file of a folder a picture, whatever its content."""
-HEADER_BYTES = 64
-
-
-class OutputError(ClientError):
-    """Results that cannot be written, or would replace others."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """One picture to predict.
-
-    Attributes:
-        path: the file.
-        name: what its results are called: its path within the folder given, or its
-            file name.
-    """
-
-    path: Path
-    name: PurePath
+from client.run_folder import OutputError, RunFolder
+from client.work import Work, json_bytes
+from formats.errors import FormatError
 
 
 @dataclass
@@ -51,210 +22,228 @@ class Summary:
     """What became of a run.
 
     Attributes:
-        done: pictures with an annotation.
-        failed: path and error of the others.
-        instances: instances found in all pictures.
+        done: pictures that got an annotation.
+        skipped: pictures that had one of an earlier run.
+        failed: path and error of the others that were tried.
+        left: pictures that were not tried, as the run was stopped.
+        instances: instances found in the pictures that were done.
         seconds: time from the first picture to the last.
         warnings: each once, in the order of their first appearance.
+        stopped: why not all pictures were tried, "" if they were.
     """
 
     done: int = 0
+    skipped: int = 0
     failed: list[tuple[str, str]] = field(default_factory=list)
+    left: int = 0
     instances: int = 0
     seconds: float = 0.0
     warnings: list[str] = field(default_factory=list)
+    stopped: str = ""
+
+    @property
+    def is_complete(self) -> bool:
+        """Says whether every picture has its results."""
+        return not self.failed and not self.left
 
     def to_json(self, output: Path) -> dict[str, Any]:
         """Returns the summary for the standard output."""
         return {
             "output": str(output),
             "done": self.done,
+            "skipped": self.skipped,
             "failed": [{"picture": p, "error": e} for p, e in self.failed],
+            "left": self.left,
             "instances": self.instances,
             "seconds": round(self.seconds, 3),
             "warnings": self.warnings,
         }
 
 
-class Output:
-    """The folder that results go to."""
+class Extra(Protocol):
+    """What a run makes beside annotations. Safe to use from several threads."""
 
-    def __init__(self, folder: Path, *, overlays: bool, overwrite: bool) -> None:
-        self.folder = folder
-        self.overlays = overlays
-        self._overwrite = overwrite
+    @property
+    def is_made(self) -> bool:
+        """Says whether its one file of all pictures is there already."""
 
-    def annotation(self, job: Job) -> Path:
-        """Returns where a picture's annotation goes."""
-        return self.folder / "ann" / f"{job.name}.json"
+    def targets(self, index: int) -> list[str]:
+        """Returns the files that it keeps of a picture, within the run's folder."""
 
-    def overlay(self, job: Job) -> Path:
-        """Returns where a picture's overlay goes."""
-        return self.folder / "overlay" / f"{job.name}.png"
-
-    def check(self, jobs: Sequence[Job]) -> None:
-        """Checks that nothing would be replaced, before anything is written.
+    def write(self, folder: RunFolder, index: int, result: Result) -> None:
+        """Writes these files.
 
         Raises:
-            OutputError: results are there already, and may not be replaced.
+            ClientError: they cannot be written, or the picture cannot be drawn.
         """
-        targets = [self.folder / "meta.json", *map(self.annotation, jobs)]
-        if self.overlays:
-            targets += map(self.overlay, jobs)
-        there = [path for path in targets if holds(path.exists)]
-        if there and not self._overwrite:
-            raise OutputError(
-                f"{there[0]}: expected no earlier results, got {len(there)} files; "
-                "choose another --output, or replace them with --overwrite"
-            )
 
-    def write_meta(self, content: dict[str, Any]) -> None:
-        """Writes `meta.json`."""
-        _write(self.folder / "meta.json", _json(content))
-
-    def write(self, job: Job, result: Result) -> None:
-        """Writes what a picture is asked for.
+    def finish(self, folder: RunFolder, summary: Summary) -> None:
+        """Makes one file of all pictures, if that is what it is for.
 
         Raises:
-            ClientError: a mask is damaged, or the files cannot be written.
+            ClientError: it cannot be written.
         """
-        _write(self.annotation(job), _json(result.to_annotation()))
-        if self.overlays:
-            import cv2  # drawing has brought it already
-
-            bgr = result.draw()[..., ::-1]
-            _write(self.overlay(job), cv2.imencode(".png", bgr)[1].tobytes())
 
 
-def find_jobs(inputs: Iterable[Path], output: Path) -> list[Job]:
-    """Returns the pictures among files and folders, folders with all within them.
+class _Outcome(NamedTuple):
+    """What became of one picture; `number` is its index."""
 
-    What is named is taken as it is, hidden or not; of a folder's content those files
-    that are pictures by content or by name, nothing hidden, and no earlier results.
-
-    Args:
-        inputs: files and folders.
-        output: the folder of the results; nothing in it is taken from a folder.
-
-    Raises:
-        OutputError: nothing is there, or two pictures would share their results.
-    """
-    jobs: dict[Path, Job] = {}
-    for path in inputs:
-        named = not holds(path.is_dir)
-        for job in [Job(path, PurePath(path.name))] if named else _in_folder(path):
-            resolved = resolve(job.path)
-            if named or resolve(output) not in resolved.parents:
-                jobs.setdefault(resolved, job)
-    names: dict[PurePath, Path] = {}
-    for job in jobs.values():
-        other = names.setdefault(job.name, job.path)
-        if other != job.path:
-            raise OutputError(
-                f"{other} and {job.path}: expected pictures with different names, got "
-                f"{job.name} twice; run them apart, or give the folder above both"
-            )
-    if not jobs:
-        raise OutputError("expected at least one picture, got none")
-    return list(jobs.values())
+    number: int
+    was_tried: bool = True
+    error: ClientError | FormatError | None = None
+    instances: int = 0
+    warnings: Sequence[str] = ()
 
 
-def _in_folder(folder: Path) -> Iterator[Job]:
-    for path in sorted(folder.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if not hidden and holds(path.is_file) and _is_picture(path):
-            yield Job(path, path.relative_to(folder))
-
-
-def _is_picture(path: Path) -> bool:
-    if path.suffix.lower() in EXTENSIONS:
-        return True
-    try:
-        with path.open("rb") as file:
-            return read_header(file.read(HEADER_BYTES)) is not None
-    except ValueError:  # a known beginning; the rest of the header lies further on
-        return True
-    except OSError:
-        return False
+class _ModelChangedError(ClientError):
+    """The server has another version of the model than at the start."""
 
 
 def run(
     client: Client,
-    jobs: Sequence[Job],
-    output: Output,
+    work: Work,
+    folder: RunFolder,
+    extras: Sequence[Extra] = (),
     *,
     in_flight: int,
     is_stopped: Callable[[], bool],
-    tell: Callable[[Job, str | None], None],
+    tell: Callable[[str | None], None],
 ) -> Summary:
-    """Predicts all pictures and writes what becomes of them.
+    """Predicts all pictures that have no results yet, and writes what becomes of them.
 
     Args:
         client: the model to ask.
-        jobs: the pictures.
-        output: where results go.
-        in_flight: how many requests are under way at a time.
+        work: the pictures.
+        folder: where results go.
+        extras: what else is made of each picture.
+        in_flight: how many pictures are under way at a time.
         is_stopped: asked before each picture; once true, only what has been sent is
             still written.
-        tell: called after each picture, with the error if there was one.
+        tell: called for each picture, with the error if there was one.
+
+    Raises:
+        ClientError: nothing can be written, or classes of model and project clash.
     """
-    output.write_meta(client.output_meta().to_json())
-    summary = Summary()
+    folder.write("meta.json", json_bytes(client.output_meta(work.meta).to_json()))
+    if folder.was_complete and _all_done(folder, work):
+        extras = [extra for extra in extras if not extra.is_made]
+    running = _Run(client, work, folder, extras, is_stopped, tell)
     started = time.monotonic()
-    by_path = {job.path: job for job in jobs}
-
-    def paths() -> Iterator[Path]:
-        for job in jobs:
-            if is_stopped():
-                return
-            yield job.path
-
-    for path, answer in client.predict_many(paths(), in_flight=in_flight):
-        job, error = by_path[path], None
-        try:
-            if isinstance(answer, ClientError):
-                raise answer
-            output.write(job, answer)
-            summary.done += 1
-            summary.instances += len(answer.instances)
-            _add_new(summary.warnings, answer.warnings)
-        except ClientError as err:
-            error = str(err)
-            summary.failed.append((str(path), error))
-        tell(job, error)
+    for outcome in as_they_come(running.attempt, running.to_do(), in_flight):
+        running.note(outcome)
+    summary = running.summary
     summary.seconds = time.monotonic() - started
+    summary.failed = [(work.place(i), error) for i, error in sorted(running.failures)]
+    if not summary.left:
+        for extra in extras:
+            extra.finish(folder, summary)
     return summary
+
+
+STOPPING = (ConnectError, _ModelChangedError)
+"""After these there is no use in trying the rest."""
+
+
+class _Run:
+    """The parts of `run`; `attempt` is called from several threads."""
+
+    def __init__(
+        self,
+        client: Client,
+        work: Work,
+        folder: RunFolder,
+        extras: Sequence[Extra],
+        is_stopped: Callable[[], bool],
+        tell: Callable[[str | None], None],
+    ) -> None:
+        self.summary = Summary()
+        self.failures: list[tuple[int, str]] = []
+        self._client = client
+        self._version = client.model_version
+        self._work = work
+        self._folder = folder
+        self._extras = extras
+        self._asked_to_stop = is_stopped
+        self._tell = tell
+
+    def _is_stopped(self) -> bool:
+        return bool(self.summary.stopped) or self._asked_to_stop()
+
+    def to_do(self) -> Iterator[int]:
+        """Yields pictures without results."""
+        for index in range(len(self._work)):
+            if self._is_stopped():
+                self.summary.left += 1
+            elif _is_done(self._folder, self._work, self._extras, index):
+                self.summary.skipped += 1
+                self._tell(None)
+            else:
+                yield index
+
+    def attempt(self, index: int) -> _Outcome:
+        """Predicts a picture and writes its results."""
+        if self._is_stopped():
+            return _Outcome(index, was_tried=False)
+        try:
+            result = self._work.predict(self._client, index)
+            self._check_version(result)
+            for extra in self._extras:
+                extra.write(self._folder, index, result)
+            self._work.write(self._folder, index, result)
+        except (ClientError, FormatError) as err:
+            return _Outcome(index, error=err)
+        found = len(result.instances)
+        return _Outcome(index, instances=found, warnings=result.warnings)
+
+    def _check_version(self, result: Result) -> None:
+        if result.model_version != self._version:
+            raise _ModelChangedError(
+                f"the model's version was {self._version}, now it is "
+                f"{result.model_version}; name the one to use (--model-version), or "
+                "start again with --overwrite"
+            )
+
+    def note(self, outcome: _Outcome) -> None:
+        """Adds to the summary what became of a picture."""
+        summary, error = self.summary, outcome.error
+        if isinstance(error, STOPPING):
+            summary.stopped = summary.stopped or str(error)
+        if isinstance(error, STOPPING) or not outcome.was_tried:
+            summary.left += 1
+        elif error is None:
+            summary.done += 1
+            summary.instances += outcome.instances
+            _add_new(summary.warnings, outcome.warnings)
+            self._tell(None)
+        else:
+            self.failures.append((outcome.number, str(error)))
+            self._tell(str(error))
+
+
+def all_targets(work: Work, extras: Sequence[Extra]) -> Iterator[str]:
+    """Yields all files that a run writes, relative to its folder."""
+    yield "meta.json"
+    for index in range(len(work)):
+        yield from work.targets(index)
+        for extra in extras:
+            yield from extra.targets(index)
+
+
+def _all_done(folder: RunFolder, work: Work) -> bool:
+    return all(_is_done(folder, work, (), index) for index in range(len(work)))
+
+
+def _is_done(
+    folder: RunFolder, work: Work, extras: Sequence[Extra], index: int
+) -> bool:
+    targets = work.targets(index)
+    for extra in extras:
+        targets += extra.targets(index)
+    return all(map(folder.has, targets))
 
 
 def _add_new(known: list[str], texts: Iterable[str]) -> None:
     known.extend(text for text in texts if text not in known)
 
 
-def _json(content: dict[str, Any]) -> bytes:
-    return json.dumps(content, ensure_ascii=False, indent=1).encode()
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Writes a file so that nobody ever sees half of it."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-            Path(temporary).chmod(0o666 & ~_umask())
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-    except OSError as err:
-        raise OutputError(f"{path}: {err.strerror or err}") from err
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-__all__ = ["Job", "Output", "OutputError", "Summary", "find_jobs", "run"]
+__all__ = ["Extra", "OutputError", "Summary", "all_targets", "run"]

@@ -5,20 +5,29 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from os import PathLike
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from client.answer import Detections
+from client.annotations import (
+    AnnotationSource,
+    MetaSource,
+    check_size,
+    outside_warnings,
+    read_annotation,
+    read_meta,
+)
+from client.call import Call, Limits
 from client.channel import UNSET, Channel, RetryPolicy, Timeout, Unset, check_timeout
-from client.errors import ClientError
+from client.errors import ClientError, ContractError, ModeError
 from client.image import ImageSource, Picture, load_picture
-from client.modes import FullImage, Mode
+from client.modes import FullImage, Given, Mode, Outcome
+from client.pipeline import in_order
 from client.remote_model import RemoteModel
 from client.result import Result
+from client.served_model import ServedModel
 from formats.meta import ProjectMeta
 from serving.contract import ModelInfo
 
@@ -31,6 +40,9 @@ if TYPE_CHECKING:
     Image = TypeVar("Image", bound=ImageSource)
 
 logger = logging.getLogger(__name__)
+
+ATTEMPTS = 3
+"""How often a picture whose parts were seen by several versions is sent."""
 
 
 class Client:
@@ -51,6 +63,8 @@ class Client:
         retry: RetryPolicy | None = None,
         channel_options: Sequence[tuple[str, Any]] = (),
         credentials: grpc.ChannelCredentials | None = None,
+        batch_size: int = 8,
+        requests_in_flight: int = 4,
     ) -> None:
         """Connects and asks the server what the model is.
 
@@ -65,15 +79,20 @@ class Client:
             retry: how calls are repeated while the server is unavailable.
             channel_options: gRPC channel arguments; they win over the client's own.
             credentials: for TLS, as `grpc.ssl_channel_credentials` makes them.
+            batch_size: parts of a picture that go in one request, where the config's
+                mode sends parts; more than the server takes at once is no use.
+            requests_in_flight: such requests under way at a time.
 
         Raises:
             ConfigError: the config has problems.
             ConnectError: no server answered.
             ServerError: the server does not have this model.
             ContractError: the model is not one of this project's export.
-            ValueError: a time that is not positive and finite, or a version that no
-                server can have.
+            ValueError: a time that is not positive and finite, a version that no server
+                can have, or a number of requests or pictures below 1.
         """
+        self._limits = Limits(batch_size, requests_in_flight)
+        self._pool = ThreadPoolExecutor(requests_in_flight, "client-request")
         self._timeout_s = check_timeout(timeout_s)
         check_timeout(connect_timeout_s, "connect_timeout_s")
         self._mode, config_warnings = _read_config(config)
@@ -108,36 +127,65 @@ class Client:
     def close(self) -> None:
         """Ends the connection; calls under way fail."""
         self._channel.close()
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
     @property
     def model_version(self) -> int | None:
         """The version that answered last, None if the server does not tell."""
         return self._model.version
 
-    def info(self, *, timeout_s: Timeout = UNSET) -> ModelInfo:
-        """Asks the server what the model is.
+    def info(self, *, timeout_s: Timeout = UNSET) -> ServedModel:
+        """Asks the server what the model is, and which version of it is served.
 
         Raises:
             ClientError: no answer.
         """
-        return self._model.fetch_info(self._timeout(timeout_s))
+        info = self._model.fetch_info(self._timeout(timeout_s))
+        return ServedModel.of(info, self._model.version)
 
-    def output_meta(self) -> ProjectMeta:
-        """Returns the classes and tags that annotations of this client may use."""
+    def output_meta(self, meta: MetaSource | None = None) -> ProjectMeta:
+        """Returns the classes and tags that annotations of this client may use.
+
+        Args:
+            meta: classes and tags that are there already: a `meta.json`, its content,
+                or what this method returned.
+
+        Raises:
+            AnnotationError: the meta is not readable, or has names that the config
+                gives to classes and tags of the model.
+        """
         info = self._model.info(self._model.version)
-        return self._mode.selection.output_meta(info.classes)
+        return self._output_meta(read_meta(meta), info)
 
-    def predict(self, image: ImageSource, *, timeout_s: Timeout = UNSET) -> Result:
+    def _output_meta(self, given: ProjectMeta, info: ModelInfo) -> ProjectMeta:
+        model = self._mode.selection.model_meta(info.classes)
+        return self._mode.output_meta(given, model)
+
+    def predict(
+        self,
+        image: ImageSource,
+        *,
+        annotation: AnnotationSource | None = None,
+        meta: MetaSource | None = None,
+        timeout_s: Timeout = UNSET,
+    ) -> Result:
         """Finds the instances in a picture.
 
         Args:
             image: a path, a file's bytes, or uint8[H, W, 3] RGB.
+            annotation: what is known of the picture: a Supervisely annotation file, or
+                its content. The result has its objects and tags too.
+            meta: the classes and tags of that annotation: a `meta.json`, its content,
+                or a `ProjectMeta`.
             timeout_s: seconds for the whole call; None for no limit.
 
         Returns:
             Instances in the frame of the picture as people see it, EXIF applied.
 
         Raises:
+            AnnotationError: annotation or meta are not readable, do not go with each
+                other or the picture, or have names that the config gives to the model.
+            ModeError: the config's mode cannot be applied to this picture.
             ImageError: the picture is not readable, or larger than the model takes.
             ConnectError: the server stayed unavailable.
             DeadlineError: no answer in time.
@@ -147,18 +195,48 @@ class Client:
         """
         limit_s = self._timeout(timeout_s)
         known = self._model.info(self._model.version)
-        picture = load_picture(image, known.input.max_image_pixels)
-        call = _Call(self._model, limit_s)
-        instances = self._mode.run(picture, call)
-        info = self._model.info(call.version)
+        given_meta = read_meta(meta)
+        given = read_annotation(annotation, meta, self._output_meta(given_meta, known))
+        if given is None and self._mode.needs_annotation:
+            raise ModeError("the mode needs the objects of an annotation, got none")
+        limit = known.input.max_image_pixels if self._mode.sends_whole else None
+        picture = load_picture(image, limit)
+        if given is not None:
+            check_size(given, picture)
+        objects = given.objects if given else ()
+        outcome, version = self._run(picture, objects, limit_s)
+        info = self._model.info(version)
         return Result(
-            instances=instances,
+            entries=outcome.entries,
             image_size=picture.size,
-            model_version=call.version,
-            warnings=self._warnings(info),
+            model_version=version,
+            warnings=[*self._warnings(info, given_meta), *outside_warnings(given)],
             confidence_tag=self._mode.selection.tag_name,
             colors={c.id: c.color for c in info.classes},
             source=image,
+            meta=self._output_meta(given_meta, info),
+            given=given.content if given else {},
+            tags=outcome.tags,
+        )
+
+    def _run(
+        self, picture: Picture, given: Given, timeout_s: float | None
+    ) -> tuple[Outcome, int | None]:
+        """Applies the mode; again if versions of the model took turns meanwhile."""
+        pixels = self._model.info(self._model.version).input.max_image_pixels
+        end = None if timeout_s is None else time.monotonic() + timeout_s
+        for _ in range(ATTEMPTS):
+            left = None if end is None else max(0.0, end - time.monotonic())
+            call = Call(self._model, self._pool, self._limits, pixels, left)
+            outcome = self._mode.run(picture, call, given)
+            if not call.versions:  # nothing had to be asked
+                return outcome, self._model.version
+            if len(call.versions) == 1:
+                return outcome, call.versions.pop()
+        raise ContractError(
+            f"{picture.name}: expected answers of one version of the model, got "
+            f"{sorted(map(str, call.versions))} in each of {ATTEMPTS} attempts; name "
+            "the version to use"
         )
 
     def predict_many(
@@ -180,22 +258,10 @@ class Client:
             Each picture with its result, in their order; with the error where it
             failed, so that one bad picture does not stop the rest.
         """
-        if in_flight < 1:
-            raise ValueError(f"in_flight: expected >= 1, got {in_flight}")
         limit_s = self._timeout(timeout_s)
-        pool = ThreadPoolExecutor(in_flight, thread_name_prefix="client")
-        waiting: deque[tuple[Image, Future[Result | ClientError]]] = deque()
-        try:
-            for image in images:
-                waiting.append((image, pool.submit(self._attempt, image, limit_s)))
-                if len(waiting) >= in_flight:
-                    first, future = waiting.popleft()
-                    yield first, future.result()
-            while waiting:
-                first, future = waiting.popleft()
-                yield first, future.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+        yield from in_order(
+            lambda image: self._attempt(image, limit_s), images, in_flight
+        )
 
     def _attempt(
         self, image: ImageSource, timeout_s: float | None
@@ -210,31 +276,17 @@ class Client:
             return self._timeout_s
         return check_timeout(timeout_s)
 
-    def _warnings(self, info: ModelInfo) -> list[str]:
-        """Returns what the config asks of the model in vain; each is logged once."""
+    def _warnings(self, info: ModelInfo, meta: ProjectMeta | None = None) -> list[str]:
+        """Returns what the config asks for in vain; each is logged once."""
         warnings = self._config_warnings + self._mode.selection.warnings(info)
+        if meta is not None:
+            warnings += self._mode.warnings(meta)
         with self._told_lock:
             for text in warnings:
                 if text not in self._told:
                     logger.warning("%s", text)
             self._told.update(warnings)
         return warnings
-
-
-class _Call:
-    """One call of `predict`: its deadline is shared by all that the mode sends."""
-
-    def __init__(self, model: RemoteModel, timeout_s: float | None) -> None:
-        self._model = model
-        self._end = None if timeout_s is None else time.monotonic() + timeout_s
-        self.version: int | None = None
-
-    def detect(self, picture: Picture) -> Detections:
-        """Returns what the model finds in a picture."""
-        left = None if self._end is None else max(0.0, self._end - time.monotonic())
-        detections = self._model.detect(picture, left)
-        self.version = detections.version
-        return detections
 
 
 def _read_config(config: ConfigSource | None) -> tuple[Mode, list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from formats.errors import AnnotationError as FileAnnotationError
 from formats.errors import ConfigError as FileConfigError
 
 if TYPE_CHECKING:
@@ -44,16 +45,26 @@ class ConfigError(ClientError, FileConfigError):
     """An inference config with problems; `problems` lists them all."""
 
 
+class AnnotationError(ClientError, FileAnnotationError):
+    """An annotation or a meta that cannot be read or added to; see `problems`."""
+
+
+class ModeError(ClientError):
+    """A picture that the config's mode cannot be applied to."""
+
+
 class ImageError(ClientError):
     """A picture that cannot be read, or that the model would refuse."""
 
 
 __all__ = [
+    "AnnotationError",
     "ClientError",
     "ConfigError",
     "ConnectError",
     "ContractError",
     "DeadlineError",
     "ImageError",
+    "ModeError",
     "ServerError",
 ]

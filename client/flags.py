@@ -16,7 +16,16 @@ def build_parser() -> argparse.ArgumentParser:
         description="Finds instances in pictures with a served Mask R-CNN.",
     )
     parser.add_argument(
-        "images", nargs="+", type=Path, metavar="IMAGE", help="a picture or a folder"
+        "images", nargs="*", type=Path, metavar="IMAGE", help="a picture or a folder"
+    )
+    parser.add_argument(
+        "--project",
+        type=Path,
+        metavar="DIR",
+        help="a Supervisely project; a new one with the same pictures is written",
+    )
+    parser.add_argument(
+        "--info", action="store_true", help="show what the model is, and stop"
     )
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
@@ -53,14 +62,25 @@ def build_parser() -> argparse.ArgumentParser:
         "--draw", action="store_true", help="write overlay pictures too"
     )
     parser.add_argument(
-        "--overwrite", action="store_true", help="replace earlier results"
+        "--coco", type=Path, metavar="FILE", help="write COCO results too, JSON"
+    )
+    parser.add_argument(
+        "--report",
+        type=Path,
+        metavar="FILE",
+        help="write a gallery too, one HTML file",
+    )
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace earlier results, even those of another config or model",
     )
     parser.add_argument(
         "--in-flight",
         type=_positive,
         default=4,
         metavar="N",
-        help="requests under way at a time (default: %(default)s)",
+        help="pictures under way at a time (default: %(default)s)",
     )
     parser.add_argument(
         "--timeout",
@@ -73,6 +93,15 @@ def build_parser() -> argparse.ArgumentParser:
         "--debug", action="store_true", help="show tracebacks and more log"
     )
     return parser
+
+
+def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
+    """Reads a command line; ends the program where it makes no sense."""
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    if sum((bool(args.images), args.project is not None, args.info)) != 1:
+        parser.error("expected pictures, or --project, or --info")
+    return args
 
 
 def _positive(text: str) -> int:
@@ -108,4 +137,4 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-__all__ = ["build_parser"]
+__all__ = ["build_parser", "parse_arguments"]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import grpc
+import numpy as np
 
 from client.answer import Detections, read_detections, read_outputs
 from client.channel import GET_MODEL_METADATA, PREDICT, Channel
@@ -70,24 +72,37 @@ class RemoteModel:
         """
         return self._fetch_info(self._version, timeout_s)
 
-    def detect(self, picture: Picture, timeout_s: float | None) -> Detections:
-        """Sends one picture.
+    def detect(
+        self, pictures: Sequence[Picture], timeout_s: float | None
+    ) -> list[Detections]:
+        """Sends pictures in one request.
+
+        Args:
+            pictures: either all encoded, or all pixels and of one size.
+            timeout_s: seconds; None for no limit.
+
+        Returns:
+            One entry a picture, in their order.
 
         Raises:
             ClientError: no answer, or one that does not keep the contract.
         """
-        if picture.encoded is not None:
+        encoded = [p.encoded for p in pictures if p.encoded is not None]
+        if encoded:
             signature = contract.SERVING_DEFAULT
-            inputs = {contract.IMAGE_BYTES.name: to_tensor_proto([picture.encoded])}
+            inputs = {contract.IMAGE_BYTES.name: to_tensor_proto(encoded)}
         else:
             signature = contract.IMAGE_TENSOR
-            inputs = {contract.IMAGES.name: to_tensor_proto(picture.rgb()[None])}
+            pixels = np.stack([picture.rgb() for picture in pictures])
+            inputs = {contract.IMAGES.name: to_tensor_proto(pixels)}
+        names = dict.fromkeys(picture.name for picture in pictures)
         response = self._predict(
-            self._version, signature, inputs, timeout_s, picture.name
+            self._version, signature, inputs, timeout_s, ", ".join(names)
         )
         version = _version(response)
+        sizes = [picture.size for picture in pictures]
         detections = read_detections(
-            response.outputs, contract.SIGNATURES[signature], picture.size, version
+            response.outputs, contract.SIGNATURES[signature], sizes, version
         )
         if version is not None and version not in self._infos:
             self._fetch_new_info(version, timeout_s)

@@ -5,13 +5,16 @@ Every inference mode applies one selection to what the model finds.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from client.answer import Detections
-from client.result import Instance
+from client.instance import Instance
+from formats.annotation import tag_json
 from formats.meta import ANY_NUMBER, BITMAP, ClassMeta, ProjectMeta, TagMeta
 from serving.contract import ModelClass, ModelInfo
 
@@ -38,9 +41,9 @@ class NameRule:
         """Returns the name with its suffix."""
         return name + self.suffix
 
-    def unknown(self, known: set[str]) -> list[str]:
+    def unknown(self, known: Iterable[str]) -> list[str]:
         """Returns the names to keep that are not known, sorted."""
-        return sorted(self.names - known) if self.names is not None else []
+        return sorted(self.names.difference(known)) if self.names is not None else []
 
 
 @dataclass(frozen=True)
@@ -80,38 +83,60 @@ class Selection:
                 image_size=detections.image_size,
             )
             for row, name in enumerate(detections.class_names)
-            if self.classes.keeps(name) and detections.scores[row] >= least
+            # A score that is missing (NaN) is not below.
+            if self.classes.keeps(name) and not detections.scores[row] < least
         )
 
-    def output_meta(self, model_classes: Sequence[ModelClass]) -> ProjectMeta:
+    def image_tags(self, detections: Detections) -> list[dict[str, Any]]:
+        """Returns the tags of the whole picture that are kept, renamed."""
+        return [
+            tag_json(self.tags.rename(name), value)
+            for name, value in detections.image_tags
+            if self.tags.keeps(name)
+        ]
+
+    def rename_meta(self, model: ProjectMeta) -> ProjectMeta:
         """Returns the classes and tags that annotations may use.
 
         Args:
-            model_classes: all classes of the model; the background counts as one.
+            model: all classes and tags of the model, under its own names.
         """
-        tag = self.tag_name
         return ProjectMeta(
             tuple(
-                ClassMeta(self.classes.rename(c.title), BITMAP, c.color)
-                for c in model_classes
-                if self.classes.keeps(c.title)
+                replace(entry, title=self.classes.rename(entry.title))
+                for entry in model.classes
+                if self.classes.keeps(entry.title)
             ),
-            () if tag is None else (TagMeta(tag, ANY_NUMBER, CONFIDENCE_TAG_COLOR),),
+            tuple(
+                replace(entry, name=self.tags.rename(entry.name))
+                for entry in model.tags
+                if self.tags.keeps(entry.name)
+            ),
         )
+
+    def model_meta(self, classes: Sequence[ModelClass]) -> ProjectMeta:
+        """Returns classes and tags of a served model, under its own names.
+
+        Args:
+            classes: all of them; the background counts as one.
+        """
+        tag = TagMeta(self.confidence_tag, ANY_NUMBER, CONFIDENCE_TAG_COLOR)
+        titles = tuple(ClassMeta(c.title, BITMAP, c.color) for c in classes)
+        return ProjectMeta(titles, (tag,))
 
     def warnings(self, info: ModelInfo) -> list[str]:
         """Returns what of this selection a model cannot do."""
         told = []
         classes = [c.title for c in info.classes]
-        if unknown := self.classes.unknown(set(classes)):
+        if unknown := self.classes.unknown(classes):
             told.append(
-                f"the model has no class {_quoted(unknown)} to save; its classes are "
-                f"{_quoted(classes)}"
+                f"the model has no class {asked(unknown, classes)} to save; its "
+                f"classes are {quoted(classes)}"
             )
         if unknown := self.tags.unknown({self.confidence_tag}):
             told.append(
-                f"the model has no tag {_quoted(unknown)} to save; its one tag is "
-                f'"{self.confidence_tag}"'
+                f"the model has no tag {asked(unknown, [self.confidence_tag])} to "
+                f'save; its one tag is "{self.confidence_tag}"'
             )
         if self.min_score is not None and self.min_score < info.score_threshold:
             told.append(
@@ -121,8 +146,21 @@ class Selection:
         return told
 
 
-def _quoted(names: Sequence[str]) -> str:
+def asked(names: Sequence[str], known: Sequence[str]) -> str:
+    """Returns names that are not known, each with the one it may be meant for."""
+    return ", ".join(f'"{name}"{_near_miss(name, known)}' for name in names)
+
+
+def _near_miss(name: str, known: Sequence[str]) -> str:
+    """Returns ` (did you mean "...")`, or nothing where no known name comes close."""
+    lower = {entry.lower(): entry for entry in known}
+    near = difflib.get_close_matches(name.lower(), lower, n=1)
+    return f' (did you mean "{lower[near[0]]}"?)' if near else ""
+
+
+def quoted(names: Iterable[str]) -> str:
+    """Returns names for a message."""
     return ", ".join(f'"{name}"' for name in names)
 
 
-__all__ = ["NameRule", "Selection"]
+__all__ = ["NameRule", "Selection", "asked", "quoted"]

@@ -55,9 +55,39 @@ def bitmap_object(
     }
 
 
+def rectangle_object(
+    class_title: str,
+    box: tuple[int, int, int, int],
+    tags: Sequence[dict[str, Any]] = (),
+) -> dict[str, Any] | None:
+    """Returns an object that is a rectangle.
+
+    Args:
+        class_title: its class, as meta.json has it.
+        box: (y1, x1, y2, x2), whole pixels, half-open; in the file both corners are
+            inclusive.
+        tags: as `tag_json` returns them.
+
+    Returns:
+        The object, or None where the box has no pixel.
+    """
+    top, left, bottom, right = box
+    if bottom <= top or right <= left:
+        return None
+    corners = [[left, top], [right - 1, bottom - 1]]
+    return {
+        "description": "",
+        "classTitle": class_title,
+        "geometryType": "rectangle",
+        "shape": "rectangle",
+        "tags": list(tags),
+        "points": {"exterior": corners, "interior": []},
+    }
+
+
 def tag_json(name: str, value: float | str) -> dict[str, Any]:
     """Returns a tag with a value."""
     return {"name": name, "value": value}
 
 
-__all__ = ["annotation_json", "bitmap_object", "tag_json"]
+__all__ = ["annotation_json", "bitmap_object", "rectangle_object", "tag_json"]

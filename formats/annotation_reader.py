@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,14 +36,14 @@ def read_annotation(content: Any, meta: ProjectMeta) -> Annotation:
         AnnotationError: lists every unknown class, shape and tag, and what is missing.
     """
     problems: list[str] = []
-    size = _read_size(content)
+    size = read_size(content)
     tags, objects = content.get("tags"), content.get("objects")
     for key, value in (("tags", tags), ("objects", objects)):
         if not isinstance(value, list):
             problems.append(f"{key}: expected a list, got {value!r:.60}")
     known = {tag.name for tag in meta.tags}
     names = [_tag_name(tag) for tag in _listed(tags)]
-    problems += _unknown_tags("tags", names, known)
+    problems += unknown_tags("tags", tags, known)
     shapes = {c.title: c.shape for c in meta.classes}
     figures = []
     for index, entry in enumerate(_listed(objects)):
@@ -54,14 +53,18 @@ def read_annotation(content: Any, meta: ProjectMeta) -> Annotation:
         except AnnotationError as err:
             problems += [f"{path}: {problem}" for problem in err.problems]
         else:
-            tag_names = [_tag_name(tag) for tag in _listed(entry.get("tags"))]
-            problems += _unknown_tags(f"{path}.tags", tag_names, known)
+            problems += unknown_tags(f"{path}.tags", entry.get("tags"), known)
     if problems:
         raise AnnotationError(*problems)
     return Annotation(size, tuple(str(name) for name in names), tuple(figures))
 
 
-def _read_size(content: Any) -> tuple[int, int]:
+def read_size(content: Any) -> tuple[int, int]:
+    """Reads (height, width) of the picture out of an annotation file's JSON.
+
+    Raises:
+        AnnotationError: they are not there.
+    """
     try:
         size = content["size"]
         height, width = size["height"], size["width"]
@@ -84,12 +87,19 @@ def _tag_name(tag: Any) -> Any:
     return tag.get("name") if isinstance(tag, dict) else tag
 
 
-def _unknown_tags(path: str, names: Iterable[Any], known: set[str]) -> list[str]:
+def unknown_tags(path: str, tags: Any, known: set[str]) -> list[str]:
+    """Returns a problem for each tag that a meta does not have.
+
+    Args:
+        path: where the tags are, for messages.
+        tags: as the file has them; what is no list has none.
+        known: names of the meta's tags.
+    """
     return [
         f"{path}: unknown tag {name!r}; add it to meta.json or remove it"
-        for name in names
+        for name in map(_tag_name, _listed(tags))
         if not isinstance(name, str) or name not in known
     ]
 
 
-__all__ = ["Annotation", "read_annotation"]
+__all__ = ["Annotation", "read_annotation", "read_size", "unknown_tags"]

@@ -56,14 +56,8 @@ class Figure:
             mask, origin = read_bitmap(self.content.get(BITMAP))
             crop = clip_crop(MaskCrop(*origin, mask), size)
             return [] if crop is None else [crop]
-        polygon = _read_points(self.content.get("points"))
+        polygon = read_polygon(self.content, self.shape)
         points = polygon.exterior
-        least, most = _COUNTS[self.shape]
-        if not least <= len(points) <= most:
-            expected = str(least) if least == most else f"at least {least}"
-            raise AnnotationError(
-                f"{self.shape}: expected {expected} points, got {len(points)}"
-            )
         if self.shape == "polygon":
             return draw_polygon(polygon, size)
         if self.shape == "rectangle":
@@ -110,6 +104,26 @@ def read_figure(content: Any, shapes: Mapping[str, str]) -> Figure:
     return Figure(title, shape, content)
 
 
+def read_polygon(content: Mapping[str, Any], shape: str) -> Polygon:
+    """Reads the points of an object.
+
+    Args:
+        content: entry of `objects`.
+        shape: one of `SHAPES`, not a bitmap.
+
+    Raises:
+        AnnotationError: the points are missing, too few or too many.
+    """
+    polygon = _read_points(content.get("points"))
+    least, most = _COUNTS[shape]
+    if not least <= len(polygon.exterior) <= most:
+        expected = str(least) if least == most else f"at least {least}"
+        raise AnnotationError(
+            f"{shape}: expected {expected} points, got {len(polygon.exterior)}"
+        )
+    return polygon
+
+
 def _read_points(points: Any) -> Polygon:
     try:
         exterior = _ring(points["exterior"])
@@ -137,4 +151,4 @@ def _ring(points: Sequence[Any]) -> list[WholePoint]:
     return ring
 
 
-__all__ = ["SHAPES", "Figure", "read_figure"]
+__all__ = ["ANY", "SHAPES", "Figure", "read_figure", "read_polygon"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from formats.errors import AnnotationError
@@ -23,11 +23,13 @@ class ClassMeta:
         title: its name.
         shape: geometry of its objects, "bitmap", "polygon", "rectangle", ...
         color: "#RRGGBB".
+        extra: other keys of its entry, which are written back as they are.
     """
 
     title: str
     shape: str
     color: str
+    extra: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -39,20 +41,29 @@ class TagMeta:
         value_type: "none", "any_number", "any_string" or "oneof_string".
         color: "#RRGGBB".
         values: what a "oneof_string" may be.
+        extra: other keys of its entry, which are written back as they are.
     """
 
     name: str
     value_type: str
     color: str
     values: tuple[str, ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
 class ProjectMeta:
-    """Classes and tags of a project, in the order of the file."""
+    """Classes and tags of a project, in the order of the file.
+
+    Attributes:
+        classes: its classes.
+        tags: its tags.
+        extra: other keys of the file, which are written back as they are.
+    """
 
     classes: tuple[ClassMeta, ...] = ()
     tags: tuple[TagMeta, ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def with_added(self, other: ProjectMeta) -> ProjectMeta:
         """Returns both metas in one.
@@ -62,16 +73,19 @@ class ProjectMeta:
         """
         _check_new("class", (c.title for c in self.classes), other.classes)
         _check_new("tag", (t.name for t in self.tags), other.tags)
-        return ProjectMeta(self.classes + other.classes, self.tags + other.tags)
+        return ProjectMeta(
+            self.classes + other.classes, self.tags + other.tags, self.extra
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Returns the content of `meta.json`."""
         return {
             "classes": [
-                {"title": c.title, "shape": c.shape, "color": c.color}
+                {"title": c.title, "shape": c.shape, "color": c.color, **c.extra}
                 for c in self.classes
             ],
             "tags": [_tag_json(tag) for tag in self.tags],
+            **self.extra,
         }
 
     @classmethod
@@ -86,6 +100,7 @@ class ProjectMeta:
             meta = cls(
                 tuple(_read_class(entry) for entry in content["classes"]),
                 tuple(_read_tag(entry) for entry in _tag_entries(content)),
+                _others(content, "classes", "tags", "tags_images", "tags_objects"),
             )
         except (KeyError, TypeError, AttributeError) as err:
             raise AnnotationError(
@@ -142,18 +157,27 @@ def _tag_json(tag: TagMeta) -> dict[str, Any]:
         "value_type": tag.value_type,
         "color": tag.color,
     }
-    return entry | {"values": list(tag.values)} if tag.values else entry
+    if tag.values:
+        entry["values"] = list(tag.values)
+    return entry | dict(tag.extra)
 
 
 def _read_class(entry: Mapping[str, Any]) -> ClassMeta:
     color = entry.get("color") or DEFAULT_COLOR
-    return ClassMeta(_text(entry, "title"), _text(entry, "shape"), color)
+    title, shape = _text(entry, "title"), _text(entry, "shape")
+    return ClassMeta(title, shape, color, _others(entry, "title", "shape", "color"))
 
 
 def _read_tag(entry: Mapping[str, Any]) -> TagMeta:
     values = tuple(entry.get("values") or ())
     color = entry.get("color") or DEFAULT_COLOR
-    return TagMeta(_text(entry, "name"), _text(entry, "value_type"), color, values)
+    name, value_type = _text(entry, "name"), _text(entry, "value_type")
+    others = _others(entry, "name", "value_type", "color", "values")
+    return TagMeta(name, value_type, color, values, others)
+
+
+def _others(entry: Mapping[str, Any], *known: str) -> dict[str, Any]:
+    return {key: value for key, value in entry.items() if key not in known}
 
 
 def _text(entry: Mapping[str, Any], key: str) -> str:

@@ -69,6 +69,12 @@ def disc(height, width):
     return inside <= 0.25
 
 
+def answers(sizes, **kwargs):
+    """Returns the outputs of `serving_default` for pictures of (height, width)."""
+    rows = [answer(tuple(size), **kwargs) for size in sizes]
+    return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+
+
 def answer(size, instances=INSTANCES, classes=CLASSES):
     """Returns the outputs of `serving_default` for a picture of (height, width)."""
     rows = MAX_DETECTIONS
@@ -193,18 +199,24 @@ class FakeServer:
             if self.failures:
                 context.abort(self.failures.popleft(), "as told")
             time.sleep(self.delay_s)
-            size = self._size(request, context)
-            classes = [c.title for c in self.infos.get(version, model_info()).classes]
-            outputs = self.change(answer(size, classes=classes))
+            outputs = self.change(self._outputs(request, context, version))
         for name, value in outputs.items():
             tensor = to_tensor_proto(value, packed=self.packed)
             response.outputs[name].CopyFrom(tensor)
         return response
 
-    def _size(self, request, context):
+    def _outputs(self, request, context, version):
+        classes = [c.title for c in self.infos.get(version, model_info()).classes]
+        return answers(self._sizes(request, context), classes=classes)
+
+    def _sizes(self, request, context):
         if "images" in request.inputs:
-            return from_tensor_proto(request.inputs["images"]).shape[1:3]
-        (data,) = from_tensor_proto(request.inputs["image_bytes"])
+            images = from_tensor_proto(request.inputs["images"])
+            return [image.shape[:2] for image in images]
+        encoded = from_tensor_proto(request.inputs["image_bytes"])
+        return [self._size(data, context) for data in encoded]
+
+    def _size(self, data, context):
         try:
             image = Image.open(io.BytesIO(data))
             image.load()

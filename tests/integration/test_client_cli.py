@@ -50,6 +50,7 @@ def test_annotations_and_overlays(server, pictures, capsys):
     out = pictures / "out"
     assert run(server, pictures / "street.jpg", "--output", out, "--draw") == 0
     assert {p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file()} == {
+        ".maskrcnn-run.json",
         "meta.json",
         "ann/street.jpg.json",
         "overlay/street.jpg.png",
@@ -77,6 +78,7 @@ def test_folder_with_a_bad_file(server, pictures, capsys):
     code = run(server, pictures / "pictures", "--output", out, "--config", config)
     assert code == 1
     assert {p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file()} == {
+        ".maskrcnn-run.json",
         "meta.json",
         "ann/a.png.json",
         "ann/inner/no_extension.json",
@@ -94,12 +96,23 @@ def test_earlier_results_stay(server, pictures, capsys):
     out, picture = pictures / "out", pictures / "street.jpg"
     assert run(server, picture, "--output", out) == 0
     before = (out / "ann/street.jpg.json").read_bytes()
-    assert run(server, picture, "--output", out) == 1
-    assert "expected no earlier results, got 2 files" in capsys.readouterr().err
     server.change = lambda outputs: outputs | {"num_detections": np.zeros(1, np.int32)}
+    assert run(server, picture, "--output", out) == 0
+    assert "0 of 1 pictures done, 1 done before" in capsys.readouterr().err
     assert (out / "ann/street.jpg.json").read_bytes() == before
     assert run(server, picture, "--output", out, "--overwrite") == 0
     assert (out / "ann/street.jpg.json").read_bytes() != before
+
+
+def test_results_of_unknown_origin_stay(server, pictures, capsys):
+    out, picture = pictures / "out", pictures / "street.jpg"
+    assert run(server, picture, "--output", out) == 0
+    before = (out / "ann/street.jpg.json").read_bytes()
+    (out / ".maskrcnn-run.json").unlink()
+    assert run(server, picture, "--output", out) == 1
+    assert "expected no earlier results, got 2 files" in capsys.readouterr().err
+    assert (out / "ann/street.jpg.json").read_bytes() == before
+    assert run(server, picture, "--output", out, "--overwrite") == 0
 
 
 def test_same_names_are_refused(server, pictures, capsys):
@@ -141,10 +154,11 @@ def test_results_within_the_folder_are_no_pictures(server, pictures, capsys):
 def test_errors_before_any_picture(server, pictures, capsys):
     picture = pictures / "street.jpg"
     config = pictures / "c.json"
-    config.write_text('{"mode": {"name": "roi"}}')
+    config.write_text('{"mode": {"name": "tiles"}}')
     assert run(server, picture, "--config", config) == 1
     assert (
-        f'error: {config}: mode: the mode "roi" is not supported yet; use "full_image"'
+        f"error: {config}: mode.name: expected one of 'full_image', 'roi', 'bboxes', "
+        "'sliding_window_det', 'sliding_window', got \"tiles\""
     ) in capsys.readouterr().err
     assert run(server, pictures / "pictures" / "inner" / "..", "--model-name", "x") == 1
     assert "NOT_FOUND" in capsys.readouterr().err

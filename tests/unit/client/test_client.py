@@ -249,11 +249,11 @@ def test_other_errors_are_not_retried(server, connect, code):
 
 
 def test_graph_nodes_are_left_out_of_the_text(server, connect, monkeypatch):
-    def fail(request, context):
+    def fail(data, context):
         context.abort(grpc.StatusCode.INVALID_ARGUMENT, "bad PNG\n\t [[{{node map}}]]")
 
     connected = connect()
-    monkeypatch.setattr(server, "_size", fail)
+    monkeypatch.setattr(server, "_sizes", fail)
     with pytest.raises(ServerError) as caught:
         connected.predict(RGB)
     assert str(caught.value).endswith("INVALID_ARGUMENT: bad PNG")

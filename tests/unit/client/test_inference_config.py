@@ -4,7 +4,9 @@ from pathlib import Path
 import pytest
 
 from client import ClientError, ConfigError, InferenceConfig
-from client.modes import FullImage
+from client.modes import Bboxes, FullImage, Roi, SlidingWindow, Suppression
+from client.modes.rect import Length, Sides
+from client.modes.windows import Windows
 from client.selection import NameRule, Selection
 from formats import ConfigError as FileConfigError
 
@@ -109,14 +111,69 @@ def test_save_probabilities_are_told():
     assert InferenceConfig.load({}).warnings() == []
 
 
-@pytest.mark.parametrize(
-    "name", ["roi", "bboxes", "sliding_window", "sliding_window_det"]
-)
-def test_later_modes(name):
-    content = {"mode": {"name": name, "bounds": {"left": "1px"}}, "model": {}}
-    assert problems(content) == [
-        f'mode: the mode "{name}" is not supported yet; use "full_image"'
+def mode_of(**mode):
+    return InferenceConfig.load({"model": {}, "mode": mode}).to_mode()
+
+
+def test_roi():
+    assert mode_of(name="roi") == Roi()
+    mode = mode_of(
+        name="roi",
+        bounds={"left": "5%", "top": "7px", "right": "-3px"},
+        save=True,
+        class_name="area",
+        model_classes={"add_suffix": "_x"},
+    )
+    sides = Sides(Length(5, is_percent=True), Length(7), Length(-3), Length(0))
+    assert mode == Roi(Selection(NameRule(None, "_x")), sides, "area")
+
+
+def test_bboxes():
+    assert mode_of(name="bboxes") == Bboxes(sources=NameRule(None, "_input_bbox"))
+    mode = mode_of(name="bboxes", from_classes=["cat"], save=True, add_suffix="")
+    assert mode == Bboxes(sources=NameRule(frozenset({"cat"}), ""), saves=True)
+
+
+@pytest.mark.parametrize("name", ["sliding_window", "sliding_window_det"])
+def test_sliding_window(name):
+    assert mode_of(name=name) == SlidingWindow()
+    mode = mode_of(
+        name=name,
+        window={"width": 30},
+        min_overlap={"y": 9},
+        save=True,
+        nms_after={
+            "enable": True,
+            "iou_threshold": 2,
+            "iou_type": "mask",
+            "join": True,
+        },
+    )
+    assert mode == SlidingWindow(
+        windows=Windows((128, 30), (9, 0)),
+        suppression=Suppression(2.0, uses_masks=True, joins=True),
+        class_name="sliding_window",
+    )
+
+
+def test_join_in_vain():
+    content = {"mode": {"name": "sliding_window_det", "nms_after": {"join": True}}}
+    assert InferenceConfig.load(content).warnings() == [
+        "nms_after.join has no effect: nms_after is not enabled"
     ]
+
+
+def test_first_form_of_another_mode():
+    content = {"mode": {"source": "roi", "name": "bboxes"}, "model_classes": {}}
+    assert InferenceConfig.load(content).to_mode() == Roi()
+    content["mode"]["model_classes"] = {"add_suffix": "_a"}
+    content["model_classes"] = {"add_suffix": "_b"}
+    mode = InferenceConfig.load(content).to_mode()
+    assert mode.selection.classes.suffix == "_a"
+
+
+def test_schema_key_is_for_editors():
+    assert selection({"$schema": "inference-config.schema.json"}) == PLUGIN
 
 
 @pytest.mark.parametrize(
@@ -124,7 +181,10 @@ def test_later_modes(name):
     [
         (
             {"mode": {"name": "tiles"}},
-            ["mode.name: expected 'full_image', got \"tiles\""],
+            [
+                "mode.name: expected one of 'full_image', 'roi', 'bboxes', "
+                "'sliding_window_det', 'sliding_window', got \"tiles\""
+            ],
         ),
         ({"mode": "full_image"}, ['mode: expected an object, got "full_image"']),
         (
@@ -155,6 +215,62 @@ def test_later_modes(name):
             {"mode": {"model_classes": None}},
             ["mode.model_classes: expected an object, got null"],
         ),
+        (
+            {"mode": {"name": "roi", "bounds": {"left": "5.5%", "top": "-1px"}}},
+            ['mode.bounds.left: expected "12px" or "5%" (whole numbers), got \'5.5%\''],
+        ),
+        (
+            {"mode": {"name": "roi", "bounds": {"top": "-1px", "botom": "1px"}}},
+            ['mode.bounds.botom: unknown key; did you mean "bottom"?'],
+        ),
+        (
+            {"mode": {"name": "roi", "bounds": {"top": "-1px"}}},
+            ["mode.bounds: expected 0px or more at the top, got -1px"],
+        ),
+        (
+            {
+                "mode": {
+                    "name": "sliding_window_det",
+                    "window": {"width": 0, "height": "1"},
+                    "nms_after": {"iou_threshold": -0.1, "iou_type": "boxes"},
+                    "class_name": "",
+                }
+            },
+            [
+                "mode.window.width: expected >= 1, got 0",
+                'mode.window.height: expected an integer, got "1"',
+                'mode.class_name: expected a string that is not empty, got ""',
+                "mode.nms_after.iou_threshold: expected >= 0, got -0.1",
+                "mode.nms_after.iou_type: expected 'box' or 'mask', got \"boxes\"",
+            ],
+        ),
+        (
+            {
+                "mode": {
+                    "name": "sliding_window",
+                    "window": {"width": 50},
+                    "min_overlap": {"x": 50},
+                }
+            },
+            ["mode: expected min_overlap.x below window.width (50), got 50"],
+        ),
+        (
+            {
+                "model": {"confidence_tag_name": "score"},
+                "mode": {"name": "sliding_window_det", "nms_after": {"enable": True}},
+            },
+            [
+                'mode.nms_after.confidence_tag_name: expected "score" as in '
+                'model.confidence_tag_name, got "confidence"'
+            ],
+        ),
+        ({"mode": {"name": ""}}, None),
+        ({"mode": {"name": None}}, None),
+        ({"mode": {"name": "bboxes", "padding": {"left": "9" * 5000 + "px"}}}, None),
+        ({"mode": {"name": "bboxes", "from_classes": "cat"}}, None),
+        ({"mode": {"name": "bboxes", "from_classes": [""]}}, None),
+        ({"mode": {"name": "bboxes", "save": 1}}, None),
+        ({"mode": {"name": "full_image", "bounds": {}}}, None),
         ({"model": {"gpu_device": True}}, None),
         ({"model": {"gpu_device": "0"}}, None),
         ({"model": {"min_confidence_threshold": float("nan")}}, None),

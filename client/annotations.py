@@ -1,0 +1,105 @@
+"""What is known of a picture before: its Supervisely annotation and meta."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from os import PathLike
+from typing import Any, Union
+
+from client.errors import AnnotationError
+from client.image import Picture
+from formats.errors import AnnotationError as FileAnnotationError
+from formats.errors import ConfigError as FileConfigError
+from formats.json_file import read_json
+from formats.meta import ProjectMeta
+from formats.placed_objects import PlacedAnnotation, place_annotation
+
+AnnotationSource = Union[str, "PathLike[str]", Mapping[str, Any]]
+MetaSource = Union[str, "PathLike[str]", Mapping[str, Any], ProjectMeta]
+
+
+def read_meta(source: MetaSource | None) -> ProjectMeta:
+    """Reads a `meta.json`, its content, or a meta as it is; None is an empty one.
+
+    Raises:
+        AnnotationError: it is not readable.
+    """
+    if source is None:
+        return ProjectMeta()
+    if isinstance(source, ProjectMeta):
+        return source
+    content, where = _content(source, "meta.json")
+    try:
+        return ProjectMeta.from_json(content)
+    except FileAnnotationError as err:
+        raise AnnotationError(*(f"{where}: {p}" for p in err.problems)) from err
+
+
+def read_annotation(
+    source: AnnotationSource | None, given: MetaSource | None, meta: ProjectMeta
+) -> PlacedAnnotation | None:
+    """Reads an annotation file, or its content.
+
+    Args:
+        source: the file or its content; None for no annotation.
+        given: the meta that came with it.
+        meta: classes and tags that it may use.
+
+    Raises:
+        AnnotationError: it is not readable, or there is no meta.
+    """
+    if source is None:
+        return None
+    if given is None:
+        raise AnnotationError(
+            "annotation: expected the meta of its project beside it, got none"
+        )
+    content, where = _content(source, "annotation")
+    try:
+        return place_annotation(content, meta)
+    except FileAnnotationError as err:
+        raise AnnotationError(*(f"{where}: {p}" for p in err.problems)) from err
+
+
+def check_size(given: PlacedAnnotation, picture: Picture) -> None:
+    """Checks that an annotation is one of a picture of this size.
+
+    Raises:
+        AnnotationError: it is not.
+    """
+    if given.size != picture.size:
+        raise AnnotationError(
+            f"{picture.name}: expected an annotation of {_by(picture.size)} pixels as "
+            f"the picture has, got one of {_by(given.size)}"
+        )
+
+
+def outside_warnings(given: PlacedAnnotation | None) -> list[str]:
+    """Returns what of an annotation is left out."""
+    if given is None or not given.outside:
+        return []
+    return [f"{given.outside} objects of the annotation lie outside of the picture"]
+
+
+def _content(source: Any, name: str) -> tuple[Any, str]:
+    """Returns JSON, read if need be, and what messages call it."""
+    if isinstance(source, Mapping):
+        return source, name
+    try:
+        return read_json(source), str(source)
+    except FileConfigError as err:
+        raise AnnotationError(*err.problems) from err
+
+
+def _by(size: tuple[int, int]) -> str:
+    return f"{size[1]} x {size[0]}"
+
+
+__all__ = [
+    "AnnotationSource",
+    "MetaSource",
+    "check_size",
+    "outside_warnings",
+    "read_annotation",
+    "read_meta",
+]

@@ -1,0 +1,196 @@
+"""Puts together what the borders of sliding windows cut apart.
+
+Two instances of one class, found in different windows, are parts of one object if
+ * at least one of them is cut: its box ends at a border of its window that is not a
+   border of the picture; and
+ * they agree where both windows see: the masks there have an IoU of `MIN_AGREEMENT` or
+   more. Where both windows see a strip too narrow for that, or none because they only
+   touch, the outlines of the masks along that strip are compared instead.
+Parts of parts belong to the object too. It gets the union of their masks and the score
+of the best one.
+
+Frame: the picture, pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from client.instance import Instance
+from client.modes.rect import Rect
+from client.modes.suppress import mask_in
+
+MIN_AGREEMENT = 0.5
+"""IoU from which on two windows are said to see one thing."""
+NARROW_PX = 8
+"""Width of a common strip below which a mask's last pixels would decide."""
+CELLS = 28
+"""Side of the masks of a Mask R-CNN; a box ends within two of its cells, if at all."""
+
+Array = np.ndarray[Any, Any]
+
+
+class Part(NamedTuple):
+    """What a window shows of an object.
+
+    Attributes:
+        instance: in the frame of the picture.
+        window: where it was found.
+    """
+
+    instance: Instance
+    window: Rect
+
+
+def join_parts(parts: Sequence[Part], image: Rect) -> list[Instance]:
+    """Puts parts of one object together.
+
+    Args:
+        parts: what all windows found.
+        image: the whole picture.
+
+    Returns:
+        One instance an object, in the order of their first parts.
+
+    Raises:
+        ContractError: a mask is damaged.
+    """
+    cut = [_is_cut(part, image) for part in parts]
+    group = list(range(len(parts)))
+    for one, first in enumerate(parts):
+        for two in _candidates(parts, one):
+            low, high = sorted((_root(group, one), _root(group, two)))
+            if low != high and (cut[one] or cut[two]) and _agree(first, parts[two]):
+                group[high] = low
+    members: dict[int, list[Instance]] = {}
+    for index, part in enumerate(parts):
+        members.setdefault(_root(group, index), []).append(part.instance)
+    return [_union(found) for found in members.values()]
+
+
+def _candidates(parts: Sequence[Part], one: int) -> list[int]:
+    """Returns later parts of the same class, in other windows that meet this one."""
+    first = parts[one]
+    return [
+        two
+        for two in range(one + 1, len(parts))
+        if parts[two].instance.class_name == first.instance.class_name
+        and parts[two].window != first.window
+        and _meet(parts[two].window, first.window)
+    ]
+
+
+def _meet(one: Rect, two: Rect) -> bool:
+    """Says whether windows overlap or touch."""
+    common = one.intersect(two)
+    height, width = common.size
+    return height >= 0 and width >= 0 and max(height, width) > 0
+
+
+def _root(group: list[int], index: int) -> int:
+    while group[index] != index:
+        index = group[index]
+    return index
+
+
+def _reach(side: int) -> int:
+    """Returns how far off a border a cut object's box or mask may end, pixels."""
+    return max(2, -(-2 * side // CELLS))
+
+
+def _is_cut(part: Part, image: Rect) -> bool:
+    """Says whether a border of the window may cut the object."""
+    box, window = Rect(*part.instance.mask_box), part.window
+    height, width = box.size
+    return (
+        (window.top > image.top and box.top - window.top <= _reach(height))
+        or (window.left > image.left and box.left - window.left <= _reach(width))
+        or (
+            window.bottom < image.bottom
+            and window.bottom - box.bottom <= _reach(height)
+        )
+        or (window.right < image.right and window.right - box.right <= _reach(width))
+    )
+
+
+def _agree(one: Part, two: Part) -> bool:
+    """Says whether two windows show the same where both see."""
+    common = one.window.intersect(two.window)
+    height, width = common.size
+    if min(height, width) >= NARROW_PX:
+        return _iou(_mask_at(one, common), _mask_at(two, common)) >= MIN_AGREEMENT
+    axis = 1 if width <= height else 0  # across the strip
+    outlines = [_outline(part, common, axis) for part in (one, two)]
+    return _iou(*outlines) >= MIN_AGREEMENT
+
+
+def _outline(part: Part, strip: Rect, axis: int) -> Array:
+    """Returns bool[n], where along a strip there are pixels of a part.
+
+    Args:
+        part: what a window shows; a little inwards counts as well.
+        strip: what both windows see; may be empty across.
+        axis: across the strip, 0 for y and 1 for x.
+    """
+    reach = _reach(Rect(*part.instance.mask_box).size[axis])
+    top, left, bottom, right = strip
+    if axis == 1:
+        left, right = left - reach, right + reach
+    else:
+        top, bottom = top - reach, bottom + reach
+    seen = Rect(top, left, bottom, right).intersect(part.window)
+    return np.asarray(_mask_at(part, seen).any(axis=axis))
+
+
+def _mask_at(part: Part, rect: Rect) -> Array:
+    """Returns bool[h, w], a part's mask in a rectangle of its window."""
+    pixels = np.zeros(rect.size, bool)
+    inside = rect.intersect(Rect(*part.instance.mask_box))
+    if not inside.is_empty:
+        top, left = inside.top - rect.top, inside.left - rect.left
+        height, width = inside.size
+        pixels[top : top + height, left : left + width] = mask_in(part.instance, inside)
+    return pixels
+
+
+def _iou(one: Array, two: Array) -> float:
+    union = int(np.count_nonzero(one | two))
+    return int(np.count_nonzero(one & two)) / union if union else 0.0
+
+
+def _union(found: list[Instance]) -> Instance:
+    """Returns one instance out of parts of one object."""
+    if len(found) == 1:
+        return found[0]
+    best = max(found, key=lambda instance: instance.score)
+    boxes = np.array([i.mask_box for i in found], np.int64)
+    frame = Rect(*boxes[:, :2].min(0).tolist(), *boxes[:, 2:].max(0).tolist())
+    exact = np.array([i.box for i in found], np.float64)
+    box = (*exact[:, :2].min(0).tolist(), *exact[:, 2:].max(0).tolist())
+    png = None
+    if any(i.mask_png is not None for i in found):
+        mask = np.zeros(frame.size, np.uint8)
+        for part in found:
+            top, left, bottom, right = part.mask_box
+            inner = mask[
+                top - frame.top : bottom - frame.top,
+                left - frame.left : right - frame.left,
+            ]
+            inner[part.mask_crop] = 255
+        png = _encode(mask)
+    return replace(best, box=box, mask_box=frame, mask_png=png)
+
+
+def _encode(mask: Array) -> bytes:
+    if not mask.size:
+        return b""
+    import cv2  # slow to import, and only windows that cut objects need it
+
+    return bytes(cv2.imencode(".png", mask)[1].tobytes())
+
+
+__all__ = ["Part", "join_parts"]

@@ -1,0 +1,79 @@
+"""Puts the classes and tags of a project and of a model into one meta."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from client.errors import AnnotationError
+from client.selection import NameRule, Selection
+from formats.meta import ClassMeta, ProjectMeta
+
+RECTANGLE = "rectangle"
+REGION_COLOR = "#E6C229"
+"""Of classes of saved regions; the project gives them none."""
+
+Names = Sequence[tuple[str, str]]
+"""Names with a word on where each comes from."""
+
+
+def merge_metas(
+    given: ProjectMeta,
+    model: ProjectMeta,
+    selection: Selection,
+    regions: Sequence[tuple[ClassMeta, str]] = (),
+) -> ProjectMeta:
+    """Returns the meta of the annotations of a mode.
+
+    Args:
+        given: classes and tags that are there already.
+        model: classes and tags of the model, under its own names.
+        selection: which of these are kept, and their names.
+        regions: classes of saved regions, each with a word on where it comes from.
+
+    Raises:
+        AnnotationError: a name would be there twice; lists all such names, each with
+            what it comes from.
+    """
+    renamed = selection.rename_meta(model)
+    classes = [(c.title, "a class of the project") for c in given.classes]
+    classes += _renamed("class", (c.title for c in model.classes), selection.classes)
+    classes += [(entry.title, origin) for entry, origin in regions]
+    tags = [(t.name, "a tag of the project") for t in given.tags]
+    tags += _renamed("tag", (t.name for t in model.tags), selection.tags)
+    problems = [*_clashes("class", classes), *_clashes("tag", tags)]
+    if problems:
+        raise AnnotationError(*problems)
+    return ProjectMeta(
+        (*given.classes, *renamed.classes, *(entry for entry, _ in regions)),
+        (*given.tags, *renamed.tags),
+        given.extra,
+    )
+
+
+def _renamed(kind: str, names: Iterable[str], rule: NameRule) -> Names:
+    suffix = f' with the suffix "{rule.suffix}"' if rule.suffix else ""
+    return [
+        (rule.rename(name), f'the model\'s {kind} "{name}"{suffix}')
+        for name in names
+        if rule.keeps(name)
+    ]
+
+
+def _clashes(kind: str, names: Names) -> list[str]:
+    origins: dict[str, list[str]] = {}
+    for name, origin in names:
+        origins.setdefault(name, []).append(origin)
+    return [
+        f'{kind} "{name}" would be there twice: {" and ".join(told)}; give the new one '
+        "another name (add_suffix, class_name)"
+        for name, told in origins.items()
+        if len(told) > 1
+    ]
+
+
+def region_class(title: str, color: str = REGION_COLOR) -> ClassMeta:
+    """Returns the class of a saved region."""
+    return ClassMeta(title, RECTANGLE, color)
+
+
+__all__ = ["merge_metas", "region_class"]

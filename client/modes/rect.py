@@ -1,0 +1,112 @@
+"""Rectangles of whole pixels, and the lengths by which a config moves their sides.
+
+Frame: the picture, (0, 0) its top-left corner; half-open.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+LENGTH_PATTERN = r"^-?[0-9]+(%|px)$"
+MAX_DIGITS = 12
+"""Of a length in a config; more makes no sense and is slow to compute with."""
+
+
+class Rect(NamedTuple):
+    """A part of a picture, pixels, half-open."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width), pixels."""
+        return self.bottom - self.top, self.right - self.left
+
+    @property
+    def is_empty(self) -> bool:
+        """Says whether it has no pixel."""
+        return self.top >= self.bottom or self.left >= self.right
+
+    def intersect(self, other: Rect) -> Rect:
+        """Returns what both have; empty where they do not meet."""
+        return Rect(
+            max(self.top, other.top),
+            max(self.left, other.left),
+            min(self.bottom, other.bottom),
+            min(self.right, other.right),
+        )
+
+
+class Length(NamedTuple):
+    """A length as configs have it.
+
+    Attributes:
+        value: whole pixels, or percent of a side; may be negative.
+        is_percent: which of the two.
+    """
+
+    value: int
+    is_percent: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> Length:
+        """Reads "12px" or "-5%".
+
+        Raises:
+            ValueError: it is neither.
+        """
+        if not re.fullmatch(LENGTH_PATTERN[1:-1], text) or len(text) > MAX_DIGITS:
+            raise ValueError(f'expected "12px" or "5%" (whole numbers), got {text!r}')
+        number = text.removesuffix("px").removesuffix("%")
+        return cls(int(number), text.endswith("%"))
+
+    def pixels(self, side: int) -> int:
+        """Returns the pixels; a share of the side is cut off towards zero."""
+        return int(self.value * side / 100) if self.is_percent else self.value
+
+
+class Sides(NamedTuple):
+    """A length for each side of a rectangle."""
+
+    left: Length = Length(0)
+    top: Length = Length(0)
+    right: Length = Length(0)
+    bottom: Length = Length(0)
+
+    def shrink(self, rect: Rect) -> Rect:
+        """Moves every side inwards; the result may be empty or stick out.
+
+        Shares are of the rectangle's own height and width.
+        """
+        height, width = rect.size
+        return Rect(
+            rect.top + self.top.pixels(height),
+            rect.left + self.left.pixels(width),
+            rect.bottom - self.bottom.pixels(height),
+            rect.right - self.right.pixels(width),
+        )
+
+    def grow(self, rect: Rect) -> Rect:
+        """Moves every side outwards; the result may be empty or stick out.
+
+        Shares are of the rectangle's own height and width.
+        """
+        height, width = rect.size
+        return Rect(
+            rect.top - self.top.pixels(height),
+            rect.left - self.left.pixels(width),
+            rect.bottom + self.bottom.pixels(height),
+            rect.right + self.right.pixels(width),
+        )
+
+
+def whole(size: tuple[int, int]) -> Rect:
+    """Returns the rectangle of a picture of (height, width) pixels."""
+    return Rect(0, 0, *size)
+
+
+__all__ = ["LENGTH_PATTERN", "Length", "Rect", "Sides", "whole"]

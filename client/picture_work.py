@@ -1,0 +1,134 @@
+"""Files and folders of pictures as work.
+
+`OUTPUT/meta.json`, `OUTPUT/ann/<picture>.json`; a picture from a folder keeps its path
+within that folder.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from client.client import Client
+from client.paths import holds, resolve
+from client.result import Result
+from client.run_folder import OutputError, RunFolder
+from client.work import json_bytes
+from formats.image_header import read_header
+from formats.meta import ProjectMeta
+
+EXTENSIONS = frozenset(
+    {".bmp", ".gif", ".jpeg", ".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp"}
+)
+"""Names that make a file of a folder a picture, whatever its content."""
+HEADER_BYTES = 64
+
+
+class PictureWork:
+    """Pictures without annotations; see `Work`."""
+
+    def __init__(self, inputs: Iterable[Path], output: Path) -> None:
+        """Lists the pictures among files and folders, folders with all within them.
+
+        What is named is taken as it is, hidden or not; of a folder's content those
+        files that are pictures by content or by name, nothing hidden, and no earlier
+        results.
+
+        Args:
+            inputs: files and folders.
+            output: the folder of the results; nothing in it is taken from a folder.
+
+        Raises:
+            OutputError: nothing is there, or two pictures would share their results.
+        """
+        self.meta = ProjectMeta()
+        self.inputs: list[str] = []
+        # Texts, not paths, as there may be many: the folder named, and the rest.
+        self._folders: list[str] = []
+        self._entries: list[tuple[int, str]] = []
+        seen: set[str] = set()
+        for path in inputs:
+            self.inputs.append(str(resolve(path)))
+            self._add(path, resolve(output), seen)
+        self._check_names()
+        if not self._entries:
+            raise OutputError("expected at least one picture, got none")
+
+    def _add(self, path: Path, output: Path, seen: set[str]) -> None:
+        named = not holds(path.is_dir)
+        self._folders.append(str(path.parent if named else path))
+        for name in [path.name] if named else _pictures_in(path):
+            resolved = resolve(Path(self._folders[-1], name))
+            within = output in resolved.parents
+            if str(resolved) not in seen and (named or not within):
+                seen.add(str(resolved))
+                self._entries.append((len(self._folders) - 1, name))
+
+    def _check_names(self) -> None:
+        if len({name for _, name in self._entries}) == len(self._entries):
+            return
+        places: dict[str, str] = {}
+        for index, (_, name) in enumerate(self._entries):
+            other = places.setdefault(name, self.place(index))
+            if other != self.place(index):
+                raise OutputError(
+                    f"{other} and {self.place(index)}: expected pictures with "
+                    f"different names, got {name} twice; run them apart, or give the "
+                    "folder above both"
+                )
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def place(self, index: int) -> str:
+        """See `Work`."""
+        folder, name = self._entries[index]
+        return str(Path(self._folders[folder], name))
+
+    def label(self, index: int) -> str:
+        """See `Work`."""
+        return self._entries[index][1]
+
+    def targets(self, index: int) -> list[str]:
+        """See `Work`."""
+        return [f"ann/{self.label(index)}.json"]
+
+    def predict(self, client: Client, index: int) -> Result:
+        """See `Work`."""
+        return client.predict(self.place(index))
+
+    def write(self, folder: RunFolder, index: int, result: Result) -> None:
+        """See `Work`."""
+        (target,) = self.targets(index)
+        folder.write(target, json_bytes(result.to_annotation()))
+
+
+def _pictures_in(folder: Path) -> Iterator[str]:
+    """Yields paths within a folder, in their order."""
+    for path in sorted(_files_in(str(folder))):
+        if _is_picture(Path(path)):
+            yield os.path.relpath(path, folder)
+
+
+def _files_in(folder: str) -> Iterator[str]:
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
+            if not name.startswith(".") and holds(Path(place, name).is_file):
+                yield f"{place}/{name}"
+
+
+def _is_picture(path: Path) -> bool:
+    if path.suffix.lower() in EXTENSIONS:
+        return True
+    try:
+        with path.open("rb") as file:
+            return read_header(file.read(HEADER_BYTES)) is not None
+    except ValueError:  # a known beginning; the rest of the header lies further on
+        return True
+    except OSError:
+        return False
+
+
+__all__ = ["PictureWork"]

@@ -1,0 +1,68 @@
+"""What a command line asks for: pictures, results, and what these depend on."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+from client.batch import Extra
+from client.client import Client
+from client.coco_output import CocoResults
+from client.overlay_output import Overlays
+from client.picture_work import PictureWork
+from client.project_work import ProjectWork
+from client.report_output import Report
+from client.work import Work
+
+if TYPE_CHECKING:
+    from client.config import InferenceConfig
+
+
+def open_work(args: argparse.Namespace) -> Work:
+    """Returns the pictures to predict.
+
+    Raises:
+        OutputError: there are none.
+    """
+    if args.project is not None:
+        return ProjectWork(args.project, args.output)
+    return PictureWork(args.images, args.output)
+
+
+def make_extras(args: argparse.Namespace, client: Client, work: Work) -> list[Extra]:
+    """Returns what is made beside annotations."""
+    extras: list[Extra] = []
+    model = client.info()
+    if args.draw:
+        extras.append(Overlays(work))
+    if args.coco is not None:
+        extras.append(CocoResults(args.coco, work, model.classes))
+    if args.report is not None:
+        extras.append(Report(args.report, work, model, "Predictions"))
+    return extras
+
+
+def describe_run(
+    client: Client, work: Work, config: InferenceConfig | None
+) -> dict[str, Any]:
+    """Returns JSON values: all that the results of a run depend on.
+
+    Raises:
+        ClientError: classes of model and project clash.
+    """
+    info = client.info()
+    meta = json.dumps(client.output_meta(work.meta).to_json(), sort_keys=True)
+    return {
+        "input": work.inputs,
+        "config": None if config is None else config.model_dump(mode="json"),
+        "model": info.name,
+        "version": client.model_version,
+        "created": info.created,
+        "weights": dict(info.checkpoint),
+        "meta": hashlib.sha256(meta.encode()).hexdigest()[:16],
+    }
+
+
+__all__ = ["describe_run", "make_extras", "open_work"]
