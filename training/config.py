@@ -59,7 +59,7 @@ class TrainConfig(Group):
         weights_init_type: which weights are taken over.
         val_every: epochs between validations; may be a fraction.
         save_every: epochs between saved checkpoints.
-        keep_last: checkpoints kept beside best and last; null for all.
+        keep_last: newest checkpoints that are kept, beside the best; null for all.
         data_workers: threads that prepare batches.
         check_images: "decode" reads every picture at the start, "header" its header.
         use_empty_images: pictures without objects serve as negatives.

@@ -88,7 +88,9 @@ def test_checkpoint_exports(finished, tmp_path):
 
 
 def test_another_training_in_the_folder_is_not_overwritten(finished, shapes):
-    with pytest.raises(TrainingError, match=r"holds 3 checkpoints.*--resume"):
+    with pytest.raises(
+        TrainingError, match=r"holds checkpoints up to 00000002.*--resume"
+    ):
         run(shapes, finished.output)
 
 
@@ -156,7 +158,7 @@ def test_other_weights_and_asks_are_refused(finished, shapes, tmp_path):
     weights = finished.last / "model_weights" / "model.h5"
     with pytest.raises(TrainingError, match='expected backbone "resnet50", got "small'):
         run(shapes, tmp_path, {"backbone": "resnet50"}, weights=weights)
-    with pytest.raises(TrainingError, match="No such file"):
+    with pytest.raises(TrainingError, match="expected a weight file"):
         run(shapes, tmp_path, weights=tmp_path / "none.h5")
     with pytest.raises(TrainingError, match="without weights those are random"):
         run(shapes, tmp_path, {"train_layers": "heads"})
