@@ -59,9 +59,8 @@ class Metrics:
         writer = csv.DictWriter(text, COLUMNS)
         writer.writeheader()
         writer.writerows(row for row in rows if int(row["step"]) <= step)
-        with writing(self._path):
-            with replaced_file(self._path) as file:
-                file.write(text.getvalue().encode())
+        with writing(self._path), replaced_file(self._path) as file:
+            file.write(text.getvalue().encode())
         self._tensorboard = output / TENSORBOARD
         with writing(self._tensorboard):
             self._events = tf.summary.create_file_writer(str(self._tensorboard))
