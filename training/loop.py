@@ -145,7 +145,11 @@ class Loop:
             self.state = dataclasses.replace(self.state, waited=waited)
 
     def _train(self, batch: Batch) -> None:
-        values = dict(zip(_COLUMNS, self._step(batch).numpy().tolist(), strict=True))
+        try:
+            numbers = self._step(batch).numpy().tolist()
+        except tf.errors.OpError as err:
+            raise data_error(err) from err
+        values = dict(zip(_COLUMNS, numbers, strict=True))
         step = self.state.step + 1
         if not all(map(math.isfinite, values.values())):
             raise TrainingError(self._not_finite(step, values))

@@ -191,6 +191,17 @@ def test_picture_that_breaks_under_a_training(tmp_path):
         run(shapes, tmp_path / "out", {"epochs": 9}, is_stopped=spoil)
 
 
+def test_picture_of_the_validation_set_that_breaks_under_a_training(tmp_path):
+    shapes = write_shapes(tmp_path / "shapes")
+
+    def spoil():
+        (shapes / "ds" / "img" / "009.png").write_bytes(b"no picture")
+        return False
+
+    with pytest.raises(DatasetError, match=r"009\.png"):
+        run(shapes, tmp_path / "out", {"epochs": 1}, is_stopped=spoil)
+
+
 def program(*arguments, **environment):
     return [sys.executable, "-m", "training", "--device", "cpu", *map(str, arguments)]
 
