@@ -43,6 +43,8 @@ _BOUNDS = {
     "less_than": ("<", "lt"),
     "less_than_equal": ("<=", "le"),
     "multiple_of": ("a multiple of", "multiple_of"),
+    "too_long": ("a list no longer than", "max_length"),
+    "too_short": ("a list no shorter than", "min_length"),
 }
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import io
 import os
 import tempfile
 from collections.abc import Mapping
@@ -237,12 +238,16 @@ def write_arrays(
         OSError: the file cannot be written.
     """
     path = Path(path)
+    # Not straight to the disk: where that is full, HDF5 takes the process down.
+    content = io.BytesIO()
+    with h5py.File(content, "w", libver="earliest") as file:
+        _write_layers(file, arrays, architecture)
     with tempfile.NamedTemporaryFile(
         dir=path.parent, prefix=f".{path.name}.", delete=False
     ) as temporary:
         try:
-            with h5py.File(temporary.name, "w", libver="earliest") as file:
-                _write_layers(file, arrays, architecture)
+            temporary.write(content.getbuffer())
+            temporary.flush()
             os.fsync(temporary.fileno())
             Path(temporary.name).chmod(0o644)
             Path(temporary.name).replace(path)

@@ -17,7 +17,7 @@ from models.errors import ModelConfigError, WeightsError
 from models.matterport_config import from_matterport
 from training.candidate import Candidate, Limits
 from training.checkpoint_config import CONFIG_NAME, earlier_config
-from training.checkpoints import WEIGHTS
+from training.checkpoints import weight_file
 from training.classes import ClassMap
 from training.errors import TrainingError
 from training.network_detector import NetworkDetector
@@ -69,8 +69,7 @@ def open_checkpoint(
     Raises:
         TrainingError: it cannot be read, or its config is missing or another one's.
     """
-    if weights.is_dir():
-        weights /= WEIGHTS
+    weights = weight_file(weights)
     try:
         checkpoint = inspect_checkpoint(weights)
         where, content = _read_config(weights, config)

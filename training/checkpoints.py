@@ -13,10 +13,10 @@ training state, which is as large as the weights or twice that.
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import shutil
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from models.checkpoint import save_weights
 from models.mask_rcnn import MaskRCNN
 from training.checkpoint_config import CONFIG_NAME
 from training.errors import TrainingError
+from training.writing import writing
 
 FOLDER = "checkpoints"
 WEIGHTS = Path("model_weights", "model.h5")
@@ -46,11 +47,11 @@ class Checkpoints:
     """
 
     def __init__(self, output: Path, keep_last: int | None = None) -> None:
-        """Opens the folder, and removes what an earlier process left half-written.
+        """Names the folder; nothing is written yet.
 
         Args:
             output: of the training.
-            keep_last: how many are kept beside best and last; None keeps all.
+            keep_last: how many of the newest are kept, beside the best; None keeps all.
         """
         self.folder = output / FOLDER
         self._keep_last = keep_last
@@ -98,6 +99,47 @@ class Checkpoints:
                 before it are untouched.
         """
         target = self.path(self.next_number())
+        with writing(target):
+            self._save(target, network, config, state, is_best=is_best)
+        return target
+
+    def read_state(self, number: int) -> dict[str, Array]:
+        """Reads what resuming needs.
+
+        Raises:
+            TrainingError: it is not there, or damaged.
+        """
+        path = self.path(number) / STATE
+        try:
+            with path.open("rb") as opened, np.load(opened) as file:
+                return {name: file[name] for name in file.files}
+        except (OSError, EOFError, ValueError, zipfile.BadZipFile) as err:
+            raise TrainingError(
+                f"{path}: cannot be read: {err}; remove the checkpoint "
+                f"{self.path(number).name} to begin anew, or continue from its weights"
+            ) from err
+
+    def remove_partial(self) -> None:
+        """Makes the folder, without what an earlier process left half-written."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for path in self.folder.glob(f"{_PARTIAL}*"):
+            shutil.rmtree(path)
+
+    def restore_links(self, best: int | None) -> None:
+        """Points best and last where they belong, whatever a kill left of them."""
+        self._point(LAST, self.path(self.numbers()[-1]).name)
+        if best is not None:
+            self._point(BEST, self.path(best).name)
+
+    def _save(
+        self,
+        target: Path,
+        network: MaskRCNN,
+        config: Mapping[str, Any],
+        state: Mapping[str, Any],
+        *,
+        is_best: bool,
+    ) -> None:
         partial = self.folder / f"{_PARTIAL}{target.name}"
         try:
             self.remove_partial()
@@ -115,39 +157,10 @@ class Checkpoints:
             self._point(LAST, target.name)
             if is_best:
                 self._point(BEST, target.name)
-        except OSError as err:
+            self._prune(target)
+        except OSError:
             shutil.rmtree(partial, ignore_errors=True)
-            raise TrainingError(_cannot_write(target, err)) from err
-        self._prune(target)
-        return target
-
-    def read_state(self, number: int) -> dict[str, Array]:
-        """Reads what resuming needs.
-
-        Raises:
-            TrainingError: it is not there, or damaged.
-        """
-        path = self.path(number) / STATE
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                return {name: file[name] for name in file.files}
-        except (OSError, ValueError) as err:
-            raise TrainingError(
-                f"{path}: cannot be read: {err}; remove the checkpoint "
-                f"{self.path(number).name} to begin anew, or continue from its weights"
-            ) from err
-
-    def remove_partial(self) -> None:
-        """Makes the folder, without what an earlier process left half-written."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        for path in self.folder.glob(f"{_PARTIAL}*"):
-            shutil.rmtree(path)
-
-    def restore_links(self, best: int | None) -> None:
-        """Points best and last where they belong, whatever a kill left of them."""
-        self._point(LAST, self.path(self.numbers()[-1]).name)
-        if best is not None:
-            self._point(BEST, self.path(best).name)
+            raise
 
     def _point(self, name: str, target: str) -> None:
         link = self.folder / f".{name}.new"
@@ -188,14 +201,9 @@ def _sync(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _cannot_write(target: Path, err: OSError) -> str:
-    advice = ""
-    if err.errno in (errno.ENOSPC, errno.EDQUOT):
-        advice = "; make room and go on with --resume"
-    return (
-        f"{target}: the checkpoint cannot be written: {err.strerror or err}{advice}; "
-        "the checkpoints before it are whole"
-    )
+def weight_file(path: Path) -> Path:
+    """Returns the weights of what a user names: a file, or a checkpoint's folder."""
+    return path / WEIGHTS if path.is_dir() else path
 
 
-__all__ = ["BEST", "LAST", "STATE", "WEIGHTS", "Checkpoints"]
+__all__ = ["BEST", "LAST", "STATE", "WEIGHTS", "Checkpoints", "weight_file"]

@@ -59,7 +59,7 @@ class TrainConfig(Group):
         weights_init_type: which weights are taken over.
         val_every: epochs between validations; may be a fraction.
         save_every: epochs between saved checkpoints.
-        keep_last: checkpoints kept beside best and last; null for all.
+        keep_last: newest checkpoints that are kept, beside the best; null for all.
         data_workers: threads that prepare batches.
         check_images: "decode" reads every picture at the start, "header" its header.
         use_empty_images: pictures without objects serve as negatives.
@@ -186,6 +186,14 @@ def _contradictions(content: Mapping[str, Any]) -> list[str]:
         problems.append(
             f'special_classes: background and neutral are both "{neutral}"; give one '
             "of them another name"
+        )
+    per_image = _value(content, "rois", "per_image", 200)
+    ratio = _value(content, "rois", "positive_ratio", 0.33)
+    are_numbers = type(per_image) is int and type(ratio) in (int, float)
+    if are_numbers and 0 < per_image * ratio < 1:
+        problems.append(
+            "rois: expected per_image * positive_ratio to be at least 1, got "
+            f"{per_image} * {ratio}; use more RoIs"
         )
     return problems
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from formats.atomic_file import replaced_file
 from training.metrics import read_rows
 
 CURVES_NAME = "curves.png"
@@ -66,9 +67,8 @@ def draw_curves(metrics: Path, output: Path) -> None:
     for panel in panels:
         panel.set_xlabel("epoch")
         panel.grid(alpha=0.3)
-    partial = output.with_name(f".{output.name}.new")
-    figure.savefig(partial, dpi=110, format="png")
-    partial.replace(output)
+    with replaced_file(output) as file:
+        figure.savefig(file, dpi=110, format="png")
 
 
 def _column(rows: Sequence[dict[str, str]], name: str) -> np.ndarray:

@@ -52,7 +52,8 @@ def prepare(folder: Path, *, overwrite: bool) -> None:
         (folder / FIGURES_NAME).unlink(missing_ok=True)
     except OSError as err:
         raise TrainingError(
-            f"{folder}: results cannot be written there: {err.strerror or err}"
+            f"{folder}: results cannot be written there: {err.strerror or err}; choose "
+            "another output"
         ) from err
 
 
@@ -96,7 +97,10 @@ def write_files(
             text = json.dumps(content, ensure_ascii=False, indent=1)
             file.write(text.encode() + b"\n")
     except OSError as err:
-        raise TrainingError(f"{folder}: {err.strerror or err}") from err
+        raise TrainingError(
+            f"{folder}: results cannot be written there: {err.strerror or err}; make "
+            "room, or choose another output"
+        ) from err
 
 
 def _subtitle(origin: Mapping[str, Any]) -> str:

@@ -102,7 +102,10 @@ def is_resnet(path: str | Path) -> bool:
             names = set(file.get("model_weights", file))
     except OSError as err:
         raise WeightsError(
-            str(path), [f"not a readable HDF5 file: {err}"], _ADVICE
+            str(path),
+            [f"not a readable HDF5 file, or cut short: {err}"],
+            "Expected a Mask R-CNN weight file in Matterport's layout, or an ImageNet "
+            "ResNet in Keras' layout.",
         ) from err
     has_heads = any(name.startswith(("fpn_", "mrcnn_", "rpn_")) for name in names)
     return not has_heads and any(trunk_layer(name) for name in names)

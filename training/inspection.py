@@ -77,7 +77,10 @@ def inspect_data(
     try:
         warnings = write_files(*paths, name, splits, config, samples)
     except OSError as err:
-        raise TrainingError(f"{folder}: {err.strerror or err}") from err
+        raise TrainingError(
+            f"{folder}: results cannot be written there: {err.strerror or err}; make "
+            "room, or choose another output"
+        ) from err
     return Inspection(*paths, warnings)
 
 

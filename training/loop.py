@@ -34,7 +34,12 @@ from training.plan import Plan
 from training.progress import Listener
 from training.recipe import Recipe
 from training.run_state import RunState
+from training.writing import writing
 
+_ADVICE = (
+    "use a lower lr, or a longer schedule.warmup_steps; the checkpoints before are "
+    "whole"
+)
 _COLUMNS = (*Losses._fields, "loss", "l2", "gradient_norm", "lr")
 
 
@@ -140,7 +145,11 @@ class Loop:
             self.state = dataclasses.replace(self.state, waited=waited)
 
     def _train(self, batch: Batch) -> None:
-        values = dict(zip(_COLUMNS, self._step(batch).numpy().tolist(), strict=True))
+        try:
+            numbers = self._step(batch).numpy().tolist()
+        except tf.errors.OpError as err:
+            raise data_error(err) from err
+        values = dict(zip(_COLUMNS, numbers, strict=True))
         step = self.state.step + 1
         if not all(map(math.isfinite, values.values())):
             raise TrainingError(self._not_finite(step, values))
@@ -161,7 +170,7 @@ class Loop:
         if not math.isfinite(values["loss"]):
             raise TrainingError(
                 f"step {self.state.step}: the loss of the validation set is "
-                f"{values['loss']}; {self._advice()}"
+                f"{values['loss']}; {_ADVICE}"
             )
         self._add_row("val", values)
         value = values[self._config.best_metric]
@@ -191,7 +200,9 @@ class Loop:
             self.state.to_arrays(learner.optimizer.variables),
             is_best=is_best,
         )
-        draw_curves(keeper.output / CSV_NAME, keeper.output / CURVES_NAME)
+        curves = keeper.output / CURVES_NAME
+        with writing(curves):
+            draw_curves(keeper.output / CSV_NAME, curves)
         best = ", the best so far" if is_best else ""
         self._listener.say(f"saved {path}{best}")
 
@@ -217,17 +228,11 @@ class Loop:
         replicas = self._learner.strategy.num_replicas_in_sync
         size = self._config.batch_size.train * replicas
         names = [samples.name(i) for i in order[place * size : (place + 1) * size]]
-        bad = [f"{name} {value}" for name, value in values.items()]
+        got = [f"{name} {value:.6g}" for name, value in values.items()]
         return (
             f"step {step} (epoch {epoch}): expected finite losses, got "
-            f"{', '.join(bad)}; pictures of the batch: {', '.join(names)}; "
-            f"{self._advice()}"
-        )
-
-    def _advice(self) -> str:
-        return (
-            "use a lower lr, or a longer schedule.warmup_steps, and look at these "
-            "pictures; the checkpoints before are whole"
+            f"{', '.join(got)}; pictures of the batch: {', '.join(names)}; look at "
+            f"them; {_ADVICE}"
         )
 
 

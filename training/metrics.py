@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import os
@@ -11,8 +12,10 @@ from typing import Any
 
 import tensorflow as tf
 
+from formats.atomic_file import replaced_file
 from training.errors import TrainingError
 from training.losses import Losses
+from training.writing import writing
 
 CSV_NAME = "metrics.csv"
 TENSORBOARD = "tensorboard"
@@ -48,25 +51,29 @@ class Metrics:
             step: rows of later steps, which are to be run again, are taken out.
 
         Raises:
-            TrainingError: the file there is none of ours.
+            TrainingError: the file there is none of ours, or cannot be written.
         """
         self._path = output / CSV_NAME
         rows = read_rows(self._path) if self._path.exists() else []
-        rows = [row for row in rows if int(row["step"]) <= step]
-        partial = self._path.with_name(f".{CSV_NAME}.new")
-        with partial.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, COLUMNS)
-            writer.writeheader()
-            writer.writerows(rows)
-        partial.replace(self._path)
-        self._file = self._path.open("a", newline="", encoding="utf-8")
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, COLUMNS)
+        writer.writeheader()
+        writer.writerows(row for row in rows if int(row["step"]) <= step)
+        with writing(self._path), replaced_file(self._path) as file:
+            file.write(text.getvalue().encode())
+        self._tensorboard = output / TENSORBOARD
+        with writing(self._tensorboard):
+            self._events = tf.summary.create_file_writer(str(self._tensorboard))
+        with writing(self._path):
+            self._file = self._path.open("a", newline="", encoding="utf-8")
         self._writer = csv.DictWriter(self._file, COLUMNS)
-        self._events = tf.summary.create_file_writer(str(output / TENSORBOARD))
 
     def close(self) -> None:
-        """Closes the files."""
-        self._file.close()
-        self._events.close()
+        """Closes the files; what could not be written was told by `add` or `flush`."""
+        with contextlib.suppress(OSError):
+            self._file.close()
+        with contextlib.suppress(tf.errors.OpError):
+            self._events.close()
 
     def add(self, row: Row) -> None:
         """Adds a row; columns that are not given stay empty.
@@ -75,24 +82,28 @@ class Metrics:
             TrainingError: the file cannot be written.
         """
         text = {name: _text(value) for name, value in row.items()}
-        try:
+        with writing(self._path):
             self._writer.writerow(text)
             self._file.flush()
-        except OSError as err:
-            raise TrainingError(
-                f"{self._path}: cannot be written: {err.strerror or err}; make room "
-                "and go on with --resume"
-            ) from err
-        with self._events.as_default(step=int(row["step"])):
+        with (
+            writing(self._tensorboard),
+            self._events.as_default(step=int(row["step"])),
+        ):
             for name, value in row.items():
                 if name not in ("step", "split"):
                     tf.summary.scalar(f"{name}/{row['split']}", float(value))
 
     def flush(self) -> None:
-        """Puts everything on the disk."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._events.flush()
+        """Puts everything on the disk.
+
+        Raises:
+            TrainingError: it cannot be written.
+        """
+        with writing(self._path):
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        with writing(self._tensorboard):
+            self._events.flush()
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
@@ -112,7 +123,14 @@ def read_rows(path: Path) -> list[dict[str, str]]:
             f"{path}: expected the columns {', '.join(COLUMNS)}; got "
             f"{', '.join(reader.fieldnames or ()) or 'none'}; move the file away"
         )
-    return list(reader)
+    rows = list(reader)
+    for line, row in enumerate(rows, start=2):
+        if not (row["step"] or "").isdecimal() or row["data_wait"] is None:
+            raise TrainingError(
+                f"{path}: line {line}: expected a row of {len(COLUMNS)} values, got "
+                f"{','.join(map(str, row.values()))!r:.60}; move the file away"
+            )
+    return rows
 
 
 def _text(value: Any) -> str:

@@ -17,7 +17,7 @@ from models.checkpoint import inspect_checkpoint, load_weights, sha256
 from models.errors import WeightsError
 from models.mask_rcnn import MaskRCNN
 from training.checkpoint_config import checkpoint_config, earlier_config
-from training.checkpoints import BEST, LAST, WEIGHTS, Checkpoints
+from training.checkpoints import BEST, LAST, WEIGHTS, Checkpoints, weight_file
 from training.classes import CONTINUE
 from training.config import TrainConfig, read_config
 from training.datasets import Splits, open_splits
@@ -35,6 +35,7 @@ from training.recipe import make_recipe
 from training.run_state import RunState, from_arrays, make_identity
 from training.trainable import set_trainable
 from training.validation import Validation
+from training.writing import make_output
 
 FilePath = str | PathLike[str]
 
@@ -94,7 +95,8 @@ def train(
         project: Supervisely project, a folder or a tar; or else
         coco: COCO files of the training and the validation set, with
         images: the folder of their pictures.
-        weights: a Mask R-CNN checkpoint or an ImageNet ResNet in Keras' layout.
+        weights: a Mask R-CNN checkpoint (its file, or its folder as a training writes
+            it), or an ImageNet ResNet in Keras' layout.
         device: "gpu" for the config's `gpu_devices`, or "cpu".
         resume: goes on from the last checkpoint in `output`, if there is one.
         strategy: in place of the one that `device` means.
@@ -140,17 +142,28 @@ class _Run:
     def __init__(self, config: TrainConfig, output: Path, weights: Path | None) -> None:
         self.config = config
         self.output = output
-        self.weights = weights
+        self.weights = None if weights is None else weight_file(weights)
         self.checkpoints = Checkpoints(output, config.keep_last)
         self._numbers = self.checkpoints.numbers()
 
     def check(self, *, resume: bool) -> None:
-        """Refuses to mix two trainings in one folder."""
+        """Refuses what cannot work, before anything is read.
+
+        Raises:
+            TrainingError: two trainings would be mixed in one folder, nothing can be
+                written there, or there are no such weights.
+        """
         if self._numbers and not resume:
             raise TrainingError(
-                f"{self.output}: holds {len(self._numbers)} checkpoints of another "
-                "training; go on with it (--resume), or choose another output"
+                f"{self.output}: holds checkpoints up to {self._numbers[-1]:08} of "
+                "another training; go on with it (--resume), or choose another output"
             )
+        if self.weights is not None and not self.weights.is_file():
+            raise TrainingError(
+                f"{self.weights}: expected a weight file, or the folder of a "
+                "checkpoint, got nothing there; check --weights"
+            )
+        make_output(self.output)
 
     def earlier(self) -> dict[str, Any] | None:
         """Returns the config.json of the training that is continued."""

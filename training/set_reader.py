@@ -52,11 +52,13 @@ def read_sets(
         datasets[purpose] = FileDataset(source, tuple(used), facts, classes)
         sizes |= {i: facts[i].size for i in used}
         if purpose in texts and not present:
-            problems.append(f"{purpose} set: there is no picture {texts[purpose]}")
+            problems.append(
+                f"{purpose} set: there is no picture {texts[purpose]}; add some"
+            )
         elif purpose in texts and not full:
             problems.append(
                 f"{purpose} set: none of the {len(present)} pictures {texts[purpose]} "
-                "has an object to learn"
+                "has an object to learn; add objects"
             )
     problems += check_images(source, sizes, decode=config.check_images == "decode")
     return sets, datasets

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 
+from training.config import read_config
+
 INTERRUPTED = 130
 
 
@@ -48,7 +50,8 @@ def build_parser() -> argparse.ArgumentParser:
         "--weights",
         type=Path,
         metavar="H5",
-        help="checkpoint of a Mask R-CNN, or ImageNet ResNet in Keras' layout",
+        help="checkpoint of a Mask R-CNN (file or folder), or ImageNet ResNet in Keras'"
+        " layout",
     )
     add("--device", choices=("gpu", "cpu"), default="gpu", help="default: gpu")
     add(
@@ -73,13 +76,15 @@ def run(argv: Sequence[str]) -> int:
     args = parser.parse_args(argv)
     if (args.coco is None) != (args.images is None):
         parser.error("--coco and --images go together")
+    # Before TensorFlow, which takes seconds to import.
+    config = read_config(args.config)
     from training.progress import Console
     from training.run import train
 
     console = Console()
     with _stop_on_signals(console.say) as is_stopped:
         result = train(
-            args.config,
+            config,
             output=args.output,
             project=args.project,
             coco=None if args.coco is None else tuple(args.coco),

@@ -8,6 +8,7 @@ import tensorflow as tf
 from training.batch import Batch
 from training.batches import batches
 from training.examples import ExampleOptions, Samples
+from training.input_errors import data_error
 from training.losses import Losses
 from training.network import TrainingNetwork
 
@@ -43,6 +44,9 @@ class Validation:
         """Returns the weighted sum of the losses as "loss", and the five by name.
 
         Each is the mean over all that was sampled in the set, whatever the batch size.
+
+        Raises:
+            TrainingError: a picture cannot be read any more.
         """
         made = batches(
             self._samples,
@@ -56,7 +60,11 @@ class Validation:
             drop_remainder=False,
             with_neutral=self._with_neutral,
         )
-        sums = np.sum([self._sums(batch).numpy() for batch in made], axis=0)  # [2, 5]
+        try:
+            sums = np.sum([self._sums(batch).numpy() for batch in made], axis=0)
+        except tf.errors.OpError as err:
+            raise data_error(err) from err
+        # [2, 5]: totals, counts
         means = np.divide(sums[0], sums[1], out=np.zeros(5), where=sums[1] > 0)
         total = float(np.dot(means, self._training.options.loss_weights))
         named = zip(Losses._fields, means.tolist(), strict=True)

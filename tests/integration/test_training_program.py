@@ -88,7 +88,9 @@ def test_checkpoint_exports(finished, tmp_path):
 
 
 def test_another_training_in_the_folder_is_not_overwritten(finished, shapes):
-    with pytest.raises(TrainingError, match=r"holds 3 checkpoints.*--resume"):
+    with pytest.raises(
+        TrainingError, match=r"holds checkpoints up to 00000002.*--resume"
+    ):
         run(shapes, finished.output)
 
 
@@ -156,7 +158,7 @@ def test_other_weights_and_asks_are_refused(finished, shapes, tmp_path):
     weights = finished.last / "model_weights" / "model.h5"
     with pytest.raises(TrainingError, match='expected backbone "resnet50", got "small'):
         run(shapes, tmp_path, {"backbone": "resnet50"}, weights=weights)
-    with pytest.raises(TrainingError, match="No such file"):
+    with pytest.raises(TrainingError, match="expected a weight file"):
         run(shapes, tmp_path, weights=tmp_path / "none.h5")
     with pytest.raises(TrainingError, match="without weights those are random"):
         run(shapes, tmp_path, {"train_layers": "heads"})
@@ -187,6 +189,17 @@ def test_picture_that_breaks_under_a_training(tmp_path):
 
     with pytest.raises(DatasetError, match=r"\.png"):
         run(shapes, tmp_path / "out", {"epochs": 9}, is_stopped=spoil)
+
+
+def test_picture_of_the_validation_set_that_breaks_under_a_training(tmp_path):
+    shapes = write_shapes(tmp_path / "shapes")
+
+    def spoil():
+        (shapes / "ds" / "img" / "009.png").write_bytes(b"no picture")
+        return False
+
+    with pytest.raises(DatasetError, match=r"009\.png"):
+        run(shapes, tmp_path / "out", {"epochs": 1}, is_stopped=spoil)
 
 
 def program(*arguments, **environment):

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from models.checkpoint import inspect_checkpoint
-from training.checkpoints import Checkpoints
+from tests.full_disk import longest_file
+from training.checkpoints import Checkpoints, weight_file
 from training.errors import TrainingError
 
 STATE = {"state": np.zeros(3, np.uint8)}
@@ -98,3 +99,27 @@ def test_full_disk_leaves_the_checkpoints_before(store, network, monkeypatch, fa
         save(store, network, is_best=True)
     assert sorted(path.name for path in store.folder.rglob("*")) == before
     assert store.numbers() == [0]
+
+
+@pytest.mark.parametrize("size", [0, 100_000])
+def test_weights_that_the_system_refuses_to_write(store, network, size):
+    save(store, network)
+    with longest_file(size), pytest.raises(TrainingError, match="File too large"):
+        save(store, network)
+    assert store.numbers() == [0]
+    assert not inspect_checkpoint(weight_file(store.path(0))).problems
+    assert save(store, network).name == "00000001"
+
+
+@pytest.mark.parametrize("kept", [0, 100, -40])
+def test_damaged_state_is_told(store, network, kept):
+    path = save(store, network) / "training_state.npz"
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(TrainingError, match=r"training_state\.npz: cannot be read"):
+        store.read_state(0)
+
+
+def test_weights_by_the_folder_of_a_checkpoint(store, network):
+    path = save(store, network)
+    assert weight_file(store.folder / "last").samefile(weight_file(path))
+    assert weight_file(weight_file(path)) == weight_file(path)

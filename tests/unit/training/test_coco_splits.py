@@ -106,7 +106,8 @@ def test_everything_broken_is_listed_at_once(write):
         f"{paths[0]}: annotation 4 of d.png: unknown category_id 99",
         f"{paths[0]}: annotation 5 of d.png: segmentation: expected polygons",
         "d.png: No such file or directory",
-        f"val set: none of the 1 pictures of {paths[1]} has an object to learn",
+        f"val set: none of the 1 pictures of {paths[1]} has an object to learn; "
+        "add objects",
     ):
         assert part in text
 

@@ -1,9 +1,15 @@
+import errno
+import os
+
 import cv2
 import pytest
+import tensorflow as tf
 
+from tests.full_disk import longest_file
 from training.curves import draw_curves
 from training.errors import TrainingError
 from training.metrics import COLUMNS, Metrics, read_rows
+from training.writing import make_output, writing
 
 
 def row(step, split="train", **values):
@@ -67,3 +73,53 @@ def test_curves_are_drawn(written):
     pixels = cv2.imread(str(written / "curves.png"))
     assert pixels.std() > 10
     assert not list(written.glob(".curves*"))
+
+
+def test_damaged_row_is_refused(written):
+    lines = (written / "metrics.csv").read_text().splitlines(keepends=True)
+    (written / "metrics.csv").write_text("".join([*lines[:3], "3,0.75\n", *lines[4:]]))
+    with pytest.raises(TrainingError, match=r"line 4: expected a row of \d+ values"):
+        Metrics(written, 8)
+
+
+def test_tensorboard_that_cannot_be_written_is_told(tmp_path):
+    (tmp_path / "tensorboard").write_text("in the way")
+    with pytest.raises(TrainingError, match="tensorboard: cannot be written"):
+        Metrics(tmp_path, 0)
+
+
+def test_row_that_cannot_be_written_is_told_once(tmp_path):
+    metrics = Metrics(tmp_path, 0)
+    size = (tmp_path / "metrics.csv").stat().st_size
+    with longest_file(size + 10):
+        with pytest.raises(TrainingError, match=r"metrics\.csv: cannot be written"):
+            metrics.add(row(1))
+        metrics.close()
+    Metrics(tmp_path, 1).close()
+    assert steps(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "No space.*make room"),
+        (OSError(errno.EROFS, os.strerror(errno.EROFS)), "Read-only.*check --output"),
+        (
+            tf.errors.ResourceExhaustedError(
+                None, None, "{{node}} /run/x; No space left on device\n\tFailed"
+            ),
+            ": No space left on device; make room",
+        ),
+    ],
+)
+def test_what_cannot_be_written_is_told_with_advice(tmp_path, error, text):
+    with pytest.raises(TrainingError, match=text), writing(tmp_path / "x"):
+        raise error
+
+
+def test_output_is_checked_first(tmp_path):
+    make_output(tmp_path / "a" / "b")
+    assert not list((tmp_path / "a" / "b").iterdir())
+    (tmp_path / "file").touch()
+    with pytest.raises(TrainingError, match=r"file: cannot be written: .*--output"):
+        make_output(tmp_path / "file")

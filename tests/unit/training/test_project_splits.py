@@ -181,11 +181,12 @@ def test_missing_tags_and_empty_sets(tmp_path):
     assert 'has no tag "zzz"; it has: train, val' in second
     write_project(tmp_path / "2", meta_json(tags=("train", "val", "none")))
     [problem] = problems_of(tmp_path / "2", dataset_tags={"val": "none"})
-    assert problem == 'val set: there is no picture with the tag "none"'
+    assert problem == 'val set: there is no picture with the tag "none"; add some'
     write_item(tmp_path / "2" / "ds", "d.png", [], ["none"])
     [problem] = problems_of(tmp_path / "2", dataset_tags={"val": "none"})
     assert problem == (
-        'val set: none of the 1 pictures with the tag "none" has an object to learn'
+        'val set: none of the 1 pictures with the tag "none" has an object to learn; '
+        "add objects"
     )
 
 

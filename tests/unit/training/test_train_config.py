@@ -126,6 +126,12 @@ def test_missing_file(tmp_path):
         read_config(tmp_path / "train.json")
 
 
+def test_rois_that_leave_no_positive():
+    with pytest.raises(ConfigError, match=r"rois: .* at least 1, got 2 \* 0\.33"):
+        read_config({"rois": {"per_image": 2}})
+    assert read_config({"rois": {"per_image": 1, "positive_ratio": 1.0}})
+
+
 def test_contradictions_alone():
     with pytest.raises(ConfigError, match="multiple of 64, got 200"):
         read_config({"input_size": {"max_dim": 200}})
