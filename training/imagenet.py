@@ -62,7 +62,7 @@ def read_resnet(
     try:
         with h5py.File(path, "r") as file:
             stored, numbered = _stored_layers(file)
-    except OSError as err:
+    except (OSError, KeyError) as err:
         raise WeightsError(
             str(path), [f"not a readable HDF5 file: {err}"], _ADVICE
         ) from err

@@ -92,7 +92,7 @@ class Loop:
         self.state = state
         self._keeper = keeper
         self._listener = listener
-        self._saved_step = state.step if state.step else -1
+        self._saved_step = state.step
         self._step = _make_step(learner)
         self._begun = time.monotonic()
 

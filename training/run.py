@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from os import PathLike
@@ -26,7 +27,7 @@ from training.errors import TrainingError
 from training.evaluation import evaluate_network
 from training.first_weights import set_first_weights
 from training.loop import Keeper, Learner, Loop
-from training.metrics import CSV_NAME, Metrics
+from training.metrics import CSV_NAME, TENSORBOARD, Metrics
 from training.network import TrainingNetwork
 from training.optimizers import make_optimizer
 from training.plan import Plan, make_plan
@@ -46,7 +47,7 @@ class TrainingResult:
 
     Attributes:
         output: its folder.
-        last: folder of the newest checkpoint.
+        last: folder of the newest checkpoint, None where it was stopped before a step.
         best: folder of the best one, None before the first validation.
         best_value: of the config's `best_metric`.
         step: steps done.
@@ -56,7 +57,7 @@ class TrainingResult:
     """
 
     output: Path
-    last: Path
+    last: Path | None
     best: Path | None
     best_value: float | None
     step: int
@@ -212,7 +213,7 @@ class _Run:
         folder = self.checkpoints.folder
         return TrainingResult(
             self.output,
-            folder / LAST,
+            folder / LAST if self.checkpoints.numbers() else None,
             None if state.best_number is None else folder / BEST,
             state.best,
             state.step,
@@ -227,7 +228,9 @@ class _Run:
         if self._numbers:
             self.checkpoints.restore_links(state.best_number)
         else:
+            # Of a process that ended before its first checkpoint.
             (self.output / CSV_NAME).unlink(missing_ok=True)
+            shutil.rmtree(self.output / TENSORBOARD, ignore_errors=True)
 
 
 def _hash(weights: Path) -> str:

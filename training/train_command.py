@@ -97,7 +97,7 @@ def run(argv: Sequence[str]) -> int:
         )
     told = {
         "output": str(result.output),
-        "last": str(result.last),
+        "last": None if result.last is None else str(result.last),
         "best": None if result.best is None else str(result.best),
         "best_value": result.best_value,
         "step": result.step,
