@@ -6,6 +6,7 @@ within that folder.
 
 from __future__ import annotations
 
+import bisect
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -44,32 +45,42 @@ class PictureWork:
         """
         self.meta = ProjectMeta()
         self.inputs: list[str] = []
-        # Texts, not paths, as there may be many: the folder named, and the rest.
+        # Texts and numbers, as there may be very many; paths take ten times as much.
         self._folders: list[str] = []
-        self._entries: list[tuple[int, str]] = []
-        seen: set[str] = set()
+        self._firsts: list[int] = []
+        self._names: list[str] = []
+        self._hashes: set[int] = set()
         for path in inputs:
             self.inputs.append(str(resolve(path)))
-            self._add(path, resolve(output), seen)
-        self._check_names()
-        if not self._entries:
+            self._add(path, resolve(output))
+        del self._hashes
+        if len(self._folders) > 1:
+            self._check_names()
+        if not self._names:
             raise OutputError("expected at least one picture, got none")
 
-    def _add(self, path: Path, output: Path, seen: set[str]) -> None:
+    def _add(self, path: Path, output: Path) -> None:
         named = not holds(path.is_dir)
         self._folders.append(str(path.parent if named else path))
-        for name in [path.name] if named else _pictures_in(path):
+        self._firsts.append(len(self._names))
+        for name in [path.name] if named else sorted(_pictures_in(str(path))):
             resolved = resolve(Path(self._folders[-1], name))
             within = output in resolved.parents
-            if str(resolved) not in seen and (named or not within):
-                seen.add(str(resolved))
-                self._entries.append((len(self._folders) - 1, name))
+            if (named or not within) and not self._has(resolved):
+                self._hashes.add(hash(resolved))
+                self._names.append(name)
+
+    def _has(self, resolved: Path) -> bool:
+        """Says whether a file is listed already, under whatever name."""
+        if hash(resolved) not in self._hashes:
+            return False
+        return any(
+            resolve(Path(self.place(index))) == resolved for index in range(len(self))
+        )
 
     def _check_names(self) -> None:
-        if len({name for _, name in self._entries}) == len(self._entries):
-            return
         places: dict[str, str] = {}
-        for index, (_, name) in enumerate(self._entries):
+        for index, name in enumerate(self._names):
             other = places.setdefault(name, self.place(index))
             if other != self.place(index):
                 raise OutputError(
@@ -79,16 +90,16 @@ class PictureWork:
                 )
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._names)
 
     def place(self, index: int) -> str:
         """See `Work`."""
-        folder, name = self._entries[index]
-        return str(Path(self._folders[folder], name))
+        folder = self._folders[bisect.bisect_right(self._firsts, index) - 1]
+        return str(Path(folder, self._names[index]))
 
     def label(self, index: int) -> str:
         """See `Work`."""
-        return self._entries[index][1]
+        return self._names[index]
 
     def targets(self, index: int) -> list[str]:
         """See `Work`."""
@@ -104,19 +115,15 @@ class PictureWork:
         folder.write(target, json_bytes(result.to_annotation()))
 
 
-def _pictures_in(folder: Path) -> Iterator[str]:
-    """Yields paths within a folder, in their order."""
-    for path in sorted(_files_in(str(folder))):
-        if _is_picture(Path(path)):
-            yield os.path.relpath(path, folder)
-
-
-def _files_in(folder: str) -> Iterator[str]:
+def _pictures_in(folder: str) -> Iterator[str]:
+    """Yields paths of pictures within a folder."""
     for place, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
+        inner = "" if place == folder else f"{place[len(folder) :].lstrip('/')}/"
         for name in names:
-            if not name.startswith(".") and holds(Path(place, name).is_file):
-                yield f"{place}/{name}"
+            path = Path(place, name)
+            if not name.startswith(".") and holds(path.is_file) and _is_picture(path):
+                yield inner + name
 
 
 def _is_picture(path: Path) -> bool:
