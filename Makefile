@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test lint format
+.PHONY: setup demo demo-train test lint format
 
 setup: $(VENV)/.ready
 
@@ -14,6 +14,9 @@ $(VENV)/.ready: setup.cfg constraints.txt
 
 demo: setup
 	examples/demo.sh $(BIN)/python demo-output
+
+demo-train: setup
+	examples/demo_train.sh $(BIN)/python demo-train-output
 
 test: setup
 	$(BIN)/python -m pytest

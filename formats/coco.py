@@ -26,10 +26,12 @@ class CocoImage(NamedTuple):
     Attributes:
         file_name: path within the folder of pictures.
         size: (height, width), pixels.
+        id: what the file calls it.
     """
 
     file_name: str
     size: tuple[int, int]
+    id: Any
 
 
 class CocoObject(NamedTuple):
@@ -172,7 +174,7 @@ class _Index:
         elif number in self._images:
             self._problems.append(f"images: id {key!r} twice")
         else:
-            self._images[number] = CocoImage(name, size)
+            self._images[number] = CocoImage(name, size, key)
 
     def add_category(self, entry: Any) -> None:
         try:

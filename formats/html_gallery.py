@@ -49,6 +49,7 @@ class Gallery:
         note: str = "",
         colors: Mapping[str, str] | None = None,
         thumbnail_px: int = THUMBNAIL_PX,
+        wide: bool = False,
     ) -> None:
         """Starts a gallery.
 
@@ -58,14 +59,16 @@ class Gallery:
             note: a remark under the title.
             colors: class -> "#RRGGBB".
             thumbnail_px: longest side of the pictures.
+            wide: cards twice as wide, for pictures with parts side by side.
         """
         self._write = write
         self._colors = dict(colors or {})
         self._thumbnail_px = thumbnail_px
         self._classes: dict[str, int] = {}
         below = f"<p>{escape(note)}</p>" if note else ""
+        kind = "gallery wide" if wide else "gallery"
         write(
-            f'<section class="gallery"><h2>{escape(title)}</h2>{below}'
+            f'<section class="{kind}"><h2>{escape(title)}</h2>{below}'
             '<form class="filter" hidden><div class="classes"></div>'
             '<label class="score">Score at least '
             '<input type="range" min="0" max="1" step="0.01" value="0">'

@@ -23,7 +23,7 @@ function bold(text) {
 }
 
 function addClassBoxes(gallery, classes) {
-  return classes.map(([title, color], number) => {
+  const made = classes.map(([title, color], number) => {
     const label = document.createElement("label");
     const box = document.createElement("input");
     const count = bold("");
@@ -32,9 +32,11 @@ function addClassBoxes(gallery, classes) {
     label.append(box);
     if (color) label.append(dot(color));
     label.append(title, count);
-    gallery.querySelector(".classes").append(label);
-    return { box, count };
+    return { title, label, box, count };
   });
+  const sorted = [...made].sort((a, b) => a.title.localeCompare(b.title));
+  gallery.querySelector(".classes").append(...sorted.map(({ label }) => label));
+  return made;
 }
 
 function listInstances(card, found, classes) {
@@ -104,7 +106,7 @@ function setUp(gallery) {
 
   for (const card of cards) {
     const details = card.element.querySelector("details");
-    if (!details) continue;
+    if (!details || card.found.every(({ score }) => score === null)) continue;
     details.hidden = false;
     details.addEventListener("toggle", () => {
       if (details.open) listInstances(card.element, card.passing, classes);

@@ -72,6 +72,7 @@ class HtmlReport:
         note: str = "",
         colors: Mapping[str, str] | None = None,
         thumbnail_px: int = THUMBNAIL_PX,
+        wide: bool = False,
     ) -> Iterator[Gallery]:
         """Starts a gallery; the end of the block ends it.
 
@@ -80,12 +81,18 @@ class HtmlReport:
             note: a remark under the title.
             colors: class -> "#RRGGBB".
             thumbnail_px: longest side of the pictures.
+            wide: cards twice as wide, for pictures with parts side by side.
 
         Raises:
             OSError: the file cannot be written.
         """
         gallery = Gallery(
-            self._write, title, note=note, colors=colors, thumbnail_px=thumbnail_px
+            self._write,
+            title,
+            note=note,
+            colors=colors,
+            thumbnail_px=thumbnail_px,
+            wide=wide,
         )
         yield gallery
         gallery.close()

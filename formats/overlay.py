@@ -32,7 +32,7 @@ class Overlay(NamedTuple):
     """One instance to draw.
 
     Attributes:
-        title: of its class.
+        title: of its class; empty, and without a score, for no label.
         color: RGB.
         box: (y1, x1, y2, x2), half-open.
         mask: bool[y2 - y1, x2 - x1].
@@ -138,6 +138,8 @@ def _draw_label(
     pad = max(2, font.line_px // 5)
     score = "" if overlay.score is None else f" {overlay.score:.2f}"
     text = _shorten(overlay.title, score, font, width - 2 * pad)
+    if not text:
+        return
     size = (min(font.width(text) + 2 * pad, width), min(font.line_px + 2, height))
     place = _place(overlay.box, size, (width, height), taken)
     if place is None:

@@ -1,1 +1,27 @@
-"""Training of a Mask R-CNN: datasets, targets, losses, gradients and optimisers."""
+"""Training of a Mask R-CNN: `train`, and `evaluate` for what came of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from training.evaluation_run import evaluate
+    from training.run import TrainingResult, train
+
+_PLACES = {
+    "TrainingResult": "training.run",
+    "evaluate": "training.evaluation_run",
+    "train": "training.run",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Imports what is asked for, as reading data needs no TensorFlow."""
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_PLACES[name]), name)
+
+
+__all__ = ["TrainingResult", "evaluate", "train"]

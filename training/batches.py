@@ -6,7 +6,6 @@ thread was faster or where a run was taken up again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +16,7 @@ from models.anchors import anchors_px
 from models.config import ModelConfig
 from models.preprocessing import letterbox, subtract_mean
 from training.batch import Batch
-from training.examples import Example, ExampleOptions, Sample, make_example
+from training.examples import Example, ExampleOptions, Samples, make_example
 
 Array = np.ndarray[Any, Any]
 
@@ -48,12 +47,13 @@ def epoch_order(count: int, epoch: int, seed: int, *, shuffle: bool = True) -> A
 
 
 def batches(
-    samples: Sequence[Sample],
+    samples: Samples,
     config: ModelConfig,
     *,
     batch_size: int,
     epoch: int,
     seed: int,
+    epochs: int = 1,
     options: ExampleOptions | None = None,
     shuffle: bool = True,
     first_step: int = 0,
@@ -62,19 +62,20 @@ def batches(
     with_neutral: bool = True,
     shard: Shard = ONE_REPLICA,
 ) -> tf.data.Dataset:
-    """Makes the batches of one epoch.
+    """Makes the batches of some epochs.
 
     Args:
         samples: read when they are needed, one per access, from several threads.
         config: what the network expects; all canvases have one size, as in square mode.
         batch_size: pictures per batch of one replica.
-        epoch: counted from 0.
+        epoch: the first one, counted from 0.
         seed: decides order, augmentation and the choice of anchors and RoIs.
+        epochs: how many of them, one after the other without a pause.
         options: how examples are made.
         shuffle: False keeps the order of the samples.
-        first_step: batches to leave out, where an epoch is taken up again.
+        first_step: steps to leave out, where the first epoch is taken up again.
         workers: threads that make examples; 0 makes them when they are asked for.
-        drop_remainder: leaves out what does not fill a step.
+        drop_remainder: leaves out what does not fill a step; False is for one replica.
         with_neutral: False leaves the neutral pixels out, where no sample has any.
         shard: the replicas whose batches are wanted; they come in turn, step by step.
 
@@ -82,34 +83,34 @@ def batches(
         Elements are `Batch`, float32 images with the mean taken off.
 
     Raises:
-        ValueError: fewer samples than a step needs, a mode without one canvas size, or
-            several replicas that are to share a remainder.
+        ValueError: fewer samples than a step needs, or a mode without one canvas size.
     """
-    step_size = batch_size * shard.replicas
-    if not 1 <= step_size <= len(samples) and drop_remainder:
-        raise ValueError(
-            f"batch_size: expected 1 to {len(samples)}, the number of samples, got "
-            f"{step_size} on {shard.replicas} device(s)"
-        )
-    if shard.replicas > 1 and not drop_remainder:
-        raise ValueError("a remainder cannot be shared by several replicas")
-    if config.resize_mode != "square":
-        raise ValueError(
-            "resize_mode: batches need canvases of one size, as mode square gives; got "
-            f"{config.resize_mode}"
-        )
+    _check(samples, config, batch_size * shard.replicas, drop_remainder=drop_remainder)
     options = options or ExampleOptions()
     canvas_size = letterbox(np.array((1, 1), np.int32), config).canvas_size
     anchors = anchors_px(config, canvas_size).numpy()
 
-    def load(index: Array) -> tuple[Array, ...]:
-        rng = np.random.default_rng([seed, epoch, int(index)])
-        return make_example(samples[int(index)], config, anchors, rng, options)
+    def order(number: Array) -> Array:
+        """Returns int64[n, 2]: (epoch, sample) of an epoch's examples."""
+        rows = epoch_order(len(samples), int(number), seed, shuffle=shuffle)
+        if int(number) == epoch:
+            rows = rows[first_step * batch_size * shard.replicas :]
+        if drop_remainder:
+            rows = _shared(rows, batch_size, shard)
+        return np.stack([np.full_like(rows, number), rows], axis=1)
+
+    def order_of(number: tf.Tensor) -> tf.data.Dataset:
+        rows = tf.numpy_function(order, [number], tf.int64)
+        return tf.data.Dataset.from_tensor_slices(tf.ensure_shape(rows, (None, 2)))
+
+    def load(place: Array) -> tuple[Array, ...]:
+        rng = np.random.default_rng([seed, *place.tolist()])
+        return make_example(samples[int(place[1])], config, anchors, rng, options)
 
     specs = _specs(canvas_size.numpy(), len(anchors), options)
 
-    def mapped(index: tf.Tensor) -> Example:
-        arrays = tf.numpy_function(load, [index], [spec.dtype for spec in specs])
+    def mapped(place: tf.Tensor) -> Example:
+        arrays = tf.numpy_function(load, [place], [spec.dtype for spec in specs])
         pairs = zip(arrays, specs, strict=True)
         return Example(*(tf.ensure_shape(array, spec.shape) for array, spec in pairs))
 
@@ -118,19 +119,35 @@ def batches(
         batch = Batch(images, *example[1:])
         return batch if with_neutral else batch._replace(neutral=None)
 
-    order = epoch_order(len(samples), epoch, seed, shuffle=shuffle)
-    order = order[first_step * step_size :]
-    if drop_remainder:
-        order = order[: len(order) // step_size * step_size]
-        order = order.reshape(-1, shard.replicas, batch_size)
-        order = order[:, shard.first : shard.first + shard.count].reshape(-1)
-    examples = tf.data.Dataset.from_tensor_slices(order)
+    examples = tf.data.Dataset.range(epoch, epoch + epochs).flat_map(order_of)
     if workers:
         examples = examples.map(mapped, num_parallel_calls=workers, deterministic=True)
     else:
         examples = examples.map(mapped)
     made = examples.batch(batch_size, drop_remainder=drop_remainder).map(finish)
     return made.prefetch(2) if workers else made
+
+
+def _check(
+    samples: Samples, config: ModelConfig, step_size: int, *, drop_remainder: bool
+) -> None:
+    if not 1 <= step_size <= len(samples) and drop_remainder:
+        raise ValueError(
+            f"batch_size: expected 1 to {len(samples)}, the number of samples, got "
+            f"{step_size} for a step"
+        )
+    if config.resize_mode != "square":
+        raise ValueError(
+            "resize_mode: batches need canvases of one size, as mode square gives; got "
+            f"{config.resize_mode}"
+        )
+
+
+def _shared(rows: Array, batch_size: int, shard: Shard) -> Array:
+    """Returns the rows of a shard's replicas, without what does not fill a step."""
+    whole = len(rows) // (batch_size * shard.replicas) * batch_size * shard.replicas
+    steps = rows[:whole].reshape(-1, shard.replicas, batch_size)
+    return steps[:, shard.first : shard.first + shard.count].reshape(-1)
 
 
 def _specs(canvas_size: Array, anchors: int, options: ExampleOptions) -> Example:

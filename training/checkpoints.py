@@ -78,7 +78,7 @@ class Checkpoints:
         self,
         network: MaskRCNN,
         config: Mapping[str, Any],
-        state: Mapping[str, Array],
+        state: Mapping[str, Any],
         *,
         is_best: bool,
     ) -> Path:
@@ -105,7 +105,7 @@ class Checkpoints:
             save_weights(network, partial / WEIGHTS)
             _write(partial / CONFIG_NAME, json.dumps(config, indent=1).encode())
             with (partial / STATE).open("wb") as file:
-                np.savez(file, **state)
+                np.savez(file, allow_pickle=False, **state)
                 file.flush()
                 os.fsync(file.fileno())
             for folder in (partial / WEIGHTS.parent, partial):

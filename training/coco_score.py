@@ -23,6 +23,12 @@ from pycocotools.cocoeval import COCOeval
 from training.classes import ClassMap
 from training.figures import ClassFigures, Evaluation, Figures
 from training.found import Array, Found, RunLengths, encode_mask
+from training.picture_score import (
+    PictureScore,
+    best_f1,
+    picture_scores,
+    read_verdicts,
+)
 from training.samples import Sample
 
 DIGITS = 6
@@ -39,10 +45,12 @@ class Score(NamedTuple):
         precision: "mask" and "box" -> float64[10, 101, C - 1], precision at the IoU
             thresholds and recalls of a class; -1 throughout for a class without
             objects.
+        pictures: what became of the objects and masks of each, in their order.
     """
 
     evaluation: Evaluation
     precision: Mapping[str, Array]
+    pictures: tuple[PictureScore, ...]
 
 
 class CocoScorer:
@@ -95,9 +103,9 @@ class CocoScorer:
 
     def finish(self) -> Score:
         """Computes the figures of all pictures that were added."""
-        precision, figures = {}, {}
+        precision, figures, matchings = {}, {}, {}
         for kind, iou_type in (("mask", "segm"), ("box", "bbox")):
-            matching = self._match(iou_type)
+            matching = matchings[kind] = self._match(iou_type)
             precision[kind] = matching.eval["precision"][:, :, :, _ALL, 0]
             figures[kind] = self._figures(matching.eval)
         ids = self._classes.ids
@@ -108,6 +116,12 @@ class CocoScorer:
             )
             for title in self._classes.foreground
         }
+        counted = sum(objects.values())
+        verdicts = read_verdicts(matchings["mask"])
+        f1, threshold = best_f1(verdicts, counted)
+        pictures = picture_scores(
+            len(self._images), self.truths, self.results, verdicts, threshold or 0.0
+        )
         evaluation = Evaluation(
             mask=figures["mask"],
             box=figures["box"],
@@ -117,8 +131,10 @@ class CocoScorer:
             detections=len(self.results),
             score_threshold=self._score_threshold,
             max_detections=self._max_detections,
+            f1=f1,
+            f1_score_threshold=threshold,
         )
-        return Score(evaluation, precision)
+        return Score(evaluation, precision, pictures)
 
     def _match(self, iou_type: str) -> COCOeval:
         """Matches detections with objects.

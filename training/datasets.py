@@ -16,7 +16,7 @@ from training.check import Facts
 from training.classes import ClassMap, make_class_map
 from training.coco import open_coco_source
 from training.config import TrainConfig
-from training.errors import DatasetError
+from training.errors import DatasetError, TrainingError
 from training.file_dataset import FileDataset
 from training.set_reader import (
     Sets,
@@ -26,10 +26,17 @@ from training.set_reader import (
     shared_items,
     unknown_classes,
 )
-from training.supervisely import missing_tags, open_supervisely, split_by_tags
+from training.supervisely import (
+    missing_tag,
+    missing_tags,
+    open_supervisely,
+    split_by_tags,
+)
 
 FilePath = str | PathLike[str]
 T = TypeVar("T")
+EVALUATION = "evaluation"
+"""What messages call a single set."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +140,37 @@ def open_coco_splits(
     return Splits(datasets["train"], datasets["val"], tuple(warnings))
 
 
+def open_splits(
+    config: TrainConfig,
+    *,
+    project: FilePath | None = None,
+    coco: tuple[FilePath, FilePath] | None = None,
+    images: FilePath | None = None,
+    earlier: Mapping[str, Any] | None = None,
+) -> Splits:
+    """Opens the sets of a project, or of COCO files.
+
+    Args:
+        config: see the two functions for it.
+        project: folder or tar.
+        coco: COCO files of the training and the validation set.
+        images: folder of their pictures.
+        earlier: `config.json` of the training that is continued.
+
+    Raises:
+        DatasetError: lists everything that is wrong with the data.
+        TrainingError: neither or both are given, or the classes do not fit.
+    """
+    if project is not None and coco is None and images is None:
+        return open_project_splits(project, config, earlier)
+    if project is None and coco is not None and images is not None:
+        return open_coco_splits(*coco, images, config, earlier)
+    raise TrainingError(
+        "data: expected a Supervisely project, or COCO files of both sets with the "
+        "folder of their images"
+    )
+
+
 def open_project_set(
     path: FilePath, tag: str | None, classes: ClassMap, config: TrainConfig
 ) -> FileDataset:
@@ -150,19 +188,23 @@ def open_project_set(
     source = _opened(lambda: open_supervisely(path))
     where = source.project.locate("")
     problems = unknown_classes(source.classes, classes, where)
-    tags = {} if tag is None else {"set": tag}
-    problems += missing_tags(tags, source.project.meta)
+    if tag is not None and (problem := missing_tag(tag, source.project.meta)):
+        problems.append(f"{where}: {problem}")
+    if problems:
+        raise DatasetError(problems)
 
     def split(facts: Mapping[int, Facts]) -> Sets:
         if tag is None:
-            return {"set": tuple(facts)}
-        return split_by_tags(tags, {i: fact.tags for i, fact in facts.items()})
+            return {EVALUATION: tuple(facts)}
+        return split_by_tags(
+            {EVALUATION: tag}, {i: fact.tags for i, fact in facts.items()}
+        )
 
-    texts = {"set": f"of {where}" if tag is None else f'with the tag "{tag}"'}
+    texts = {EVALUATION: f"of {where}" if tag is None else f'with the tag "{tag}"'}
     _, datasets = read_sets(source, classes, config, split, texts, problems)
     if problems:
         raise DatasetError(problems)
-    return datasets["set"]
+    return datasets[EVALUATION]
 
 
 def open_coco_set(
@@ -181,12 +223,14 @@ def open_coco_set(
     """
     source = _opened(lambda: open_coco_source(path, images))
     problems = unknown_classes(source.classes, classes, str(path))
-    whole = {"set": tuple(range(len(source)))}
-    texts = {"set": f"of {path}"}
+    if problems:
+        raise DatasetError(problems)
+    whole = {EVALUATION: tuple(range(len(source)))}
+    texts = {EVALUATION: f"of {path}"}
     _, datasets = read_sets(source, classes, config, _only(whole), texts, problems)
     if problems:
         raise DatasetError(problems)
-    return datasets["set"]
+    return datasets[EVALUATION]
 
 
 def _opened(opener: Callable[[], T]) -> T:
@@ -232,4 +276,5 @@ __all__ = [
     "open_coco_splits",
     "open_project_set",
     "open_project_splits",
+    "open_splits",
 ]

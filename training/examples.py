@@ -16,7 +16,7 @@ import numpy as np
 from models.config import ModelConfig
 from training.augmentation import Augmentation, Crop, augment, draw
 from training.mini_masks import MINI_MASK_SIZE, mini_mask
-from training.placement import place
+from training.placement import place, visible_boxes
 from training.rpn_targets import rpn_targets
 
 Array = np.ndarray[Any, Any]
@@ -44,6 +44,16 @@ class Sample(Protocol):
     @property
     def neutral(self) -> Sequence[Crop]:
         """Regions to ignore, image frame."""
+
+
+class Samples(Protocol):
+    """Labelled pictures; safe to read from many threads."""
+
+    def __len__(self) -> int:
+        """Returns how many there are."""
+
+    def __getitem__(self, index: int) -> Sample:
+        """Returns one."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +118,7 @@ def make_example(
     )
     size = (moved.canvas.shape[0], moved.canvas.shape[1])
     signs = np.where(sample.is_crowd, -1, 1)
-    kept, boxes = _visible(moved.masks)
+    kept, boxes = visible_boxes(moved.masks)
     if len(kept) > options.max_instances:
         chosen = np.sort(rng.choice(len(kept), options.max_instances, replace=False))
         kept, boxes = kept[chosen], boxes[chosen]
@@ -144,19 +154,6 @@ def make_example(
     )
 
 
-def _visible(masks: list[Crop]) -> tuple[Array, Array]:
-    """Returns int64[n] masks that have pixels, and float32[n, 4] boxes around them."""
-    kept, boxes = [], []
-    for index, (y, x, mask) in enumerate(masks):
-        rows, columns = mask.any(1), mask.any(0)
-        if not rows.any():
-            continue
-        ys, xs = np.flatnonzero(rows), np.flatnonzero(columns)
-        kept.append(index)
-        boxes.append((y + ys[0], x + xs[0], y + ys[-1] + 1, x + xs[-1] + 1))
-    return np.array(kept, np.int64), np.array(boxes, np.float32).reshape(-1, 4)
-
-
 def _tight(crop: Crop) -> Array:
     """Returns the mask cut to its pixels."""
     mask = crop[2]
@@ -175,5 +172,6 @@ __all__ = [
     "Example",
     "ExampleOptions",
     "Sample",
+    "Samples",
     "make_example",
 ]

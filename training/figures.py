@@ -62,6 +62,9 @@ class Evaluation:
         detections: that were scored.
         score_threshold: detections below were left out.
         max_detections: of a picture.
+        f1: the highest F1 of masks at IoU 0.5 that a score threshold gives, all classes
+            counted together; None without objects.
+        f1_score_threshold: that threshold; None where nothing right is found.
     """
 
     mask: Figures
@@ -72,6 +75,8 @@ class Evaluation:
     detections: int
     score_threshold: float
     max_detections: int
+    f1: float | None
+    f1_score_threshold: float | None
 
     def to_json(self) -> dict[str, Any]:
         """Returns all of it as JSON values; null where there is nothing to measure."""

@@ -34,11 +34,6 @@ def set_first_weights(
     """
     continues = config.weights_init_type == CONTINUE
     if weights is None:
-        if continues:
-            raise TrainingError(
-                f"{CONTINUE}: expected the weights of the earlier training; name them "
-                "with --weights"
-            )
         if config.train_layers != "all":
             raise TrainingError(
                 f'train_layers: "{config.train_layers}" keeps the other layers as they '

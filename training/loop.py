@@ -89,6 +89,7 @@ class Loop:
         self._listener = listener
         self._saved_step = state.step if state.step else -1
         self._step = _make_step(learner)
+        self._begun = time.monotonic()
 
     def run(self, is_stopped: Callable[[], bool]) -> None:
         """Trains to the end, or until it is asked to stop; then saves.
@@ -97,18 +98,17 @@ class Loop:
             TrainingError: a loss is not finite, data cannot be read any more, or files
                 cannot be written.
         """
-        while self.state.step < self._plan.total and not is_stopped():
-            epoch, place = divmod(self.state.step, self._plan.per_epoch)
-            made = iter(self._batches(epoch, place))
-            while (batch := self._next(made)) is not None:
+        self._begun = time.monotonic() - self.state.seconds
+        if self.state.step < self._plan.total:
+            made = iter(self._batches())
+            while not is_stopped() and (batch := self._next(made)) is not None:
                 self._train(batch)
-                if is_stopped():
-                    break
         if self.state.step != self._saved_step:
             self._save(is_best=False)
 
-    def _batches(self, epoch: int, first_step: int) -> Any:
+    def _batches(self) -> Any:
         strategy = self._learner.strategy
+        epoch, first_step = divmod(self.state.step, self._plan.per_epoch)
 
         def make(context: tf.distribute.InputContext) -> tf.data.Dataset:
             return batches(
@@ -116,6 +116,7 @@ class Loop:
                 self._learner.recipe.model,
                 batch_size=self._config.batch_size.train,
                 epoch=epoch,
+                epochs=self._config.epochs - epoch,
                 seed=self._config.seed,
                 options=self._learner.recipe.examples,
                 first_step=first_step,
@@ -135,16 +136,16 @@ class Loop:
         except tf.errors.OpError as err:
             raise data_error(err) from err
         finally:
-            self._add_time(begun, waited=True)
+            waited = self.state.waited + time.monotonic() - begun
+            self.state = dataclasses.replace(self.state, waited=waited)
 
     def _train(self, batch: Batch) -> None:
-        begun = time.monotonic()
         values = dict(zip(_COLUMNS, self._step(batch).numpy().tolist(), strict=True))
         step = self.state.step + 1
         if not all(map(math.isfinite, values.values())):
             raise TrainingError(self._not_finite(step, values))
-        self.state = dataclasses.replace(self.state, step=step)
-        self._add_time(begun)
+        seconds = time.monotonic() - self._begun
+        self.state = dataclasses.replace(self.state, step=step, seconds=seconds)
         self._add_row("train", values)
         self._listener.step(step, values)
         plan = self._plan
@@ -156,9 +157,7 @@ class Loop:
         """Validates, and says whether nothing before was better."""
         if self._keeper is None:
             return False
-        begun = time.monotonic()
         values = self._keeper.validate()
-        self._add_time(begun)
         if not math.isfinite(values["loss"]):
             raise TrainingError(
                 f"step {self.state.step}: the loss of the validation set is "
@@ -206,17 +205,9 @@ class Loop:
                 "epoch": state.step / self._plan.per_epoch,
                 "split": split,
                 **values,
-                "seconds": state.seconds,
+                "seconds": time.monotonic() - self._begun,
                 "data_wait": state.waited / max(state.seconds, 1e-9),
             }
-        )
-
-    def _add_time(self, begun: float, *, waited: bool = False) -> None:
-        spent = time.monotonic() - begun
-        self.state = dataclasses.replace(
-            self.state,
-            seconds=self.state.seconds + spent,
-            waited=self.state.waited + (spent if waited else 0.0),
         )
 
     def _not_finite(self, step: int, values: Mapping[str, float]) -> str:

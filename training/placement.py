@@ -97,6 +97,19 @@ def resize_crop(crop: Crop, view: Array, window: Array) -> Crop:
     return top + int(window[0]), left + int(window[1]), mask[rows][:, columns]
 
 
+def visible_boxes(masks: Sequence[Crop]) -> tuple[Array, Array]:
+    """Returns int64[n] masks that have pixels, and float32[n, 4] boxes around them."""
+    kept, boxes = [], []
+    for index, (y, x, mask) in enumerate(masks):
+        rows, columns = mask.any(1), mask.any(0)
+        if not rows.any():
+            continue
+        ys, xs = np.flatnonzero(rows), np.flatnonzero(columns)
+        kept.append(index)
+        boxes.append((y + ys[0], x + xs[0], y + ys[-1] + 1, x + xs[-1] + 1))
+    return np.array(kept, np.int64), np.array(boxes, np.float32).reshape(-1, 4)
+
+
 def _nearest(start: int, length: int, n_in: int, n_out: int) -> tuple[Array, int]:
     """Returns the crop's rows that the output takes, and the first output row."""
     source = np.floor((np.arange(n_out) + 0.5) * (n_in / n_out)).astype(np.int64)
@@ -146,4 +159,4 @@ def _resized(image: Array, view: Array, window: Array, canvas_size: Array) -> Ar
     return canvas
 
 
-__all__ = ["place", "resize_crop"]
+__all__ = ["place", "resize_crop", "visible_boxes"]

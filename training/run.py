@@ -20,7 +20,7 @@ from training.checkpoint_config import checkpoint_config, earlier_config
 from training.checkpoints import BEST, LAST, WEIGHTS, Checkpoints
 from training.classes import CONTINUE
 from training.config import TrainConfig, read_config
-from training.datasets import Splits, open_coco_splits, open_project_splits
+from training.datasets import Splits, open_splits
 from training.devices import is_chief, make_strategy
 from training.errors import TrainingError
 from training.evaluation import evaluate_network
@@ -114,7 +114,9 @@ def train(
         keras.utils.set_random_seed(config.seed)
         tf.config.experimental.enable_op_determinism()
     try:
-        splits = _open(config, project, coco, images, run.earlier())
+        splits = open_splits(
+            config, project=project, coco=coco, images=images, earlier=run.earlier()
+        )
         for text in splits.warnings:
             listener.say(f"warning: {text}")
         loop, plan, keeper = run.prepare(splits, strategy, listener)
@@ -152,8 +154,13 @@ class _Run:
 
     def earlier(self) -> dict[str, Any] | None:
         """Returns the config.json of the training that is continued."""
-        if self.weights is None or self.config.weights_init_type != CONTINUE:
+        if self.config.weights_init_type != CONTINUE:
             return None
+        if self.weights is None:
+            raise TrainingError(
+                f"{CONTINUE}: expected the weights of the earlier training; name them "
+                "with --weights"
+            )
         return earlier_config(self.weights)
 
     def prepare(
@@ -208,23 +215,6 @@ class _Run:
             self.checkpoints.restore_links(state.best_number)
         else:
             (self.output / CSV_NAME).unlink(missing_ok=True)
-
-
-def _open(
-    config: TrainConfig,
-    project: FilePath | None,
-    coco: tuple[FilePath, FilePath] | None,
-    images: FilePath | None,
-    earlier: Mapping[str, Any] | None,
-) -> Splits:
-    if project is not None and coco is None and images is None:
-        return open_project_splits(project, config, earlier)
-    if project is None and coco is not None and images is not None:
-        return open_coco_splits(*coco, images, config, earlier)
-    raise TrainingError(
-        "data: expected a Supervisely project, or COCO files of both sets with the "
-        "folder of their images"
-    )
 
 
 def _hash(weights: Path) -> str:

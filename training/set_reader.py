@@ -65,7 +65,7 @@ def read_sets(
 def unknown_classes(
     found: Sequence[ClassMeta], classes: ClassMap, where: str
 ) -> list[str]:
-    """Returns a problem for every class that a network does not have.
+    """Returns a problem where there are classes that a network does not have.
 
     Args:
         found: classes of the data.
@@ -73,11 +73,13 @@ def unknown_classes(
         where: what messages call the data.
     """
     known = {*classes.ids, classes.neutral}
+    unknown = [f'"{c.title}"' for c in found if c.title not in known]
+    if not unknown:
+        return []
+    noun = "class" if len(unknown) == 1 else "classes"
     return [
-        f'{where}: unknown class "{c.title}"; the network has: '
+        f"{where}: unknown {noun} {', '.join(unknown)}; the network has: "
         f"{', '.join(classes.foreground)}"
-        for c in found
-        if c.title not in known
     ]
 
 

@@ -111,19 +111,23 @@ def missing_tags(tags: Mapping[str, str], meta: ProjectMeta) -> list[str]:
         tags: set -> name of its tag.
         meta: of the project.
     """
+    return [
+        f"dataset_tags.{purpose}: {problem}; tag the pictures of the {purpose} set "
+        "with it"
+        for purpose, name in tags.items()
+        if (problem := missing_tag(name, meta))
+    ]
+
+
+def missing_tag(name: str, meta: ProjectMeta) -> str:
+    """Returns what is wrong where a project does not have a tag, else nothing."""
     known = [tag.name for tag in meta.tags]
-    problems = []
-    for purpose, name in tags.items():
-        if name in known:
-            continue
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f'; did you mean "{near[0]}"?' if near else ""
-        listed = f"; it has: {', '.join(known)}" if known and not near else ""
-        problems.append(
-            f'dataset_tags.{purpose}: the project has no tag "{name}"{hint}{listed}; '
-            f"tag the pictures of the {purpose} set with it"
-        )
-    return problems
+    if name in known:
+        return ""
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f'; did you mean "{near[0]}"?' if near else ""
+    listed = f"; it has: {', '.join(known)}" if known and not near else ""
+    return f'the project has no tag "{name}"{hint}{listed}'
 
 
 def split_by_tags(
@@ -144,4 +148,10 @@ def split_by_tags(
     }
 
 
-__all__ = ["ProjectSource", "missing_tags", "open_supervisely", "split_by_tags"]
+__all__ = [
+    "ProjectSource",
+    "missing_tag",
+    "missing_tags",
+    "open_supervisely",
+    "split_by_tags",
+]

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import tensorflow as tf
 
 from training.batch import Batch
 from training.batches import batches
-from training.examples import ExampleOptions, Sample
+from training.examples import ExampleOptions, Samples
 from training.losses import Losses
 from training.network import TrainingNetwork
 
@@ -24,7 +22,7 @@ class Validation:
     def __init__(
         self,
         training: TrainingNetwork,
-        samples: Sequence[Sample],
+        samples: Samples,
         options: ExampleOptions,
         *,
         batch_size: int,

@@ -17,7 +17,7 @@ from formats.bitmap import read_bitmap
 from serving.contract import MODEL_INFO_ASSET, ModelInfo, round_boxes
 
 ROOT = Path(__file__).parents[2]
-PICTURE = ROOT / "examples" / "nuclei" / "nuc_13f2bec0a24c.png"
+PICTURE = ROOT / "examples" / "nuclei" / "nuc_136000dc18fa.png"
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,300 @@
+"""A checkpoint, its SavedModel and a server of that have the same figures."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from examples.seeded_checkpoint import seeded_arrays
+from export.pipeline import save
+from formats.coco_masks import draw_segmentation
+from formats.image import decode_image
+from models.architecture import Architecture
+from models.checkpoint import load_network, write_arrays
+from models.folding import fold_batch_norm
+from models.matterport_config import from_matterport
+from serving.contract import ModelClass, ModelInfo, ModelInput
+from tests.pictures import encode
+from training import evaluation_files
+from training.candidate import Limits
+from training.errors import DatasetError, TrainingError
+from training.evaluate_command import run
+from training.evaluation_run import evaluate
+from training.found import Picture
+from training.saved_model_candidate import open_saved_model
+
+NUCLEI = Path(__file__).parents[2] / "examples" / "nuclei"
+TITLES = ("class_1", "class_2")
+CANVAS_PX = 128
+MODEL_THRESHOLD, MODEL_DETECTIONS = 0.3, 100
+NAME = "tiny"
+MAX_DIFFERENCE = 0.002
+"""Of a figure: batch normalisation is folded in the export, which is float noise."""
+CONSTANTS = {"POST_NMS_ROIS_INFERENCE": MODEL_DETECTIONS}
+TINY = Architecture(
+    stem_filters=8,
+    stage_blocks=(1, 1, 1, 1),
+    stage_filters=(8, 8, 12, 16),
+    fpn_channels=16,
+    rpn_channels=16,
+    box_head_channels=32,
+    mask_head_channels=16,
+    num_classes=3,
+)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """A checkpoint as a training leaves it; its scores are spread out."""
+    folder = tmp_path_factory.mktemp("checkpoint")
+    arrays = seeded_arrays(TINY, 1)
+    arrays["mrcnn_class_logits", "kernel"] *= 0.1
+    arrays["mrcnn_class_logits", "bias"][:] = 0
+    write_arrays(arrays, TINY, folder / "tiny.h5")
+    size = {"min_dim": CANVAS_PX, "max_dim": CANVAS_PX}
+    content = {
+        "settings": {"input_size": size, "lr": 0.001},
+        "classes": [
+            {"title": t, "shape": "bitmap", "color": "#F22424"} for t in TITLES
+        ],
+        "class_title_to_idx": {"bg": 0, "class_1": 1, "class_2": 2},
+        "model": CONSTANTS,
+    }
+    (folder / "config.json").write_text(json.dumps(content))
+    return folder / "tiny.h5"
+
+
+@pytest.fixture(scope="module")
+def model(weights, tmp_path_factory):
+    """The base path of `weights`, exported as version 3."""
+    constants = {
+        "IMAGE_MIN_DIM": CANVAS_PX,
+        "IMAGE_MAX_DIM": CANVAS_PX,
+        "DETECTION_MIN_CONFIDENCE": MODEL_THRESHOLD,
+        **CONSTANTS,
+    }
+    config = from_matterport(constants, TINY)
+    network, _ = load_network(weights, config)
+    info = ModelInfo(
+        name=NAME,
+        classes=tuple(
+            ModelClass(i, title, "#010203") for i, title in enumerate(("bg", *TITLES))
+        ),
+        backbone=TINY.backbone,
+        input=ModelInput(CANVAS_PX, CANVAS_PX, "square", 10**6),
+        mask_size=config.mask_size,
+        score_threshold=MODEL_THRESHOLD,
+        iou_threshold=config.iou_threshold,
+        max_detections=MODEL_DETECTIONS,
+        precision="float32",
+        checkpoint={"file": weights.name},
+        created="2026-01-01T00:00:00+00:00",
+        versions={},
+    )
+    base = tmp_path_factory.mktemp("exported") / NAME
+    save(fold_batch_norm(network), info, base / "3")
+    return base
+
+
+@pytest.fixture(scope="module")
+def server(model):
+    from serving.options import ServerOptions
+    from serving.server import EmbeddedServer
+
+    server = EmbeddedServer(
+        ServerOptions(
+            model_base_path=model,
+            model_name=NAME,
+            host="127.0.0.1",
+            port=0,
+            rest_api_port=0,
+        )
+    )
+    server.start()
+    assert server.manager.wait_available(timeout_s=120)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    """Small, larger than the canvas, on its side, and in a form the graph refuses."""
+    folder = tmp_path_factory.mktemp("images")
+    first, second = (
+        decode_image(path.read_bytes(), path.name)
+        for path in sorted(NUCLEI.glob("*.png"))
+    )
+    small = first[:200, :150]
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    (folder / "small.png").write_bytes(encode(small, "png"))
+    (folder / "turned.jpg").write_bytes(
+        encode(np.rot90(second).copy(), "jpeg", exif=turned, quality=95)
+    )
+    large = cv2.resize(first, (700, 500), interpolation=cv2.INTER_CUBIC)
+    (folder / "large.png").write_bytes(encode(large, "png"))
+    (folder / "other.webp").write_bytes(encode(first, "webp", lossless=True))
+    return folder
+
+
+def write_coco(path, images, annotations):
+    entries = []
+    for number, image in enumerate(sorted(images.iterdir())):
+        height, width = decode_image(image.read_bytes(), image.name).shape[:2]
+        size = {"height": height, "width": width}
+        entries.append({"id": 50 + number, "file_name": image.name, **size})
+    content = {
+        "images": entries,
+        "annotations": [{"id": i, **a} for i, a in enumerate(annotations)],
+        "categories": [{"id": 7, "name": TITLES[1]}, {"id": 3, "name": TITLES[0]}],
+    }
+    path.write_text(json.dumps(content))
+    return path
+
+
+@pytest.fixture(scope="module")
+def coco(weights, images, tmp_path_factory):
+    """Truths made of what the network finds: some left out, some cut short."""
+    folder = tmp_path_factory.mktemp("coco")
+    square = [[5, 5, 15, 5, 15, 15, 5, 15]]
+    dummy = {"image_id": 50, "category_id": 3, "segmentation": square}
+    first = write_coco(folder / "first.json", images, [dummy])
+    evaluate(
+        weights=weights,
+        coco=first,
+        images=images,
+        output=folder / "first",
+        score_threshold=MODEL_THRESHOLD,
+    )
+    found = json.loads((folder / "first" / "results.json").read_text())
+    assert {entry["image_id"] for entry in found} == {50, 51, 52, 53}
+    annotations = []
+    for number, entry in enumerate(found):
+        size = tuple(entry["segmentation"]["size"])
+        crop = draw_segmentation(entry["segmentation"], size)
+        if number % 3 == 0 or crop is None:
+            continue
+        mask = crop.paste(size)
+        mask[: crop.y1 + number % 4 * crop.mask.shape[0] // 10] = False
+        flat = np.concatenate([[False], mask.ravel(order="F"), [False]])
+        turns = np.flatnonzero(np.diff(flat))
+        counts = np.diff(turns, prepend=0, append=mask.size).tolist()
+        annotations.append(
+            {
+                "image_id": entry["image_id"],
+                "category_id": entry["category_id"],
+                "segmentation": {"size": list(size), "counts": counts},
+                "iscrowd": int(number % 7 == 0),
+            }
+        )
+    return write_coco(folder / "truth.json", images, annotations)
+
+
+def figures(evaluation):
+    return [
+        value
+        for kind in (evaluation.mask, evaluation.box)
+        for value in (
+            *(getattr(kind, f.name) for f in dataclasses.fields(kind)[:-1]),
+            *(x for c in kind.classes.values() for x in (c.ap, c.ap50)),
+        )
+    ]
+
+
+def test_three_ways_agree(weights, model, server, coco, images, tmp_path):
+    options = {
+        "coco": coco,
+        "images": images,
+        "score_threshold": MODEL_THRESHOLD,
+    }
+    done = []
+    local = evaluate(
+        weights=weights,
+        tell=lambda *now: done.append(now),
+        output=tmp_path / "local",
+        **options,
+    )
+    assert done[-1] == (4, 4)
+    saved = evaluate(model=model, output=tmp_path / "saved", **options)
+    served = evaluate(
+        server=server.address,
+        model_name=NAME,
+        output=tmp_path / "served",
+        **options,
+    )
+    assert 0.2 < local.mask.ap < 0.95
+    assert 0.2 < local.box.ap < 0.95
+    assert local.mask.ap != local.box.ap
+    for other in (saved, served):
+        assert figures(other) == pytest.approx(figures(local), abs=MAX_DIFFERENCE)
+        assert (other.pictures, other.objects, other.crowds) == (
+            local.pictures,
+            local.objects,
+            local.crowds,
+        )
+    kinds = {"local": "checkpoint", "saved": "saved_model", "served": "server"}
+    for name, kind in kinds.items():
+        written = json.loads((tmp_path / name / "evaluation.json").read_text())
+        assert written["network"]["kind"] == kind
+        assert written["data"]["coco"] == str(coco)
+        assert [p["image_id"] for p in written["per_picture"]] == [50, 51, 52, 53]
+    assert written["network"]["version"] == 3
+    assert written["network"]["checkpoint"]["file"] == weights.name
+
+
+def test_limits_that_a_model_cannot_keep(model, server, coco, images):
+    options = {"coco": coco, "images": images}
+    for network in (
+        {"model": model / "3"},
+        {"server": server.address, "model_name": NAME},
+    ):
+        with pytest.raises(TrainingError, match=r"below score 0.3, .* from 0.05 on"):
+            evaluate(**network, **options)
+        with pytest.raises(TrainingError, match=r"at most 100 .* asked for are 101"):
+            evaluate(**network, **options, score_threshold=0.8, max_detections=101)
+
+
+def test_program(server, coco, images, tmp_path, capsys):
+    output = tmp_path / "deep" / "out"
+    data = ["--coco", str(coco), "--images", str(images), "--output", str(output)]
+    limits = ["--score-threshold", "0.6", "--max-detections", "20"]
+    network = ["--server", server.address, "--model-name", NAME]
+    assert run([*network, *data, *limits]) == 0
+    text = capsys.readouterr().out
+    assert "AP medium" in text
+    assert "score >= 0.6, at most 20 of a picture" in text
+    assert "class_2" in text
+    files = {path.name for path in output.iterdir()}
+    assert {"evaluation.json", "results.json", "precision_recall.png"} <= files
+    assert cv2.imread(str(output / "precision_recall.png")) is not None
+    written = json.loads((output / evaluation_files.FIGURES_NAME).read_text())
+    assert (written["score_threshold"], written["max_detections"]) == (0.6, 20)
+
+
+def test_pictures_that_a_model_refuses(model, images):
+    candidate = open_saved_model(model, 3, None, Limits(0.5, 100))
+    data = bytearray((images / "small.png").read_bytes())
+    whole = Picture("small.png", (200, 150), lambda: None, lambda: bytes(data))
+    assert len(candidate.detector(whole).scores)
+    with pytest.raises(DatasetError, match=r"saw 150 x 200 pixels, .* is for 200 x 1"):
+        candidate.detector(whole._replace(size=(150, 200)))
+    data[len(data) // 2] ^= 0xFF
+    with pytest.raises(DatasetError, match=r"small\.png: the model refuses it: "):
+        candidate.detector(whole)
+    data[:] = b"text"
+    with pytest.raises(DatasetError, match="expected JPEG"):
+        candidate.detector(whole)
+
+
+def test_servers_that_cannot_be_asked(server, coco, images):
+    options = {"coco": coco, "images": images}
+    with pytest.raises(TrainingError, match=r"127\.0\.0\.1:1"):
+        evaluate(server="127.0.0.1:1", **options)
+    with pytest.raises(TrainingError, match="other"):
+        evaluate(server=server.address, model_name="other", **options)

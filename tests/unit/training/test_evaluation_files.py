@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from formats.image import decode_image
+from formats.meta import BITMAP, ClassMeta
+from tests.project_factory import coco_json, write_image, write_project
+from tests.unit.training.evaluation_cases import found, rectangle, scorer
+from training.classes import ClassMap
+from training.config import read_config
+from training.datasets import open_coco_set, open_project_set
+from training.errors import TrainingError
+from training.evaluation_files import prepare, write_files
+from training.evaluation_page import PANEL_PX, RIGHT, _scaled
+from training.precision_recall import draw_precision_recall
+
+CONFIG = read_config({"use_empty_images": True, "check_images": "header"})
+SIZE = (20, 30)
+OBJECT = rectangle(3, 2, 6, 7)  # the box of the project
+STRAY = rectangle(10, 10, 15, 25)
+
+
+def class_map(*titles):
+    metas = tuple(ClassMeta(title, BITMAP, "#010203") for title in titles)
+    return ClassMap(metas, {title: i for i, title in enumerate(titles)})
+
+
+def write(folder, dataset, origin=None):
+    """Scores one right and one wrong detection in each picture, and writes files."""
+    collected = scorer(dataset.classes)
+    for index in range(len(dataset)):
+        class_id = dataset.classes.ids["box"]
+        rows = found((class_id, 0.9, OBJECT), (class_id, 0.4, STRAY), size=SIZE)
+        collected.add(dataset[index], rows)
+    score = collected.finish()
+    origin = origin or {"network": {"file": "w.h5"}, "data": {"project": "p"}}
+    prepare(folder, overwrite=False)
+    write_files(folder, origin, dataset, collected, score)
+    return score
+
+
+@pytest.fixture
+def project(tmp_path):
+    classes = class_map("bg", "cat", "dog", "box")
+    return open_project_set(write_project(tmp_path / "p"), None, classes, CONFIG)
+
+
+def test_files_of_a_project(project, tmp_path):
+    score = write(tmp_path / "out", project)
+    figures = json.loads((tmp_path / "out" / "evaluation.json").read_text())
+    assert figures["network"] == {"file": "w.h5"}
+    assert figures["data"] == {"project": "p", "fingerprint": project.fingerprint()}
+    assert figures["mask"]["ap"] == score.evaluation.mask.ap
+    assert figures["objects"] == {"cat": 0, "dog": 2, "box": 2}
+    assert figures["f1_score_threshold"] == pytest.approx(0.9)
+    assert {"maskrcnn-serving", "pycocotools"} == figures["versions"].keys()
+    names = [entry["name"] for entry in figures["per_picture"]]
+    assert names == ["ds/img/a.png", "ds/img/b.png", "ds/img/c.png"]
+    first = figures["per_picture"][0]
+    assert (first["image_id"], first["found"], first["missed"]) == (1, 1, 1)
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert [r["image_id"] for r in results] == [1, 1, 2, 2, 3, 3]
+    assert results[0]["category_id"] == 3
+    assert results[0]["bbox"] == [2, 3, 5, 3]
+    assert results[0]["segmentation"]["size"] == [*SIZE]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "evaluation.json",
+        "gallery.html",
+        "precision_recall.png",
+        "results.json",
+    ]
+
+
+def test_ids_of_a_coco_file(tmp_path):
+    images = {"a.png": SIZE, "b.png": SIZE}
+    for name in images:
+        write_image(tmp_path / name, SIZE)
+    square = [[2, 3, 7, 3, 7, 6, 2, 6]]
+    annotations = [{"image_id": 2, "category_id": 20, "segmentation": square}]
+    path = tmp_path / "coco.json"
+    path.write_text(json.dumps(coco_json(images, annotations)))
+    classes = class_map("bg", "box", "unseen", "dog")
+    dataset = open_coco_set(path, tmp_path, classes, CONFIG)
+    score = write(tmp_path / "out", dataset)
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert [r["image_id"] for r in results] == [1, 1, 2, 2]
+    assert {r["category_id"] for r in results} == {20}
+    assert score.evaluation.mask.classes["unseen"].ap is None
+
+
+def test_page_shows_what_was_missed_and_made_up(project, tmp_path):
+    origin = {
+        "network": {"path": "m/3", "name": "nuclei", "version": 3},
+        "data": {"project": "p<i>", "tag": "val"},
+    }
+    write(tmp_path / "out", project, origin)
+    page = (tmp_path / "out" / "gallery.html").read_text()
+    assert "nuclei version 3, m/3 on p&lt;i&gt;, val" in page
+    assert "score of at least 0.900" in page
+    assert "Worst pictures" in page
+    assert "Best pictures" in page
+    assert page.count("<article") == 3
+    assert "http" not in page.replace("http-equiv", "")
+
+
+def test_results_are_not_replaced_unasked(tmp_path):
+    folder = tmp_path / "deep" / "out"
+    prepare(folder, overwrite=False)
+    figures = folder / "evaluation.json"
+    figures.write_text("{}")
+    with pytest.raises(TrainingError, match=r"out: holds an evaluation .* --overwrite"):
+        prepare(folder, overwrite=False)
+    prepare(folder, overwrite=True)
+    assert not figures.exists()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(TrainingError, match="file: results cannot be written there: "):
+        prepare(tmp_path / "file", overwrite=False)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 40])
+def test_curves(count):
+    precision = np.full((10, 101, max(count, 1) + 1), -1.0)
+    precision[..., :count] = np.linspace(1, 0, 101)[:, None]
+    titles = [f"class_$_{i}" for i in range(precision.shape[2])]
+    image = decode_image(draw_precision_recall(precision, titles), "curves")
+    assert image.shape[0] > 400
+    assert image.min() < 50
+
+
+def test_masks_follow_the_scale_of_their_picture():
+    for scale in (PANEL_PX / 30, 0.1):
+        overlay = _scaled(OBJECT, scale, RIGHT)
+        y1, x1, y2, x2 = overlay.box
+        assert (y1, x1) == (round(3 * scale), round(2 * scale))
+        assert overlay.mask.shape == (y2 - y1, x2 - x1)
+        assert overlay.mask.all()
