@@ -7,8 +7,9 @@ within that folder.
 from __future__ import annotations
 
 import bisect
+import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from client.client import Client
@@ -18,6 +19,7 @@ from client.run_folder import OutputError, RunFolder
 from client.work import json_bytes
 from formats.image_header import read_header
 from formats.meta import ProjectMeta
+from formats.text_list import TextList
 
 EXTENSIONS = frozenset(
     {".bmp", ".gif", ".jpeg", ".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp"}
@@ -48,35 +50,31 @@ class PictureWork:
         # Texts and numbers, as there may be very many; paths take ten times as much.
         self._folders: list[str] = []
         self._firsts: list[int] = []
-        self._names: list[str] = []
-        self._hashes: set[int] = set()
-        for path in inputs:
-            self.inputs.append(str(resolve(path)))
-            self._add(path, resolve(output))
-        del self._hashes
+        self._names: Sequence[str] = TextList(self._list(inputs, resolve(output)))
         if len(self._folders) > 1:
             self._check_names()
         if not self._names:
             raise OutputError("expected at least one picture, got none")
 
-    def _add(self, path: Path, output: Path) -> None:
-        named = not holds(path.is_dir)
-        self._folders.append(str(path.parent if named else path))
-        self._firsts.append(len(self._names))
-        for name in [path.name] if named else sorted(_pictures_in(str(path))):
-            resolved = resolve(Path(self._folders[-1], name))
-            within = output in resolved.parents
-            if (named or not within) and not self._has(resolved):
-                self._hashes.add(hash(resolved))
-                self._names.append(name)
-
-    def _has(self, resolved: Path) -> bool:
-        """Says whether a file is listed already, under whatever name."""
-        if hash(resolved) not in self._hashes:
-            return False
-        return any(
-            resolve(Path(self.place(index))) == resolved for index in range(len(self))
-        )
+    def _list(self, inputs: Iterable[Path], output: Path) -> Iterator[str]:
+        """Yields names of pictures, and notes which folders they are in."""
+        # Of all files that are listed, by what they are without links.
+        seen: set[bytes] = set()
+        count = 0
+        for path in inputs:
+            self.inputs.append(str(resolve(path)))
+            named = not holds(path.is_dir)
+            folder = str(path.parent if named else path)
+            self._folders.append(folder)
+            self._firsts.append(count)
+            for name in [path.name] if named else sorted(_pictures_in(folder)):
+                resolved = resolve(Path(folder, name))
+                digest = hashlib.blake2b(os.fsencode(resolved), digest_size=16).digest()
+                within = output in resolved.parents
+                if digest not in seen and (named or not within):
+                    seen.add(digest)
+                    count += 1
+                    yield name
 
     def _check_names(self) -> None:
         places: dict[str, str] = {}
@@ -95,7 +93,8 @@ class PictureWork:
     def place(self, index: int) -> str:
         """See `Work`."""
         folder = self._folders[bisect.bisect_right(self._firsts, index) - 1]
-        return str(Path(folder, self._names[index]))
+        name = self._names[index]
+        return name if folder == "." else f"{folder}/{name}"
 
     def label(self, index: int) -> str:
         """See `Work`."""

@@ -20,6 +20,7 @@ from formats.image import Pixels, checked_size, decode_image
 from formats.json_file import parse_json
 from formats.meta import ProjectMeta
 from formats.project_files import ProjectFiles, open_files
+from formats.text_list import TextList
 
 EXTENSIONS = frozenset(
     {".bmp", ".jfif", ".jpeg", ".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp"}
@@ -156,7 +157,7 @@ class Items(Sequence[Item]):
             paths: of all files within the project, sorted.
         """
         annotations = {p for p in paths if p.endswith(".json")}
-        self._images = [path for path in paths if _is_image(path)]
+        self._images = TextList(path for path in paths if _is_image(path))
         pairs = map(_annotation_names, self._images)
         uses = Counter(old for new, old in pairs if new not in annotations)
         self._namings = bytes(
