@@ -25,7 +25,8 @@ echo "4. score the best checkpoint" >&2
     --tag val --output "$output/evaluation"
 
 echo "5. export, serve, predict" >&2
-"$python" -m export --weights "$weights" --output "$output/exported/shapes" >&2
+"$python" -m export --weights "$weights" --output "$output/exported/shapes" \
+    --verify-image "$output/shapes/shapes/img/0004.png" >&2
 "$python" -m client "$output"/shapes/shapes/img/00[0-4]4.png \
     --model "$output/exported/shapes" --output "$output/predictions" --draw
 

@@ -1,6 +1,6 @@
 """Writes a Supervisely project of drawn discs, boxes and triangles.
 
-    python examples/generated_shapes.py [--pictures 80] [--seed 0] DIR
+    python examples/generated_shapes.py [--pictures 240] [--seed 0] DIR
 
 Shapes have random sizes, places and colours over a noisy background and may overlap;
 the later one covers the earlier, in the picture and in the masks. A fifth of the
@@ -110,7 +110,7 @@ def _write(path: Path, content: dict[str, Any]) -> None:
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pictures", type=int, default=80, metavar="N")
+    parser.add_argument("--pictures", type=int, default=240, metavar="N")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("output", type=Path, metavar="DIR")
     args = parser.parse_args(argv)

@@ -9,6 +9,7 @@ import copy
 import dataclasses
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from models.mask_rcnn import MaskRCNN
@@ -56,13 +57,14 @@ class NetworkDetector:
         Raises:
             DatasetError: the picture cannot be read.
         """
-        boxes, class_ids, scores, probs = self._find(tf.constant(picture.pixels()))
+        found = self._find(tf.constant(picture.pixels()))
+        boxes, class_ids, scores, probs = (rows.numpy() for rows in found)
         corners = round_boxes(boxes).numpy()
         masks = []
         for (y1, x1, y2, x2), prob in zip(corners, probs, strict=True):
-            mask = self._draw(prob, tf.constant((y2 - y1, x2 - x1))).numpy()
+            mask = self._draw(prob, np.array((y2 - y1, x2 - x1), np.int32)).numpy()
             masks.append(encode_mask(mask, (int(y1), int(x1)), picture.size))
-        return Found(boxes.numpy(), class_ids.numpy(), scores.numpy(), tuple(masks))
+        return Found(boxes, class_ids, scores, tuple(masks))
 
     def _find_in(
         self, image: tf.Tensor

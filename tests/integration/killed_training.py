@@ -39,8 +39,10 @@ def run_to_the_end(folder, output):
         raise RuntimeError(done.stderr[-4000:])
 
 
-def run_and_kill(folder, output, rng, alone):
+def run_and_kill(folder, output, rng, alone, kills):
     """Kills a training at a random moment of its start or of its steps.
+
+    So many kills are likely to leave some of the training over.
 
     Returns seconds since its first step, or None where it was not running any more.
     """
@@ -58,7 +60,7 @@ def run_and_kill(folder, output, rng, alone):
             # The file is replaced before the first step, and grows with every step.
             while process.poll() is None and not has_new_row(metrics, before):
                 time.sleep(0.01)
-            moment = rng.uniform(0, stepping)
+            moment = rng.uniform(0, 1.5 * stepping / kills)
             time.sleep(moment)
         is_running = process.poll() is None
         if is_running:
@@ -105,7 +107,7 @@ def compare(folder, kills, seed=0, epochs=6):
     alone, killed = folder / "alone", folder / "killed"
     run_to_the_end(folder, alone)
     rng = random.Random(seed)
-    moments = [run_and_kill(folder, killed, rng, alone) for _ in range(kills)]
+    moments = [run_and_kill(folder, killed, rng, alone, kills) for _ in range(kills)]
     run_to_the_end(folder, killed)
     return {
         "kills": sum(moment is not None for moment in moments),
@@ -125,7 +127,7 @@ def compare(folder, kills, seed=0, epochs=6):
 def main():
     with tempfile.TemporaryDirectory() as folder:
         kills = int(sys.argv[1])
-        found = compare(Path(folder), kills, epochs=max(6, 2 * kills))
+        found = compare(Path(folder), kills, epochs=max(6, 3 * kills))
         json.dump(found, sys.stdout)
 
 

@@ -11,15 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from examples.seeded_checkpoint import seeded_arrays
 from export.pipeline import save
+from export.settings import Options, resolve
 from formats.coco_masks import draw_segmentation
 from formats.image import decode_image
-from models.architecture import Architecture
-from models.checkpoint import load_network, write_arrays
+from models.checkpoint import inspect_checkpoint, load_network
 from models.folding import fold_batch_norm
-from models.matterport_config import from_matterport
-from serving.contract import ModelClass, ModelInfo, ModelInput
+from serving.contract import ModelInfo, ModelInput
 from tests.pictures import encode
 from training import evaluation_files
 from training.candidate import Limits
@@ -30,72 +28,37 @@ from training.found import Picture
 from training.saved_model_candidate import open_saved_model
 
 NUCLEI = Path(__file__).parents[2] / "examples" / "nuclei"
-TITLES = ("class_1", "class_2")
-CANVAS_PX = 128
-MODEL_THRESHOLD, MODEL_DETECTIONS = 0.3, 100
-NAME = "tiny"
+CHECKPOINT = NUCLEI / "checkpoint"
+TITLES = ("nucleus_fluo", "nucleus_stained")
+MODEL_THRESHOLD, MODEL_DETECTIONS = 0.05, 100
+NAME = "nuclei"
 MAX_DIFFERENCE = 0.002
 """Of a figure: batch normalisation is folded in the export, which is float noise."""
-CONSTANTS = {"POST_NMS_ROIS_INFERENCE": MODEL_DETECTIONS}
-TINY = Architecture(
-    stem_filters=8,
-    stage_blocks=(1, 1, 1, 1),
-    stage_filters=(8, 8, 12, 16),
-    fpn_channels=16,
-    rpn_channels=16,
-    box_head_channels=32,
-    mask_head_channels=16,
-    num_classes=3,
-)
 
 
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    """A checkpoint as a training leaves it; its scores are spread out."""
-    folder = tmp_path_factory.mktemp("checkpoint")
-    arrays = seeded_arrays(TINY, 1)
-    arrays["mrcnn_class_logits", "kernel"] *= 0.1
-    arrays["mrcnn_class_logits", "bias"][:] = 0
-    write_arrays(arrays, TINY, folder / "tiny.h5")
-    size = {"min_dim": CANVAS_PX, "max_dim": CANVAS_PX}
-    content = {
-        "settings": {"input_size": size, "lr": 0.001},
-        "classes": [
-            {"title": t, "shape": "bitmap", "color": "#F22424"} for t in TITLES
-        ],
-        "class_title_to_idx": {"bg": 0, "class_1": 1, "class_2": 2},
-        "model": CONSTANTS,
-    }
-    (folder / "config.json").write_text(json.dumps(content))
-    return folder / "tiny.h5"
-
-
-@pytest.fixture(scope="module")
-def model(weights, tmp_path_factory):
-    """The base path of `weights`, exported as version 3."""
-    constants = {
-        "IMAGE_MIN_DIM": CANVAS_PX,
-        "IMAGE_MAX_DIM": CANVAS_PX,
-        "DETECTION_MIN_CONFIDENCE": MODEL_THRESHOLD,
-        **CONSTANTS,
-    }
-    config = from_matterport(constants, TINY)
+def model(tmp_path_factory):
+    """The base path of the checkpoint, exported as version 3."""
+    weights = CHECKPOINT / "model_weights" / "model.h5"
+    limits = {"score_threshold": MODEL_THRESHOLD, "max_detections": MODEL_DETECTIONS}
+    checkpoint = inspect_checkpoint(weights)
+    settings = resolve(Options(weights=weights, overrides=limits), checkpoint)
+    config = settings.config
     network, _ = load_network(weights, config)
     info = ModelInfo(
         name=NAME,
-        classes=tuple(
-            ModelClass(i, title, "#010203") for i, title in enumerate(("bg", *TITLES))
+        classes=settings.classes,
+        backbone=config.architecture.backbone,
+        input=ModelInput(
+            config.min_dim, config.max_dim, config.resize_mode, max_image_pixels=10**6
         ),
-        backbone=TINY.backbone,
-        input=ModelInput(CANVAS_PX, CANVAS_PX, "square", 10**6),
         mask_size=config.mask_size,
-        score_threshold=MODEL_THRESHOLD,
         iou_threshold=config.iou_threshold,
-        max_detections=MODEL_DETECTIONS,
         precision="float32",
         checkpoint={"file": weights.name},
         created="2026-01-01T00:00:00+00:00",
         versions={},
+        **limits,
     )
     base = tmp_path_factory.mktemp("exported") / NAME
     save(fold_batch_norm(network), info, base / "3")
@@ -128,7 +91,7 @@ def images(tmp_path_factory):
     folder = tmp_path_factory.mktemp("images")
     first, second = (
         decode_image(path.read_bytes(), path.name)
-        for path in sorted(NUCLEI.glob("*.png"))
+        for path in sorted(NUCLEI.glob("*.png"))[:2]
     )
     small = first[:200, :150]
     turned = Image.Exif()
@@ -159,14 +122,14 @@ def write_coco(path, images, annotations):
 
 
 @pytest.fixture(scope="module")
-def coco(weights, images, tmp_path_factory):
+def coco(images, tmp_path_factory):
     """Truths made of what the network finds: some left out, some cut short."""
     folder = tmp_path_factory.mktemp("coco")
     square = [[5, 5, 15, 5, 15, 15, 5, 15]]
     dummy = {"image_id": 50, "category_id": 3, "segmentation": square}
     first = write_coco(folder / "first.json", images, [dummy])
     evaluate(
-        weights=weights,
+        weights=CHECKPOINT,
         coco=first,
         images=images,
         output=folder / "first",
@@ -207,7 +170,7 @@ def figures(evaluation):
     ]
 
 
-def test_three_ways_agree(weights, model, server, coco, images, tmp_path):
+def test_three_ways_agree(model, server, coco, images, tmp_path):
     options = {
         "coco": coco,
         "images": images,
@@ -215,7 +178,7 @@ def test_three_ways_agree(weights, model, server, coco, images, tmp_path):
     }
     done = []
     local = evaluate(
-        weights=weights,
+        weights=CHECKPOINT,
         tell=lambda *now: done.append(now),
         output=tmp_path / "local",
         **options,
@@ -245,7 +208,7 @@ def test_three_ways_agree(weights, model, server, coco, images, tmp_path):
         assert written["data"]["coco"] == str(coco)
         assert [p["image_id"] for p in written["per_picture"]] == [50, 51, 52, 53]
     assert written["network"]["version"] == 3
-    assert written["network"]["checkpoint"]["file"] == weights.name
+    assert written["network"]["checkpoint"]["file"] == "model.h5"
 
 
 def test_limits_that_a_model_cannot_keep(model, server, coco, images):
@@ -254,8 +217,8 @@ def test_limits_that_a_model_cannot_keep(model, server, coco, images):
         {"model": model / "3"},
         {"server": server.address, "model_name": NAME},
     ):
-        with pytest.raises(TrainingError, match=r"below score 0.3, .* from 0.05 on"):
-            evaluate(**network, **options)
+        with pytest.raises(TrainingError, match=r"below score 0.05, .* from 0.01 on"):
+            evaluate(**network, **options, score_threshold=0.01)
         with pytest.raises(TrainingError, match=r"at most 100 .* asked for are 101"):
             evaluate(**network, **options, score_threshold=0.8, max_detections=101)
 
@@ -269,7 +232,7 @@ def test_program(server, coco, images, tmp_path, capsys):
     text = capsys.readouterr().out
     assert "AP medium" in text
     assert "score >= 0.6, at most 20 of a picture" in text
-    assert "class_2" in text
+    assert TITLES[1] in text
     files = {path.name for path in output.iterdir()}
     assert {"evaluation.json", "results.json", "precision_recall.png"} <= files
     assert cv2.imread(str(output / "precision_recall.png")) is not None
