@@ -19,6 +19,7 @@ from client.client import Client
 from client.errors import ClientError
 from client.flags import build_parser, parse_arguments
 from client.local_server import CHANNEL_OPTIONS, LocalServer
+from client.memory import limit_arenas
 from client.progress import progress
 from client.run_folder import open_run
 from client.run_setup import describe_run, make_extras, open_work
@@ -38,6 +39,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_arguments(argv)
     # OpenCV writes to the log what our own errors say better.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+    limit_arenas()
     logging.basicConfig(
         level=logging.DEBUG if args.debug else logging.WARNING,
         format="%(levelname)s: %(message)s",

@@ -9,7 +9,11 @@ from formats.overlay import Overlay, Pixels, distinct_colors, draw_overlays
 
 
 def draw_instances(
-    image: Pixels, instances: Sequence[Instance], colors: Mapping[int, str]
+    image: Pixels,
+    instances: Sequence[Instance],
+    colors: Mapping[int, str],
+    *,
+    labels: bool = True,
 ) -> Pixels:
     """Draws instances over a picture.
 
@@ -18,6 +22,7 @@ def draw_instances(
         instances: what to draw, in this picture's frame.
         colors: class id to "#RRGGBB"; classes without one, or with one that another
             class has too, get one of their own.
+        labels: write classes and scores too.
 
     Returns:
         uint8[H, W, 3] RGB.
@@ -29,6 +34,7 @@ def draw_instances(
             Overlay(i.class_name, palette[i.class_id], i.mask_box, i.mask_crop, i.score)
             for i in instances
         ],
+        labels=labels,
     )
 
 

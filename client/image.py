@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from os import PathLike
-from pathlib import Path
 from typing import Union
 
 import numpy as np
@@ -62,7 +61,8 @@ def load_picture(source: ImageSource, max_pixels: int | None = None) -> Picture:
         return _from_file(bytes(source), "picture", max_pixels)
     if isinstance(source, (str, PathLike)):
         try:
-            data = Path(source).read_bytes()
+            with open(source, "rb") as file:
+                data = file.read()
         except (OSError, ValueError) as err:
             reason = getattr(err, "strerror", None) or err
             raise ImageError(f"{source}: {reason}") from err

@@ -6,8 +6,10 @@ within that folder.
 
 from __future__ import annotations
 
+import bisect
+import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from client.client import Client
@@ -17,6 +19,7 @@ from client.run_folder import OutputError, RunFolder
 from client.work import json_bytes
 from formats.image_header import read_header
 from formats.meta import ProjectMeta
+from formats.text_list import TextList
 
 EXTENSIONS = frozenset(
     {".bmp", ".gif", ".jpeg", ".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp"}
@@ -44,32 +47,38 @@ class PictureWork:
         """
         self.meta = ProjectMeta()
         self.inputs: list[str] = []
-        # Texts, not paths, as there may be many: the folder named, and the rest.
+        # Texts and numbers, as there may be very many; paths take ten times as much.
         self._folders: list[str] = []
-        self._entries: list[tuple[int, str]] = []
-        seen: set[str] = set()
-        for path in inputs:
-            self.inputs.append(str(resolve(path)))
-            self._add(path, resolve(output), seen)
-        self._check_names()
-        if not self._entries:
+        self._firsts: list[int] = []
+        self._names: Sequence[str] = TextList(self._list(inputs, resolve(output)))
+        if len(self._folders) > 1:
+            self._check_names()
+        if not self._names:
             raise OutputError("expected at least one picture, got none")
 
-    def _add(self, path: Path, output: Path, seen: set[str]) -> None:
-        named = not holds(path.is_dir)
-        self._folders.append(str(path.parent if named else path))
-        for name in [path.name] if named else _pictures_in(path):
-            resolved = resolve(Path(self._folders[-1], name))
-            within = output in resolved.parents
-            if str(resolved) not in seen and (named or not within):
-                seen.add(str(resolved))
-                self._entries.append((len(self._folders) - 1, name))
+    def _list(self, inputs: Iterable[Path], output: Path) -> Iterator[str]:
+        """Yields names of pictures, and notes which folders they are in."""
+        # Of all files that are listed, by what they are without links.
+        seen: set[bytes] = set()
+        count = 0
+        for path in inputs:
+            self.inputs.append(str(resolve(path)))
+            named = not holds(path.is_dir)
+            folder = str(path.parent if named else path)
+            self._folders.append(folder)
+            self._firsts.append(count)
+            for name in [path.name] if named else sorted(_pictures_in(folder)):
+                resolved = resolve(Path(folder, name))
+                digest = hashlib.blake2b(os.fsencode(resolved), digest_size=16).digest()
+                within = output in resolved.parents
+                if digest not in seen and (named or not within):
+                    seen.add(digest)
+                    count += 1
+                    yield name
 
     def _check_names(self) -> None:
-        if len({name for _, name in self._entries}) == len(self._entries):
-            return
         places: dict[str, str] = {}
-        for index, (_, name) in enumerate(self._entries):
+        for index, name in enumerate(self._names):
             other = places.setdefault(name, self.place(index))
             if other != self.place(index):
                 raise OutputError(
@@ -79,16 +88,17 @@ class PictureWork:
                 )
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._names)
 
     def place(self, index: int) -> str:
         """See `Work`."""
-        folder, name = self._entries[index]
-        return str(Path(self._folders[folder], name))
+        folder = self._folders[bisect.bisect_right(self._firsts, index) - 1]
+        name = self._names[index]
+        return name if folder == "." else f"{folder}/{name}"
 
     def label(self, index: int) -> str:
         """See `Work`."""
-        return self._entries[index][1]
+        return self._names[index]
 
     def targets(self, index: int) -> list[str]:
         """See `Work`."""
@@ -104,19 +114,15 @@ class PictureWork:
         folder.write(target, json_bytes(result.to_annotation()))
 
 
-def _pictures_in(folder: Path) -> Iterator[str]:
-    """Yields paths within a folder, in their order."""
-    for path in sorted(_files_in(str(folder))):
-        if _is_picture(Path(path)):
-            yield os.path.relpath(path, folder)
-
-
-def _files_in(folder: str) -> Iterator[str]:
+def _pictures_in(folder: str) -> Iterator[str]:
+    """Yields paths of pictures within a folder."""
     for place, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
+        inner = "" if place == folder else f"{place[len(folder) :].lstrip('/')}/"
         for name in names:
-            if not name.startswith(".") and holds(Path(place, name).is_file):
-                yield f"{place}/{name}"
+            path = Path(place, name)
+            if not name.startswith(".") and holds(path.is_file) and _is_picture(path):
+                yield inner + name
 
 
 def _is_picture(path: Path) -> bool:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from client.client import Client
 from client.errors import AnnotationError
@@ -60,12 +60,13 @@ class ProjectWork:
     def label(self, index: int) -> str:
         """See `Work`."""
         item = self._items[index]
-        return f"{item.dataset}/{PurePosixPath(item.image).name}"
+        return f"{item.dataset}/{item.image.rpartition('/')[2]}"
 
     def targets(self, index: int) -> list[str]:
         """See `Work`."""
-        image = PurePosixPath(self._items[index].image)
-        return [str(image), f"{image.parent.parent}/ann/{image.name}.json"]
+        image = self._items[index].image
+        folder, _, name = image.rpartition("/img/")
+        return [image, f"{folder}/ann/{name}.json"]
 
     def predict(self, client: Client, index: int) -> Result:
         """See `Work`."""
@@ -96,11 +97,11 @@ class ProjectWork:
                 folder.link(file, image)
         folder.write(annotation, json_bytes(result.to_annotation()))
 
-    def _file(self, item: Item) -> Path | None:
+    def _file(self, item: Item) -> str | None:
         """Returns the file of a picture, None where it lies in a tar."""
         files = self._project.files
         if isinstance(files, FolderFiles):
-            return files.root / (self._project.root + item.image)
+            return f"{files.root}/{self._project.root}{item.image}"
         return None
 
 

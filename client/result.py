@@ -86,11 +86,12 @@ class Result:
         if text not in self.warnings:
             self.warnings.append(text)
 
-    def draw(self, image: ImageSource | None = None) -> Pixels:
+    def draw(self, image: ImageSource | None = None, *, labels: bool = True) -> Pixels:
         """Draws masks, outlines and labels over the picture.
 
         Args:
             image: the picture; the one that was sent, if not given.
+            labels: write classes and scores too.
 
         Returns:
             uint8[H, W, 3] RGB, a new array.
@@ -109,7 +110,7 @@ class Result:
                 f"draw: expected the picture of the result, {list(self.image_size)} "
                 f"(height, width), got {list(picture.size)}"
             )
-        return draw_instances(picture.rgb(), self.instances, self.colors)
+        return draw_instances(picture.rgb(), self.instances, self.colors, labels=labels)
 
 
 __all__ = ["Instance", "Result"]

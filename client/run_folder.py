@@ -2,6 +2,9 @@
 
 `.maskrcnn-run.json` says what made the results; `.maskrcnn-run/` holds what is being
 written, and goes when everything is done.
+
+What is called for each of very many files takes texts: pathlib would keep each part of
+every path in one table of the interpreter, which grows with them.
 """
 
 from __future__ import annotations
@@ -51,7 +54,7 @@ class RunFolder:
 
     def has(self, path: str) -> bool:
         """Says whether a file is there."""
-        return holds((self.path / path).is_file)
+        return os.path.isfile(f"{self.path}/{path}")
 
     def write(self, path: str, data: bytes) -> None:
         """Writes a file; nobody ever sees half of it.
@@ -63,10 +66,10 @@ class RunFolder:
         Raises:
             OutputError: it cannot be written.
         """
-        with self._replacing(self.path / path) as temporary:
-            temporary.write_bytes(data)
+        with self._replacing(path) as temporary, open(temporary, "xb") as file:
+            file.write(data)
 
-    def link(self, source: Path, path: str) -> None:
+    def link(self, source: str, path: str) -> None:
         """Makes a file a hard link to another one, or its copy where links are not had.
 
         Args:
@@ -76,26 +79,27 @@ class RunFolder:
         Raises:
             OutputError: it cannot be written.
         """
-        with self._replacing(self.path / path) as temporary:
+        with self._replacing(path) as temporary:
             try:
                 os.link(os.path.realpath(source), temporary)
             except OSError:
                 shutil.copyfile(source, temporary)
 
     @contextlib.contextmanager
-    def _replacing(self, target: Path) -> Iterator[Path]:
-        """Yields a new name; what is there at the end becomes the target."""
-        temporary = self.scratch / "new" / str(next(self._numbers))
+    def _replacing(self, path: str) -> Iterator[str]:
+        """Yields a new name; what is there at the end becomes the file."""
+        target = f"{self.path}/{path}"
+        temporary = f"{self.path}/{SCRATCH}/new/{next(self._numbers)}"
         try:
             yield temporary
             try:
-                temporary.replace(target)
+                os.replace(temporary, target)
             except FileNotFoundError:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                temporary.replace(target)
+                os.makedirs(os.path.dirname(target), exist_ok=True)
+                os.replace(temporary, target)
         except OSError as err:
             with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
+                os.unlink(temporary)
             raise OutputError(f"{target}: {err.strerror or err}") from err
 
     def finish(self, origin: Mapping[str, Any]) -> None:
@@ -179,7 +183,7 @@ def open_run(
 
 
 def _check_new(path: Path, targets: Iterable[str]) -> None:
-    there = [t for t in targets if holds((path / t).exists)]
+    there = [t for t in targets if os.path.lexists(f"{path}/{t}")]
     if there:
         raise OutputError(
             f"{path / there[0]}: expected no earlier results, got {len(there)} files; "
@@ -191,7 +195,8 @@ def _remove(folder: RunFolder, targets: Iterable[str]) -> None:
     """Removes results, first the note that they are of one run."""
     try:
         for name in (STATE, *targets):
-            (folder.path / name).unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(f"{folder.path}/{name}")
         for part in folder.scratch.iterdir():
             if part.is_dir():
                 shutil.rmtree(part)

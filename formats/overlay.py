@@ -52,12 +52,15 @@ class Overlay(NamedTuple):
         return (bottom - top) * (right - left)
 
 
-def draw_overlays(image: Pixels, overlays: Sequence[Overlay]) -> Pixels:
+def draw_overlays(
+    image: Pixels, overlays: Sequence[Overlay], *, labels: bool = True
+) -> Pixels:
     """Draws instances over a picture; sizes of lines and text follow the picture's.
 
     Args:
         image: uint8[H, W, 3] RGB; not changed.
         overlays: what to draw, in this picture's frame.
+        labels: write classes and scores too.
 
     Returns:
         uint8[H, W, 3] RGB.
@@ -72,6 +75,8 @@ def draw_overlays(image: Pixels, overlays: Sequence[Overlay]) -> Pixels:
         _draw_mask(canvas, overlay, line_px)
     for overlay in order:
         _draw_box(canvas, overlay, line_px)
+    if not labels:
+        return canvas
     taken: list[Rect] = []
     allowed = LABELS_SHARE * canvas.shape[0] * canvas.shape[1]
     for overlay in sorted(overlays, key=_label_rank):

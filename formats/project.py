@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from os import PathLike
-from pathlib import PurePosixPath
+from typing import overload
 
 from formats.annotation_reader import Annotation, read_annotation
 from formats.errors import AnnotationError, ConfigError, FormatError
@@ -20,6 +20,7 @@ from formats.image import Pixels, checked_size, decode_image
 from formats.json_file import parse_json
 from formats.meta import ProjectMeta
 from formats.project_files import ProjectFiles, open_files
+from formats.text_list import TextList
 
 EXTENSIONS = frozenset(
     {".bmp", ".jfif", ".jpeg", ".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp"}
@@ -61,7 +62,7 @@ class Project:
     files: ProjectFiles
     root: str
     meta: ProjectMeta
-    items: tuple[Item, ...] = field(repr=False)
+    items: Items = field(repr=False)
 
     def locate(self, path: str) -> str:
         """Returns what messages call a file."""
@@ -128,7 +129,7 @@ def open_project(path: str | PathLike[str]) -> Project:
     except AnnotationError as err:
         raise AnnotationError(*(f"{meta_path}: {p}" for p in err.problems)) from err
     inside = [p.removeprefix(root) for p in paths if p.startswith(root)]
-    return Project(files, root, meta, tuple(_items(inside)))
+    return Project(files, root, meta, Items(inside))
 
 
 def _find_root(paths: list[str], name: str) -> str:
@@ -143,43 +144,79 @@ def _find_root(paths: list[str], name: str) -> str:
     return roots[0]
 
 
-def _items(paths: list[str]) -> list[Item]:
-    annotations = {p for p in paths if p.endswith(".json")}
-    found: list[tuple[str, str, str, str]] = []
-    for path in paths:
-        match = _IMAGE.fullmatch(path)
-        name = PurePosixPath(path)
-        if not match or name.name.startswith("."):
-            continue
-        if name.suffix.lower() in EXTENSIONS:
-            folder = path[: match.end("dataset")]
-            new, old = (
-                f"{folder}/ann/{name.name}.json",
-                f"{folder}/ann/{name.stem}.json",
-            )
-            dataset = match["dataset"].replace("/datasets/", "/")
-            found.append((dataset, path, new, old))
-    uses = Counter(old for _, _, new, old in found if new not in annotations)
-    return [_item(*entry, annotations, uses) for entry in found]
+class Items(Sequence[Item]):
+    """The items of a project; each is put together when asked for.
+
+    A project may have very many: what is held of one is the path of its picture.
+    """
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        """Finds pictures and their annotations among the files of a project.
+
+        Args:
+            paths: of all files within the project, sorted.
+        """
+        annotations = {p for p in paths if p.endswith(".json")}
+        self._images = TextList(path for path in paths if _is_image(path))
+        pairs = map(_annotation_names, self._images)
+        uses = Counter(old for new, old in pairs if new not in annotations)
+        self._namings = bytes(
+            _NEW
+            if new in annotations
+            else _NONE
+            if old not in annotations
+            else _OLD
+            if uses[old] == 1
+            else _SHARED
+            for new, old in map(_annotation_names, self._images)
+        )
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    @overload
+    def __getitem__(self, index: int) -> Item: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Item]: ...
+
+    def __getitem__(self, index: int | slice) -> Item | list[Item]:
+        if isinstance(index, slice):
+            return [self[number] for number in range(*index.indices(len(self)))]
+        image, naming = self._images[index], self._namings[index]
+        inner = image.rpartition("/img/")[0].replace("/datasets/", "/")
+        new, old = _annotation_names(image)
+        if naming == _NONE:
+            problem = f"has no annotation; add {new}, or remove the picture"
+            return Item(inner, image, None, problem)
+        if naming == _SHARED:
+            problem = f"{old} matches several pictures; rename it to {new}"
+            return Item(inner, image, None, problem)
+        return Item(inner, image, new if naming == _NEW else old)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Items) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
 
 
-def _item(
-    dataset: str,
-    image: str,
-    new: str,
-    old: str,
-    annotations: Collection[str],
-    uses: Counter[str],
-) -> Item:
-    if new in annotations:
-        return Item(dataset, image, new)
-    if old not in annotations:
-        problem = f"has no annotation; add {new}, or remove the picture"
-        return Item(dataset, image, None, problem)
-    if uses[old] > 1:
-        problem = f"{old} matches several pictures; rename it to {new}"
-        return Item(dataset, image, None, problem)
-    return Item(dataset, image, old)
+_NEW, _OLD, _NONE, _SHARED = range(4)
+"""How an item's annotation is named: as now, as before, not at all, as others' too."""
 
 
-__all__ = ["EXTENSIONS", "Item", "Project", "open_project"]
+def _is_image(path: str) -> bool:
+    match = _IMAGE.fullmatch(path)
+    if not match or match["name"].startswith("."):
+        return False
+    return f".{path.rpartition('.')[2].lower()}" in EXTENSIONS
+
+
+def _annotation_names(image: str) -> tuple[str, str]:
+    """Returns where the annotation of a picture is in the new and the old naming."""
+    # Texts, as there may be very many; paths would leave their parts in memory.
+    dataset, _, name = image.rpartition("/img/")
+    stem = name.rpartition(".")[0]
+    return f"{dataset}/ann/{name}.json", f"{dataset}/ann/{stem}.json"
+
+
+__all__ = ["EXTENSIONS", "Item", "Items", "Project", "open_project"]

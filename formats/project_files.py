@@ -54,7 +54,8 @@ class FolderFiles:
         """
         found: list[str] = []
         self._list("", set(), found)
-        return sorted(found)
+        found.sort()
+        return found
 
     def _list(self, folder: str, above: set[str], found: list[str]) -> None:
         """Adds the files of a folder; a link to a folder above it is left out."""
@@ -80,13 +81,14 @@ class FolderFiles:
             FormatError: it cannot be read.
         """
         try:
-            return (self.root / path).read_bytes()
+            with open(self.locate(path), "rb") as file:
+                return file.read()
         except OSError as err:
             raise FormatError(f"{self.locate(path)}: {err.strerror or err}") from err
 
     def locate(self, path: str) -> str:
         """Returns what messages call a file."""
-        return str(self.root / path)
+        return f"{self.root}/{path}"
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,14 @@ def test_labels_without_a_score():
     assert 0 < widths[0] < widths[1]
 
 
+def test_pictures_without_labels():
+    mask = np.zeros((60, 80), bool)
+    overlay = Overlay("cat", BLUE, (40, 40, 100, 120), mask, 0.5)
+    drawn = draw_overlays(GREY, [overlay], labels=False)
+    assert (drawn[:40] == 128).all()
+    assert drawn[40, 40].tolist() == list(BLUE)
+
+
 def test_mask_and_box_lie_where_they_should():
     mask = np.zeros((60, 80), bool)
     mask[20:40, 20:60] = True
