@@ -177,10 +177,11 @@ def render_page() -> str:
     for mode in get_args(AnyMode):
         group = groups[mode.__name__]
         name = group["properties"]["name"]["const"]
-        lines += [f"\n### {name}\n", f"{group['description']}"]
+        told = f"{group['description']} With a picture: [{name}](modes/{name}.md)."
+        lines += [f"\n### {name}\n", told]
         own = _own(group)
         if mode is SlidingWindowGroup:
-            lines += ["It has the keys of `sliding_window_det`."]
+            lines += ["", "It has the keys of `sliding_window_det`."]
         elif own["properties"]:
             lines += ["", *_table(own, groups)]
     lines += ["", _NAMES, _TAIL, "| what | SDK | here |", "|---|---|---|"]

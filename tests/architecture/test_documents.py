@@ -10,6 +10,7 @@ import pytest
 from serving import contract_page
 
 ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
 
 
 def test_contract_page_is_up_to_date():
@@ -32,7 +33,8 @@ def test_descriptors_are_up_to_date():
 
 @pytest.mark.parametrize(
     "page",
-    ["README.md", *(f"docs/{p.name}" for p in sorted((ROOT / "docs").glob("*")))],
+    [p.relative_to(ROOT) for p in (ROOT / "README.md", *sorted(DOCS.rglob("*.md")))],
+    ids=str,
 )
 def test_links_lead_somewhere(page):
     text = (ROOT / page).read_text("utf-8")

@@ -1,5 +1,7 @@
+import json
 import re
 from pathlib import Path
+from typing import get_args
 
 from client import InferenceConfig, config_groups, config_page
 from client.__main__ import build_parser
@@ -15,9 +17,10 @@ def json_blocks(text):
 
 
 def test_configs_of_the_documentation_are_valid(tmp_path):
-    pages = [TEXT, *(page.read_text() for page in DOCS.glob("inference-config.md"))]
+    pages = [TEXT, (DOCS / "inference-config.md").read_text()]
+    pages += [page.read_text() for page in sorted((DOCS / "modes").glob("*.md"))]
     blocks = [block for page in pages for block in json_blocks(page)]
-    assert len(blocks) >= 4
+    assert len(blocks) >= 9
     for number, block in enumerate(blocks):
         path = tmp_path / f"{number}.json"
         path.write_text(block)
@@ -38,6 +41,13 @@ def test_reference_is_up_to_date():
     assert (DOCS / config_page.PAGE).read_text() == config_page.render_page(), message
     schema = (DOCS / config_page.SCHEMA).read_text()
     assert schema == config_page.render_schema(), message
+
+
+def test_every_mode_has_a_page():
+    for mode in get_args(config_groups.AnyMode):
+        name = get_args(mode.model_fields["name"].annotation)[0]
+        page = (DOCS / "modes" / f"{name}.md").read_text()
+        assert json.loads(json_blocks(page)[0])["mode"]["name"] == name
 
 
 def test_reference_has_every_key():
