@@ -5,69 +5,15 @@ The reference for users and the JSON Schema for editors are made from these.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    WithJsonSchema,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from client.config_values import ALL, Group, Name, NameGroup, Names, SidesGroup
 from client.modes import Suppression
-from client.modes.rect import LENGTH_PATTERN, Length, Sides
+from client.modes.rect import Length
 from client.modes.windows import Windows
-from client.selection import NameRule
-
-ALL = "__all__"
-
-
-def _check_names(value: Any) -> Any:
-    if value != ALL and not isinstance(value, (list, tuple)):
-        raise PydanticCustomError(
-            "names", f'expected "{ALL}" or a list of names, got {value!r}'
-        )
-    return None if value == ALL else tuple(value)
-
-
-def _check_length(value: Any) -> Any:
-    try:
-        if isinstance(value, str):
-            Length.parse(value)
-    except ValueError as err:
-        raise PydanticCustomError("length", str(err)) from err
-    return value
-
-
-Name = Annotated[str, Field(min_length=1)]
-Names = Annotated[
-    tuple[Name, ...] | None,
-    BeforeValidator(_check_names),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"const": ALL},
-                {"type": "array", "items": {"type": "string", "minLength": 1}},
-            ]
-        }
-    ),
-]
-"""Names to keep; "__all__" in the file is None here."""
-Side = Annotated[
-    str,
-    BeforeValidator(_check_length),
-    WithJsonSchema({"type": "string", "pattern": LENGTH_PATTERN}),
-]
-
-
-class Group(BaseModel):
-    """A group of keys; unknown ones and values of another type are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class ModelGroup(Group):
@@ -86,47 +32,6 @@ class ModelGroup(Group):
         allow_inf_nan=False,
         description="scores below are dropped, equal ones kept",
     )
-
-
-class NameGroup(Group):
-    """A filter and a suffix."""
-
-    save_classes: Names = Field(
-        default=None,
-        json_schema_extra={"default": ALL},
-        description="names to keep, the model's own; an empty list keeps none",
-    )
-    save_names: Names = Field(
-        default=None,
-        description="the same under its other name; wins where both are written",
-    )
-    add_suffix: str = Field(default="", description="appended to each name")
-
-    def rule(self) -> NameRule:
-        """Returns the group as the client applies it."""
-        if "save_names" in self.model_fields_set:
-            names = self.save_names
-        else:
-            names = self.save_classes
-        return NameRule(None if names is None else frozenset(names), self.add_suffix)
-
-
-class SidesGroup(Group):
-    """A length for each side: whole pixels ("12px") or percent ("5%")."""
-
-    left: Side = Field(default="0px", description="percent is of the width")
-    top: Side = Field(default="0px", description="percent is of the height")
-    right: Side = Field(default="0px", description="percent is of the width")
-    bottom: Side = Field(default="0px", description="percent is of the height")
-
-    def sides(self) -> Sides:
-        """Returns the group as the client applies it."""
-        return Sides(
-            left=Length.parse(self.left),
-            top=Length.parse(self.top),
-            right=Length.parse(self.right),
-            bottom=Length.parse(self.bottom),
-        )
 
 
 class WindowGroup(Group):

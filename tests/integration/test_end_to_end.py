@@ -215,3 +215,38 @@ def test_program_goes_on_after_a_bad_picture(saved_model_dir, tmp_path):
     overlay = cv2.imread(str(out / "overlay" / "good.png.png"))
     assert overlay.shape == cv2.imread(str(PICTURE)).shape
     assert (overlay != cv2.imread(str(PICTURE))).any()
+
+
+@pytest.mark.parametrize("options", [{"batch_size": 1}, {"batch_size": 5}])
+def test_parts_do_not_depend_on_batches(connect, options):
+    """But for the float noise of a batch of another size."""
+    mode = {
+        "name": "sliding_window_det",
+        "window": {"width": 150, "height": 130},
+        "min_overlap": {"x": 40, "y": 40},
+    }
+    config = {"model": {}, "mode": mode}
+    one, other = (
+        connect(config=config, **kwargs).predict(PICTURE)
+        for kwargs in ({"batch_size": 8, "requests_in_flight": 1}, options)
+    )
+    assert len(one.instances) == len(other.instances) > 20
+    for first, second in zip(one.instances, other.instances, strict=True):
+        assert first.class_name == second.class_name
+        assert first.score == pytest.approx(second.score, abs=1e-4)
+        assert first.box == pytest.approx(second.box, abs=0.01)
+        assert first.mask_box == second.mask_box
+        assert (first.mask_crop != second.mask_crop).mean() < 0.01
+
+
+def test_parts_are_what_cut_pictures_are(connect):
+    pixels = cv2.cvtColor(cv2.imread(str(PICTURE)), cv2.COLOR_BGR2RGB)
+    bounds = {"left": "40px", "top": "30px", "right": "20px", "bottom": "50px"}
+    config = {"model": {}, "mode": {"name": "roi", "bounds": bounds}}
+    found = connect(config=config).predict(PICTURE)
+    cut = connect().predict(np.ascontiguousarray(pixels[30:-50, 40:-20]))
+    assert len(found.instances) == len(cut.instances) > 3
+    for whole, part in zip(found.instances, cut.instances, strict=True):
+        assert np.array_equal(whole.mask[30:-50, 40:-20], part.mask)
+        assert not whole.mask[:30].any()
+        assert whole.score == part.score
