@@ -177,7 +177,9 @@ def render_page() -> str:
     for mode in get_args(AnyMode):
         group = groups[mode.__name__]
         name = group["properties"]["name"]["const"]
-        lines += [f"\n### {name}\n", f"{group['description']}"]
+        page = name if mode is not SlidingWindowGroup else "sliding_window_det"
+        more = f"[More, with a picture](modes/{page}.md)."
+        lines += [f"\n### {name}\n", f"{group['description']} {more}"]
         own = _own(group)
         if mode is SlidingWindowGroup:
             lines += ["It has the keys of `sliding_window_det`."]

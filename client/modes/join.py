@@ -60,9 +60,10 @@ def join_parts(parts: Sequence[Part], image: Rect) -> list[Instance]:
         ContractError: a mask is damaged.
     """
     cut = [_is_cut(part, image) for part in parts]
+    near = _surroundings(parts)
     group = list(range(len(parts)))
     for one, first in enumerate(parts):
-        for two in _candidates(parts, one):
+        for two in _candidates(parts, near, one):
             low, high = sorted((_root(group, one), _root(group, two)))
             if low != high and (cut[one] or cut[two]) and _agree(first, parts[two]):
                 group[high] = low
@@ -72,12 +73,28 @@ def join_parts(parts: Sequence[Part], image: Rect) -> list[Instance]:
     return [_union(found) for found in members.values()]
 
 
-def _candidates(parts: Sequence[Part], one: int) -> list[int]:
-    """Returns later parts of the same class, in other windows that meet this one."""
-    first = parts[one]
+def _surroundings(parts: Sequence[Part]) -> Array:
+    """Returns int64[N, 4], boxes grown by what parts of one object may lie apart."""
+    boxes = np.array([part.instance.mask_box for part in parts], np.int64)
+    boxes = boxes.reshape(-1, 4)
+    sides = boxes[:, 2:] - boxes[:, :2]
+    margin = np.maximum(2, -(-2 * sides // CELLS)) + NARROW_PX
+    return np.concatenate([boxes[:, :2] - margin, boxes[:, 2:] + margin], axis=1)
+
+
+def _candidates(parts: Sequence[Part], near: Array, one: int) -> list[int]:
+    """Returns later parts of the same class, in other windows that meet this one.
+
+    Args:
+        parts: what all windows found.
+        near: their surroundings; those that do not meet cannot agree.
+        one: index of a part.
+    """
+    first, later = parts[one], near[one + 1 :]
+    meets = (later[:, :2] < near[one, 2:]) & (later[:, 2:] > near[one, :2])
     return [
         two
-        for two in range(one + 1, len(parts))
+        for two in (np.flatnonzero(meets.all(axis=1)) + one + 1).tolist()
         if parts[two].instance.class_name == first.instance.class_name
         and parts[two].window != first.window
         and _meet(parts[two].window, first.window)
@@ -124,19 +141,26 @@ def _agree(one: Part, two: Part) -> bool:
     if min(height, width) >= NARROW_PX:
         return _iou(_mask_at(one, common), _mask_at(two, common)) >= MIN_AGREEMENT
     axis = 1 if width <= height else 0  # across the strip
-    outlines = [_outline(part, common, axis) for part in (one, two)]
-    return _iou(*outlines) >= MIN_AGREEMENT
+    exact = 0 if min(height, width) else 1  # where they touch, the last pixels of each
+    return any(
+        _iou(*(_outline(part, common, axis, reach) for part in (one, two)))
+        >= MIN_AGREEMENT
+        for reach in (None, exact)
+    )
 
 
-def _outline(part: Part, strip: Rect, axis: int) -> Array:
+def _outline(part: Part, strip: Rect, axis: int, reach: int | None) -> Array:
     """Returns bool[n], where along a strip there are pixels of a part.
 
     Args:
-        part: what a window shows; a little inwards counts as well.
+        part: what a window shows.
         strip: what both windows see; may be empty across.
         axis: across the strip, 0 for y and 1 for x.
+        reach: pixels inwards that count as well; None for as many as a mask may end too
+            early. That many are too many where a round thing is cut close to its end.
     """
-    reach = _reach(Rect(*part.instance.mask_box).size[axis])
+    if reach is None:
+        reach = _reach(Rect(*part.instance.mask_box).size[axis])
     top, left, bottom, right = strip
     if axis == 1:
         left, right = left - reach, right + reach

@@ -32,7 +32,10 @@ def test_descriptors_are_up_to_date():
 
 @pytest.mark.parametrize(
     "page",
-    ["README.md", *(f"docs/{p.name}" for p in sorted((ROOT / "docs").glob("*")))],
+    [
+        "README.md",
+        *(str(p.relative_to(ROOT)) for p in sorted((ROOT / "docs").rglob("*.md"))),
+    ],
 )
 def test_links_lead_somewhere(page):
     text = (ROOT / page).read_text("utf-8")
