@@ -41,6 +41,8 @@ _OPTIONS: dict[str, Any] = {
     "grpc.max_reconnect_backoff_ms": 2000,
     "grpc.service_config": '{"loadBalancingConfig": [{"round_robin": {}}]}',
 }
+# A server that stops cancels what it has not answered; we cancel nothing ourselves.
+_GONE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
 _HINTS = {
     grpc.StatusCode.NOT_FOUND: "check the model's name and version",
     grpc.StatusCode.FAILED_PRECONDITION: "is this a model of this project's export?",
@@ -169,7 +171,7 @@ class Channel:
             except grpc.RpcError as err:
                 delay = self._retry.delay_s(attempt)
                 if (
-                    err.code() is not grpc.StatusCode.UNAVAILABLE
+                    err.code() not in _GONE
                     or attempt >= self._retry.retries
                     or (end is not None and time.monotonic() + delay >= end)
                 ):
@@ -189,7 +191,7 @@ class Channel:
                 f"{where}: no answer within {timeout_s or 0:.3g} s; allow more time "
                 "(timeout_s), or send less at once"
             )
-        if code is grpc.StatusCode.UNAVAILABLE:
+        if code in _GONE:
             return ConnectError(
                 f"{where}: the server is unavailable after {attempts} attempts: "
                 f"{details}"

@@ -210,9 +210,10 @@ def test_model_without_image_tensor(server, connect):
         connected.predict(RGB)
 
 
-def test_unavailable_is_retried(server, connect):
+@pytest.mark.parametrize("name", ["UNAVAILABLE", "CANCELLED"])
+def test_unavailable_is_retried(server, connect, name):
     connected = connect()
-    server.failures.extend([grpc.StatusCode.UNAVAILABLE] * 3)
+    server.failures.extend([grpc.StatusCode[name]] * 3)
     assert len(connected.predict(RGB).instances) == 2
 
 
