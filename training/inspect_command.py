@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from training.data_flags import add_data_flags, parse
 from training.inspection import MAX_SAMPLES, SAMPLES, inspect_data
 
 
@@ -18,20 +19,8 @@ def build_parser() -> argparse.ArgumentParser:
         description="Shows the data of a training as the network will see it: numbers, "
         "how the anchors fit, and augmented samples.",
     )
+    add_data_flags(parser)
     add = parser.add_argument
-    add("--config", type=Path, required=True, metavar="JSON", help="train config")
-    data = parser.add_mutually_exclusive_group(required=True)
-    data.add_argument(
-        "--project", type=Path, metavar="DIR", help="Supervisely project, folder or tar"
-    )
-    data.add_argument(
-        "--coco",
-        type=Path,
-        nargs=2,
-        metavar=("TRAIN", "VAL"),
-        help="COCO files of the training and the validation set; needs --images",
-    )
-    add("--images", type=Path, metavar="DIR", help="pictures of the COCO files")
     add(
         "--output",
         type=Path,
@@ -59,15 +48,12 @@ def run(argv: Sequence[str]) -> int:
     Raises:
         TrainingError: it cannot be done.
     """
-    parser = build_parser()
-    args = parser.parse_args(argv)
-    if (args.coco is None) != (args.images is None):
-        parser.error("--coco and --images go together")
+    args = parse(build_parser(), argv)
     found = inspect_data(
         args.config,
         output=args.output,
         project=args.project,
-        coco=None if args.coco is None else tuple(args.coco),
+        coco=args.coco,
         images=args.images,
         samples=args.samples,
     )

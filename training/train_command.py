@@ -12,6 +12,7 @@ from pathlib import Path
 from types import FrameType
 
 from training.config import read_config
+from training.data_flags import add_data_flags, parse
 
 INTERRUPTED = 130
 
@@ -25,20 +26,8 @@ def build_parser() -> argparse.ArgumentParser:
         "python -m training evaluate (COCO AP of a checkpoint, an exported model or a "
         "running server); --help of each tells more.",
     )
+    add_data_flags(parser)
     add = parser.add_argument
-    add("--config", type=Path, required=True, metavar="JSON", help="train config")
-    data = parser.add_mutually_exclusive_group(required=True)
-    data.add_argument(
-        "--project", type=Path, metavar="DIR", help="Supervisely project, folder or tar"
-    )
-    data.add_argument(
-        "--coco",
-        type=Path,
-        nargs=2,
-        metavar=("TRAIN", "VAL"),
-        help="COCO files of the training and the validation set; needs --images",
-    )
-    add("--images", type=Path, metavar="DIR", help="pictures of the COCO files")
     add(
         "--output",
         type=Path,
@@ -72,10 +61,7 @@ def run(argv: Sequence[str]) -> int:
     Raises:
         TrainingError: it cannot be done.
     """
-    parser = build_parser()
-    args = parser.parse_args(argv)
-    if (args.coco is None) != (args.images is None):
-        parser.error("--coco and --images go together")
+    args = parse(build_parser(), argv)
     # Before TensorFlow, which takes seconds to import.
     config = read_config(args.config)
     from training.progress import Console
@@ -87,7 +73,7 @@ def run(argv: Sequence[str]) -> int:
             config,
             output=args.output,
             project=args.project,
-            coco=None if args.coco is None else tuple(args.coco),
+            coco=args.coco,
             images=args.images,
             weights=args.weights,
             device=args.device,
