@@ -26,6 +26,7 @@ echo "4. score the best checkpoint" >&2
 
 echo "5. export, serve, predict" >&2
 "$python" -m export --weights "$weights" --output "$output/exported/shapes" \
+    --score-threshold 0.5 \
     --verify-image "$output/shapes/shapes/img/0004.png" >&2
 "$python" -m client "$output"/shapes/shapes/img/00[0-4]4.png \
     --model "$output/exported/shapes" --output "$output/predictions" --draw
