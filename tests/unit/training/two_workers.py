@@ -1,6 +1,10 @@
-"""Two steps as one of two processes, which TF_CONFIG describes; prints JSON."""
+"""Two steps as one of the processes that TF_CONFIG describes; prints JSON.
+
+Without a TF_CONFIG one device takes them, with the whole batch.
+"""
 
 import json
+import os
 import sys
 
 import tensorflow as tf
@@ -9,11 +13,16 @@ import tensorflow as tf
 def main():
     tf.config.experimental.enable_op_determinism()
     # Before anything else that starts TensorFlow.
-    strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    is_worker = "TF_CONFIG" in os.environ
+    strategy = (
+        tf.distribute.MultiWorkerMirroredStrategy()
+        if is_worker
+        else tf.distribute.OneDeviceStrategy("CPU:0")
+    )
     from tests.unit.training.two_devices import run, unequal_pictures
 
-    _, halves = unequal_pictures()
-    losses, weights = run(strategy, halves, train_bn=False)
+    batch, halves = unequal_pictures()
+    losses, weights = run(strategy, halves if is_worker else [batch], train_bn=False)
     json.dump([losses.tolist(), [w.ravel()[:20].tolist() for w in weights]], sys.stdout)
 
 
