@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.python.framework import config as tf_config
 
 from models.anchors import anchors_norm, anchors_px
 from models.checkpoint import inspect_checkpoint, load_network
@@ -29,17 +30,28 @@ STD = (0.1, 0.1, 0.2, 0.2)
 CANVAS = (256, 256)
 SHARP = ("rpn_", "mrcnn_class_", "mrcnn_bbox_fc", "mrcnn_mask__", "fpn_p5")
 """Layers whose gradients pass few ReLUs on their way."""
-GRADIENT_TOLERANCE = 0.1
-"""Norm of the difference over the norm. Threads add up convolutions in another order
-in every run, which opens and shuts single ReLUs of these random weights: 1e-3 in most
-runs, 4e-2 now and then at the far end, conv1. Sharp layers stay below 5e-6."""
+GRADIENT_TOLERANCE = 1e-2
+"""Norm of the difference over the norm: 1e-3 here, as float noise opens and shuts
+single ReLUs of these random weights. Sharp layers stay below 5e-6."""
 SHARP_TOLERANCE = 5e-5
-NORM_TOLERANCE = 2e-2
+NORM_TOLERANCE = 1e-2
 
 pytestmark = [
     pytest.mark.shared,
     pytest.mark.skipif(not GOLDENS.is_dir(), reason="needs ../shared"),
 ]
+
+
+@pytest.fixture
+def deterministic():
+    """Makes operations deterministic.
+
+    Else several CPU threads add up the gradients of pooled features at once, and lose
+    some.
+    """
+    tf.config.experimental.enable_op_determinism()
+    yield
+    tf_config.disable_op_determinism()
 
 
 @pytest.fixture(scope="module")
@@ -248,7 +260,7 @@ def test_l2(golden_step, golden_network):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("golden_proposals")
+@pytest.mark.usefixtures("golden_proposals", "deterministic")
 @pytest.mark.parametrize("stop", [False, True])
 def test_gradients(golden_step, golden_network, golden_batch, stop):
     # The goldens are gradients of the losses without the L2 term.
