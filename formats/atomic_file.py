@@ -1,9 +1,10 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and folders that can take them."""
 
 from __future__ import annotations
 
 import contextlib
 import secrets
+import tempfile
 from collections.abc import Iterator
 from os import PathLike
 from pathlib import Path
@@ -33,4 +34,15 @@ def replaced_file(path: str | PathLike[str]) -> Iterator[BinaryIO]:
         raise
 
 
-__all__ = ["replaced_file"]
+def make_folder(path: Path) -> None:
+    """Makes a folder where it is missing, and tries that files can be written there.
+
+    Raises:
+        OSError: they cannot.
+    """
+    path.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=path):
+        pass
+
+
+__all__ = ["make_folder", "replaced_file"]

@@ -8,12 +8,11 @@ from __future__ import annotations
 import datetime
 import importlib.metadata
 import json
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from formats.atomic_file import replaced_file
+from formats.atomic_file import make_folder, replaced_file
 from formats.image import decode_image
 from training.coco import CocoSource
 from training.coco_score import CocoScorer, Score
@@ -41,9 +40,7 @@ def prepare(folder: Path, *, overwrite: bool) -> None:
         TrainingError: they cannot be written, or would replace others.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        make_folder(folder)
         if not overwrite and (folder / FIGURES_NAME).exists():
             raise TrainingError(
                 f"{folder}: holds an evaluation already; choose another --output, or "

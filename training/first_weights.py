@@ -54,8 +54,8 @@ def set_first_weights(
     if continues:
         load_weights(network, checkpoint)
         return f"first weights: all of {weights}"
-    initialise(network, config.seed, zero_gamma=False)
     _check_backbone(checkpoint, config)
+    initialise(network, config.seed, zero_gamma=False)
     transfer_learning(network, checkpoint)
     return f"first weights: {weights}, but for the class-dependent layers"
 

@@ -94,7 +94,7 @@ class Loop:
         self._listener = listener
         self._saved_step = state.step
         self._step = _make_step(learner)
-        self._begun = time.monotonic()
+        self._begun = time.monotonic() - state.seconds
 
     def run(self, is_stopped: Callable[[], bool]) -> None:
         """Trains to the end, or until it is asked to stop; then saves.
@@ -103,7 +103,6 @@ class Loop:
             TrainingError: a loss is not finite, data cannot be read any more, or files
                 cannot be written.
         """
-        self._begun = time.monotonic() - self.state.seconds
         if self.state.step < self._plan.total:
             made = iter(self._batches())
             while not is_stopped() and (batch := self._next(made)) is not None:

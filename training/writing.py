@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import tensorflow as tf
 
+from formats.atomic_file import make_folder
 from training.errors import TrainingError
 
 
@@ -39,9 +39,7 @@ def make_output(folder: Path) -> None:
         TrainingError: nothing can be written there.
     """
     with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        make_folder(folder)
 
 
 def _text(path: Path, reason: str, *, is_full: bool) -> str:
