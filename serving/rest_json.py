@@ -49,24 +49,26 @@ def load(body: bytes) -> Any:
         ServingError: INVALID_ARGUMENT, no JSON, nested too deeply, or a number or a
             text that cannot be.
     """
-    with _no_collection():
-        try:
-            return orjson.loads(body)
-        except orjson.JSONDecodeError as err:
-            if not any(word in body for word in _BEYOND_JSON):
-                raise invalid_argument(f"JSON Parse error: {err}") from err
-        try:
-            return json.loads(body)
-        except RecursionError as err:
-            raise invalid_argument("JSON Parse error: nested too deeply") from err
-        except ValueError as err:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as err:
+        if not any(word in body for word in _BEYOND_JSON):
             raise invalid_argument(f"JSON Parse error: {err}") from err
+    try:
+        return json.loads(body)
+    except RecursionError as err:
+        raise invalid_argument("JSON Parse error: nested too deeply") from err
+    except ValueError as err:
+        raise invalid_argument(f"JSON Parse error: {err}") from err
 
 
 @contextmanager
-def _no_collection() -> Iterator[None]:
-    # At each of some hundred new lists the collector may look through all that the
-    # process holds, 20 times the work of parsing; and JSON has no cycles to find.
+def no_collection() -> Iterator[None]:
+    """Keeps Python's collector of cycles away while JSON values live.
+
+    At each of some hundred new lists it may look through all that the process holds, 20
+    times the work of parsing; and JSON has no cycles to find.
+    """
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -88,4 +90,4 @@ def shown(value: Any) -> str:
     return text if len(text) <= _SHOWN_CHARS else text[:_SHOWN_CHARS] + "..."
 
 
-__all__ = ["MAX_LISTS", "MAX_VALUES", "check_counts", "load", "shown"]
+__all__ = ["MAX_LISTS", "MAX_VALUES", "check_counts", "load", "no_collection", "shown"]
