@@ -82,7 +82,7 @@ def _choose_font(labels: Sequence[Label], size: tuple[int, int]) -> Font:
     """Returns a font for the size of the picture, smaller where much is written."""
     side = math.sqrt(size[0] * size[1])
     usual = round(min(max(side / 50, SMALLEST_PX), LARGEST_PX))
-    smaller = max(CROWDED_PX, round(usual * 0.8))
+    smaller = max(CROWDED_PX, round(usual * 0.7))
     font = make_font(usual)
     covered = 0
     for label in labels:

@@ -25,6 +25,10 @@ Box = tuple[int, int, int, int]
 
 MOST_HIDDEN = 0.1
 """Of an object that a label may cover, its own object among them."""
+MOST_TOUCHED = 0.02
+"""The same for a label with a leader, what is close to it and its leader included."""
+LEADER_PX = 3
+"""Width of a leader, as it is looked up."""
 GRID_PX = 512
 """Longest side of the map on which hidden parts of objects are looked up."""
 RINGS = (1.0, 2.0, 3.0)
@@ -74,21 +78,32 @@ class HiddenShares:
             part += small / max(1.0, float(small.sum()))
         self._sums = cv2.integral(weights, sdepth=cv2.CV_64F)
 
-    def under(self, leader: Leader) -> float:
-        """Returns the share that a line hides, three pixels wide."""
-        steps = max(abs(a - b) for a, b in zip(*leader, strict=True)) // 3 + 1
-        points = np.linspace(*leader, steps).astype(int).clip(1)
-        rects = [(x - 1, y - 1, x + 2, y + 2) for x, y in points.tolist()]
-        return float(self.of(rects).sum())
+    def leaves_free(self, place: Place, margin: int) -> bool:
+        """Says whether a label with a leader is beside objects, not on or at them.
+
+        Args:
+            place: of the label.
+            margin: pixels around it, as it would seem to belong to what is there.
+        """
+        (x1, y1), (x2, y2) = place.leader or ((0, 0), (0, 0))
+        steps = max(abs(x1 - x2), abs(y1 - y2)) // LEADER_PX + 1
+        xs, ys = np.linspace((x1, y1), (x2, y2), steps).astype(int).T.tolist()
+        half = LEADER_PX // 2
+        left, top, right, bottom = place.rect
+        around = [(left - margin, top - margin, right + margin, bottom + margin)]
+        around += [
+            (x - half, y - half, x + half + 1, y + half + 1)
+            for x, y in zip(xs, ys, strict=True)
+        ]
+        return float(self.of(around).sum()) <= MOST_TOUCHED
 
     def of(self, rects: Sequence[Rect]) -> Floats:
         """Returns float64[N], the shares that rectangles hide."""
         edges = np.asarray(rects, np.float64).reshape(-1, 4) / self._step
-        left, top = np.floor(edges[:, :2]).astype(int).T
-        right, bottom = np.ceil(edges[:, 2:]).astype(int).T
-        right = right.clip(max=self._sums.shape[1] - 1)
-        bottom = bottom.clip(max=self._sums.shape[0] - 1)
         sums = self._sums
+        most = np.array(sums.shape)[::-1] - 1
+        left, top = np.floor(edges[:, :2]).astype(int).clip(0, most).T
+        right, bottom = np.ceil(edges[:, 2:]).astype(int).clip(0, most).T
         return np.asarray(
             sums[bottom, right]
             - sums[top, right]
@@ -126,10 +141,11 @@ def find_place(
     costs = np.array([place.cost for place in places]) + shares / MOST_HIDDEN
     for number in np.argsort(costs, kind="stable").tolist():
         place: Place = places[number]
-        share = float(shares[number])
-        if share > MOST_HIDDEN or _overlaps(place.parts, taken):
-            continue
-        if place.leader is None or share + hidden.under(place.leader) <= MOST_HIDDEN:
+        if (
+            shares[number] <= MOST_HIDDEN
+            and not _overlaps(place.parts, taken)
+            and (place.leader is None or hidden.leaves_free(place, size[1] // 3))
+        ):
             return place
     return None
 
