@@ -22,7 +22,7 @@ from client.annotations import (
 from client.call import Call, Limits
 from client.channel import UNSET, Channel, RetryPolicy, Timeout, Unset, check_timeout
 from client.errors import ClientError, ContractError, ModeError
-from client.image import ImageSource, Picture, load_picture
+from client.image import ImageSource, Picture, load_picture, whole_source
 from client.modes import FullImage, Given, Mode, Outcome
 from client.pipeline import in_order
 from client.remote_model import RemoteModel
@@ -172,7 +172,8 @@ class Client:
         """Finds the instances in a picture.
 
         Args:
-            image: a path, a file's bytes, or uint8[H, W, 3] RGB.
+            image: a path, a file's bytes, a file opened in binary mode, a PIL image, or
+                uint8[H, W, 3] RGB.
             annotation: what is known of the picture: a Supervisely annotation file, or
                 its content. The result has its objects and tags too.
             meta: the classes and tags of that annotation: a `meta.json`, its content,
@@ -200,6 +201,7 @@ class Client:
         if given is None and self._mode.needs_annotation:
             raise ModeError("the mode needs the objects of an annotation, got none")
         limit = known.input.max_image_pixels if self._mode.sends_whole else None
+        image = whole_source(image)
         picture = load_picture(image, limit)
         if given is not None:
             check_size(given, picture)

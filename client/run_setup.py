@@ -20,6 +20,23 @@ if TYPE_CHECKING:
     from client.config import InferenceConfig
 
 
+def read_config(args: argparse.Namespace) -> InferenceConfig | None:
+    """Returns the inference config that a command line asks for, None for none.
+
+    Raises:
+        ConfigError: the file is not readable, or no inference config.
+    """
+    from client.config import InferenceConfig  # after --help, which needs no pydantic
+
+    config = None if args.config is None else InferenceConfig.load(args.config)
+    if args.classes is args.suffix is args.min_score is None:
+        return config
+    config = InferenceConfig.plain() if config is None else config
+    return config.changed(
+        classes=args.classes, suffix=args.suffix, min_score=args.min_score
+    )
+
+
 def open_work(args: argparse.Namespace) -> Work:
     """Returns the pictures to predict.
 
@@ -36,7 +53,7 @@ def make_extras(args: argparse.Namespace, client: Client, work: Work) -> list[Ex
     extras: list[Extra] = []
     model = client.info()
     if args.draw:
-        extras.append(Overlays(work))
+        extras.append(Overlays(work, args.color_by))
     if args.coco is not None:
         extras.append(CocoResults(args.coco, work, model.classes))
     if args.report is not None:
@@ -45,7 +62,10 @@ def make_extras(args: argparse.Namespace, client: Client, work: Work) -> list[Ex
 
 
 def describe_run(
-    client: Client, work: Work, config: InferenceConfig | None
+    client: Client,
+    work: Work,
+    config: InferenceConfig | None,
+    color_by: str = "class",
 ) -> dict[str, Any]:
     """Returns JSON values: all that the results of a run depend on.
 
@@ -54,7 +74,8 @@ def describe_run(
     """
     info = client.info()
     meta = json.dumps(client.output_meta(work.meta).to_json(), sort_keys=True)
-    return {
+    drawing = {} if color_by == "class" else {"color_by": color_by}
+    return drawing | {
         "input": work.inputs,
         "config": None if config is None else config.model_dump(mode="json"),
         "model": info.name,
@@ -65,4 +86,4 @@ def describe_run(
     }
 
 
-__all__ = ["describe_run", "make_extras", "open_work"]
+__all__ = ["describe_run", "make_extras", "open_work", "read_config"]
