@@ -14,6 +14,7 @@ from formats.bitmap import read_bitmap
 from formats.clip import Polygon, WholePoint
 from formats.drawing import draw_line, draw_point, draw_polygon, draw_rectangle
 from formats.errors import AnnotationError
+from formats.fractions_of_one import look_like_fractions
 from formats.mask_crop import MaskCrop, clip_crop
 from formats.meta import BITMAP
 
@@ -65,6 +66,13 @@ class Figure:
         if self.shape == "line":
             return draw_line(points, size)
         return draw_point(points[0], size)
+
+    def has_fractions(self) -> bool:
+        """Says whether a figure that was drawn has coordinates like fractions of 1."""
+        if self.shape == BITMAP:
+            return False
+        exterior = self.content["points"]["exterior"]
+        return look_like_fractions(value for point in exterior for value in point)
 
 
 _MANY = 1 << 62
