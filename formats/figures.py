@@ -17,6 +17,7 @@ from formats.errors import AnnotationError
 from formats.fractions_of_one import look_like_fractions
 from formats.mask_crop import MaskCrop, clip_crop
 from formats.meta import BITMAP
+from formats.quoted import LONGEST, quoted, quoted_name
 
 ANY = "any"
 """Shape of a class whose objects each name their own."""
@@ -54,7 +55,7 @@ class Figure:
             AnnotationError: the geometry is missing or makes no sense.
         """
         if self.shape == BITMAP:
-            mask, origin = read_bitmap(self.content.get(BITMAP))
+            mask, origin = read_bitmap(self.content.get(BITMAP), size)
             crop = clip_crop(MaskCrop(*origin, mask), size)
             return [] if crop is None else [crop]
         polygon = read_polygon(self.content, self.shape)
@@ -95,11 +96,12 @@ def read_figure(content: Any, shapes: Mapping[str, str]) -> Figure:
         AnnotationError: unknown class or shape.
     """
     if not isinstance(content, Mapping):
-        raise AnnotationError(f"expected an object, got {content!r:.60}")
+        raise AnnotationError(f"expected an object, got {quoted_name(content)}")
     title = content.get("classTitle")
     if not isinstance(title, str) or title not in shapes:
         raise AnnotationError(
-            f"unknown class {title!r}; add it to meta.json or remove the object"
+            f"unknown class {quoted_name(title)}; add it to meta.json or remove the "
+            "object"
         )
     shape = shapes[title]
     if shape == ANY:
@@ -107,7 +109,7 @@ def read_figure(content: Any, shapes: Mapping[str, str]) -> Figure:
     if shape not in SHAPES:
         raise AnnotationError(
             f'class "{title}": expected a shape out of {", ".join(SHAPES)}, got '
-            f"{shape}; convert the objects or remove them"
+            f"{_shape_text(shape)}; convert the objects or remove them"
         )
     return Figure(title, shape, content)
 
@@ -136,25 +138,35 @@ def _read_points(points: Any) -> Polygon:
     try:
         exterior = _ring(points["exterior"])
         holes = [_ring(hole) for hole in points.get("interior") or ()]
-    except (KeyError, TypeError, ValueError, AttributeError) as err:
+    except (
+        AttributeError,
+        KeyError,
+        OverflowError,
+        TypeError,
+        ValueError,
+    ) as err:
         raise AnnotationError(
-            'points: expected {"exterior": [[x, y], ...], "interior": [...]}, got '
-            f"{points!r:.60}"
+            'points: expected {"exterior": [[x, y], ...], "interior": [...]} within '
+            f"{_FARTHEST:,} pixels, got {quoted(points)}"
         ) from err
     return Polygon(exterior, [hole for hole in holes if hole])
+
+
+def _shape_text(shape: Any) -> str:
+    return shape[:LONGEST] if isinstance(shape, str) else quoted(shape)
 
 
 def _ring(points: Sequence[Any]) -> list[WholePoint]:
     """Reads points, rounded half-to-even to whole pixels.
 
     Raises:
-        TypeError: not numbers.
+        OverflowError, TypeError: not numbers that a float can hold.
         ValueError: not pairs, not finite or far off.
     """
     ring = []
     for x, y in points:
         if not math.hypot(x, y) < _FARTHEST:
-            raise ValueError(f"{x}, {y}")
+            raise ValueError("far off")
         ring.append((round(x), round(y)))
     return ring
 

@@ -28,6 +28,18 @@ def quoted(value: Any, longest: int = LONGEST) -> str:
     return text if len(text) <= longest else f"{text[: longest - 3]}..."
 
 
+def quoted_name(value: Any, longest: int = LONGEST) -> str:
+    """Returns a name in single quotes, or what is in its place as `quoted` does.
+
+    Args:
+        value: text, if the file is right.
+        longest: characters of the text.
+    """
+    if not isinstance(value, str):
+        return quoted(value, longest)
+    return repr(value if len(value) <= longest else f"{value[: longest - 3]}...")
+
+
 def _start(encoder: json.JSONEncoder, value: Any, longest: int) -> str:
     if isinstance(value, str):
         value = value[: longest + 1]
@@ -46,4 +58,4 @@ def _name(value: Any) -> str:
     return "number that is too long" if isinstance(value, int) else type(value).__name__
 
 
-__all__ = ["LONGEST", "quoted"]
+__all__ = ["LONGEST", "quoted", "quoted_name"]

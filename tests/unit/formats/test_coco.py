@@ -1,12 +1,13 @@
 import json
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from formats import AnnotationError
+from formats import AnnotationError, coco_polygon
 from formats.coco import open_coco
-from formats.coco_masks import decode_counts, draw_segmentation
+from formats.coco_masks import decode_counts, draw_segmentation, read_segmentation
 from formats.project import open_project
 from tests.project_factory import coco_json
 
@@ -119,7 +120,7 @@ def test_polygons_equal_pycocotools(polygon, counts):
 @pytest.mark.parametrize(
     ("segmentation", "text"),
     [
-        (None, "expected polygons or run lengths, got None"),
+        (None, "expected polygons or run lengths, got null"),
         ([], r"expected polygons or run lengths, got \[\]"),
         ([[1, 2, 3, 4]], "at least 3 points"),
         ([[1, 2, 3, 4, 5, 6, 7]], "at least 3 points"),
@@ -129,7 +130,7 @@ def test_polygons_equal_pycocotools(polygon, counts):
         ([[float("nan")] * 6], "at least 3 points"),
         ({"size": [6, 4], "counts": [24]}, r"expected size \[4, 6\]"),
         ({"counts": [24]}, r"expected size \[4, 6\]"),
-        ({"size": [4, 6]}, "expected run lengths, got None"),
+        ({"size": [4, 6]}, "expected run lengths, got null"),
         ({"size": [4, 6], "counts": [-1, 25]}, "expected run lengths, got"),
         ({"size": [4, 6], "counts": [1.5, 22.5]}, "expected run lengths, got"),
         ({"size": [4, 6], "counts": [3, 3]}, "of 24 pixels in all, got 6"),
@@ -138,6 +139,87 @@ def test_polygons_equal_pycocotools(polygon, counts):
 def test_bad_segmentations(segmentation, text):
     with pytest.raises(AnnotationError, match=text):
         draw_segmentation(segmentation, SIZE)
+
+
+def test_polygons_cost_what_they_cross():
+    """Points 900,000 pixels away, which no walk would end soon; by hand."""
+    far = 900_000
+    tracemalloc.start()
+    for _ in range(300):
+        whole = paste([[-far, -far, far, -far, far, far, -far, far]])
+        left = paste([[-far, 0, 3, 0, 3, 4, -far, 4]])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert whole.all()
+    assert left[:, :3].all()
+    assert not left[:, 3:].any()
+    assert peak < 1 << 20
+
+
+@pytest.mark.parametrize("block", [1, 3, 1 << 20])
+def test_polygons_are_the_same_in_blocks(monkeypatch, block):
+    monkeypatch.setattr(coco_polygon, "_BLOCK", block)
+    polygon = [11.5, -1.8, 16.4, 19.1, 17.5, 8.8, 12.6, -0.5, 15.6, 8.9, 1.4, -4.4]
+    counts = "d21;1O1O1O11ONM61F134"
+    expected = paste({"size": [12, 16], "counts": counts}, (12, 16))
+    np.testing.assert_array_equal(paste([polygon], (12, 16)), expected)
+
+
+def test_many_polygons_take_the_memory_of_one():
+    size = (1000, 1000)
+    tracemalloc.start()
+    crop = draw_segmentation([[0, 0, 1000, 0, 1000, 1000, 0, 1000]] * 30, size)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert crop.mask.all()
+    assert peak < 6 << 20
+
+
+def test_long_run_lengths_are_read_in_their_time():
+    text = "o" * 1_000_000  # goes on and on
+    with pytest.raises(AnnotationError, match="expected compressed run lengths"):
+        decode_counts(text)
+    assert len(decode_counts("1" * 1_000_000)) == 1_000_000
+    for wrong in ("1\u20ac", "1/", "1p"):
+        with pytest.raises(AnnotationError, match="expected compressed run lengths"):
+            decode_counts(wrong)
+
+
+@pytest.mark.parametrize(
+    ("counts", "size", "text"),
+    [
+        ([10**6, 10**12 - 10**6], (10**6, 10**6), "at most 1,073,741,824 pixels"),
+        ([10**40], (10**20, 10**20), "no picture has 1.* pixels"),
+        ([0, 0, 16 << 70], (4, 4), "of 16 pixels in all, got 18889465931478580854784"),
+    ],
+)
+def test_absurd_sizes_are_refused(counts, size, text):
+    with pytest.raises(AnnotationError, match=text):
+        draw_segmentation({"size": [*size], "counts": counts}, size)
+
+
+def test_numbers_that_no_float_holds_are_refused():
+    with pytest.raises(AnnotationError, match="got a number that is too long"):
+        draw_segmentation({"size": [4, 6], "counts": [10**4999]}, SIZE)
+    for number in (10**4999, -(10**400), float("inf"), True, "1", None):
+        with pytest.raises(AnnotationError, match="at least 3 points"):
+            draw_segmentation([[number] * 6], SIZE)
+    square = 10**6
+    ring = [1, 1, square - 1, 1, square - 1, square - 1, 1, square - 1]
+    with pytest.raises(AnnotationError, match="at most 1,073,741,824 pixels"):
+        draw_segmentation([ring], (square, square))
+
+
+def test_what_is_odd_is_said():
+    found = read_segmentation([[0.1, 0.1, 0.4, 0.1, 0.4, 0.4]], SIZE)
+    assert (found.crop, found.has_fractions) == (None, True)
+    assert not read_segmentation([[0, 0, 1, 0, 1, 1]], SIZE).has_fractions
+    assert not read_segmentation([SQUARE, [0.1] * 6], SIZE).has_fractions
+    stray = [SQUARE, [1, 2], [], None, [1, 2, 3, 4, 5]]
+    found = read_segmentation(stray, SIZE, is_lenient=True)
+    assert found.stray_rings == 4
+    assert found.crop.box == (1, 1, 3, 4)
+    assert read_segmentation([[1, 2]], SIZE, is_lenient=True).crop is None
 
 
 def annotation(image, category=10, **extra):
