@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 LONGEST = 60
 """Characters of a value that a message quotes."""
 
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 _ENCODERS = [json.JSONEncoder(ensure_ascii=ascii_only) for ascii_only in (False, True)]
 
 
@@ -40,6 +42,11 @@ def quoted_name(value: Any, longest: int = LONGEST) -> str:
     return repr(value if len(value) <= longest else f"{value[: longest - 3]}...")
 
 
+def is_whole_text(text: str) -> bool:
+    """Says whether a text is one that UTF-8 can hold: JSON may cut a character."""
+    return not _HALF_CHARACTER.search(text)
+
+
 def _start(encoder: json.JSONEncoder, value: Any, longest: int) -> str:
     if isinstance(value, str):
         value = value[: longest + 1]
@@ -58,4 +65,4 @@ def _name(value: Any) -> str:
     return "number that is too long" if isinstance(value, int) else type(value).__name__
 
 
-__all__ = ["LONGEST", "quoted", "quoted_name"]
+__all__ = ["LONGEST", "is_whole_text", "quoted", "quoted_name"]
