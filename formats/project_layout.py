@@ -65,7 +65,7 @@ def found_layout(paths: Sequence[str], project_type: Any, left_out: LeftOut) -> 
         project_type: what the meta says.
         left_out: what was left out so far.
     """
-    told = left_out.lines()
+    told = []
     if isinstance(project_type, str) and project_type in _TYPES:
         told.append(f"a Supervisely project of {_TYPES[project_type]}; convert it")
     parts: Counter[str] = Counter()
@@ -78,6 +78,7 @@ def found_layout(paths: Sequence[str], project_type: Any, left_out: LeftOut) -> 
             told.append(f"what looks like {what}: {named(there[:SHOWN], len(there))}")
     if any(path.startswith(("img/", "ann/")) for path in paths):
         told.append("img/ or ann/ outside of a dataset; put them into a folder")
+    told += left_out.lines()
     if told:
         return f"found {'; '.join(told)}"
     pictures = [path for path in paths if _PICTURE.fullmatch(path)]

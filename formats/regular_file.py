@@ -33,7 +33,9 @@ def read_regular(
             found = os.fstat(number)
             is_file = stat.S_ISREG(found.st_mode)
             fits = start or found.st_size <= most
-            data = file.read(most + (not start)) if is_file and fits else b""
+            # No more than is there, as so much memory is taken.
+            count = min(most, found.st_size) + (not start)
+            data = file.read(count) if is_file and fits else b""
     except (OSError, ValueError) as err:  # such as a NUL in the path
         reason = getattr(err, "strerror", None) or err
         raise FormatError(f"{path}: {reason}") from err
