@@ -7,6 +7,9 @@ from client.result import Result
 from client.run_folder import RunFolder
 from client.work import Work
 
+OVERLAYS = "overlay"
+"""Folder of the overlays."""
+
 
 class Overlays:
     """Draws what was found over each picture; see `Extra`."""
@@ -18,7 +21,7 @@ class Overlays:
 
     def targets(self, index: int) -> list[str]:
         """See `Extra`."""
-        return [f"overlay/{self._work.label(index)}.png"]
+        return [f"{OVERLAYS}/{self._work.label(index)}.png"]
 
     def write(self, folder: RunFolder, index: int, result: Result) -> None:
         """See `Extra`."""
@@ -32,4 +35,4 @@ class Overlays:
         """See `Extra`; every picture has its own."""
 
 
-__all__ = ["Overlays"]
+__all__ = ["OVERLAYS", "Overlays"]

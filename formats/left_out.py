@@ -73,7 +73,7 @@ class LeftOut:
         ]
 
 
-_FILES = frozenset({"annotation", "file", "image"})
+_FILES = frozenset({"annotation", "file", "folder", "image", "link"})
 """Nouns that are files themselves."""
 
 

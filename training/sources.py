@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from formats.image import Pixels
+from formats.left_out import LeftOut
 from formats.mask_crop import MaskCrop
 from formats.meta import ClassMeta
 
@@ -87,6 +88,11 @@ class Source(Protocol):
     @property
     def classes(self) -> Sequence[ClassMeta]:
         """Classes of the objects, in the order of the file."""
+        ...
+
+    @property
+    def left_out(self) -> LeftOut:
+        """What is there and no item, and no part of one."""
         ...
 
     def __len__(self) -> int:

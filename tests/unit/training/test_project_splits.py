@@ -193,6 +193,7 @@ def test_missing_tags_and_empty_sets(tmp_path):
 @pytest.mark.parametrize("classes", [{}, {"bg": "bitmap"}])
 def test_no_classes(tmp_path, classes):
     (tmp_path / "meta.json").write_text(json.dumps(meta_json(classes)))
+    write_item(tmp_path / "ds", "a.png")
     [problem] = problems_of(tmp_path)
     assert "expected classes to learn, got" in problem
 
