@@ -7,6 +7,7 @@ it lies.
 from __future__ import annotations
 
 import codecs
+import itertools
 import json
 import re
 from collections.abc import Iterator
@@ -37,16 +38,20 @@ class Piece(NamedTuple):
         value: the entry.
         offset: of its first byte in the file.
         length: bytes.
+        number: of the entry in its list; None where the value is no list.
     """
 
     key: str
     value: Any
     offset: int
     length: int
+    number: int | None = None
 
 
 def stream_object(path: Path) -> Iterator[Piece]:
     """Yields the entries of the lists of an object, and its other values.
+
+    An empty list yields nothing.
 
     Raises:
         FormatError: not readable, not UTF-8, not JSON, or not an object.
@@ -100,8 +105,8 @@ class _Reader:
         if self._peek() == "]":
             self._skip(1)
             return
-        while True:
-            yield Piece(key, *self._value())
+        for number in itertools.count():
+            yield Piece(key, *self._value(), number)
             if self._expect(",]") == "]":
                 return
 
