@@ -133,6 +133,8 @@ def _print_summary(summary: Summary, pictures: int, output: Path) -> None:
         f"({rate:.1f} pictures/s) -> {output}",
         file=sys.stderr,
     )
+    for line in summary.told():
+        print(f"  {line}", file=sys.stderr)
     for _, error in summary.failed[:MOST_FAILURES]:
         print(f"  failed: {error}", file=sys.stderr)
     if len(summary.failed) > MOST_FAILURES:

@@ -15,7 +15,7 @@ from client.annotations import (
     AnnotationSource,
     MetaSource,
     check_size,
-    outside_warnings,
+    outside_objects,
     read_annotation,
     read_meta,
 )
@@ -208,11 +208,14 @@ class Client:
         objects = given.objects if given else ()
         outcome, version = self._run(picture, objects, limit_s)
         info = self._model.info(version)
+        dropped = outside_objects(given)
+        texts = [text for entry in dropped.values() for text in entry.texts]
         return Result(
             entries=outcome.entries,
             image_size=picture.size,
             model_version=version,
-            warnings=[*self._warnings(info, given_meta), *outside_warnings(given)],
+            warnings=[*self._warnings(info, given_meta), *texts],
+            dropped=dropped,
             confidence_tag=self._mode.selection.tag_name,
             colors={c.id: c.color for c in info.classes},
             source=image,

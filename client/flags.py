@@ -8,6 +8,7 @@ from pathlib import Path
 
 from client.remote_model import MAX_VERSION
 from serving.program_version import ShowVersion
+from formats.archive import MAX_ARCHIVE_BYTES
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -23,7 +24,15 @@ def build_parser() -> argparse.ArgumentParser:
         "--project",
         type=Path,
         metavar="DIR",
-        help="a Supervisely project; a new one with the same pictures is written",
+        help="a Supervisely project, folder or archive; a new one with the same "
+        "pictures is written",
+    )
+    parser.add_argument(
+        "--max-archive-bytes",
+        type=_positive,
+        default=MAX_ARCHIVE_BYTES,
+        metavar="N",
+        help="what a compressed --project may unpack to (default: %(default)s)",
     )
     parser.add_argument(
         "--info", action="store_true", help="show what the model is, and stop"

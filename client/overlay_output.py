@@ -30,6 +30,8 @@ EXTENSIONS = frozenset(
     }
 )
 """Names of pictures, PNG aside."""
+OVERLAYS = "overlay"
+"""Folder of the overlays."""
 
 
 class Overlays:
@@ -49,7 +51,7 @@ class Overlays:
 
     def targets(self, index: int) -> list[str]:
         """See `Extra`."""
-        return [f"overlay/{overlay_name(self._work.label(index))}"]
+        return [f"{OVERLAYS}/{overlay_name(self._work.label(index))}"]
 
     def write(self, folder: RunFolder, index: int, result: Result) -> None:
         """See `Extra`."""
@@ -79,4 +81,4 @@ def overlay_name(label: str) -> str:
     return label + MARK + PNG
 
 
-__all__ = ["Overlays", "overlay_name"]
+__all__ = ["OVERLAYS", "Overlays", "overlay_name"]

@@ -104,7 +104,7 @@ class Report:
                         }
                     )
                 )
-                report.add(Notices([*summary.warnings, *_failures(summary)]))
+                report.add(Notices([*summary.told(), *_failures(summary)]))
                 report.add(
                     Bars(
                         "Instances of each class",

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from client.annotations import Dropped
 from client.errors import ImageError
 from client.image import ImageSource, Pixels, load_picture
 from client.instance import Entry, Instance, Region
@@ -25,6 +26,8 @@ ColorBy = Literal["class", "instance"]
 """What has a colour of its own in a drawing."""
 Floats = np.ndarray[Any, np.dtype[np.float32]]
 Names = np.ndarray[Any, np.dtype[np.str_]]
+EMPTY_MASK = "with an empty mask"
+"""Why what was found may not be in an annotation."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +39,8 @@ class Result:
         image_size: (height, width) of the picture as people see it, pixels.
         model_version: the version that answered, None if the server did not tell.
         warnings: what did not go as the config says, and is no error.
+        dropped: objects that the annotation does not have, by reason; the warnings
+            tell of them too.
         confidence_tag: tag of the scores in annotations, None for none.
         colors: class id to "#RRGGBB".
         source: the picture, as it was given.
@@ -48,6 +53,7 @@ class Result:
     image_size: tuple[int, int]
     model_version: int | None = None
     warnings: list[str] = field(default_factory=list)
+    dropped: dict[str, Dropped] = field(default_factory=dict, repr=False)
     confidence_tag: str | None = "confidence"
     colors: Mapping[int, str] = field(default_factory=dict, repr=False)
     source: ImageSource | None = field(default=None, repr=False)
@@ -98,19 +104,23 @@ class Result:
             ContractError: the server sent a damaged mask.
         """
         objects = []
+        empty: list[str] = []
         for entry in self.entries:
             made: Mapping[str, Any] | None
             if isinstance(entry, Instance):
                 made = entry.to_object(self.confidence_tag)
                 if made is None:
-                    self._warn(
+                    empty.append(
                         f"{entry.class_name} with score {entry.score:.4f} is not in "
                         "the annotation: its mask is empty"
                     )
+                    self._warn(empty[-1])
             else:
                 made = entry.to_object() if isinstance(entry, Region) else entry
             if made is not None:
                 objects.append(dict(made))
+        if empty:
+            self.dropped[EMPTY_MASK] = Dropped(len(empty), tuple(empty))
         annotation = {**annotation_json(self.image_size, objects), **self.given}
         annotation["objects"] = objects
         annotation["tags"] = [*annotation["tags"], *map(dict, self.tags)]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from client.batch import Extra
 from client.client import Client
 from client.coco_output import CocoResults
-from client.overlay_output import Overlays
+from client.overlay_output import OVERLAYS, Overlays
 from client.picture_work import PictureWork
 from client.project_work import ProjectWork
 from client.report_output import Report
@@ -44,7 +44,8 @@ def open_work(args: argparse.Namespace) -> Work:
         OutputError: there are none.
     """
     if args.project is not None:
-        return ProjectWork(args.project, args.output)
+        own_names = {OVERLAYS} if args.draw else set()
+        return ProjectWork(args.project, args.output, args.max_archive_bytes, own_names)
     return PictureWork(args.images, args.output)
 
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from training.data_flags import add_archive_flag
 from training.figures import Evaluation
 
 _ROWS = (
@@ -50,11 +51,15 @@ def build_parser() -> argparse.ArgumentParser:
     add("--model-version", type=int, metavar="V", help="on the server or in --model")
     data = parser.add_mutually_exclusive_group(required=True)
     data.add_argument(
-        "--project", type=Path, metavar="DIR", help="Supervisely project, folder or tar"
+        "--project",
+        type=Path,
+        metavar="DIR",
+        help="Supervisely project, or its archive",
     )
     data.add_argument("--coco", type=Path, metavar="JSON", help="COCO file")
     add("--tag", metavar="TAG", help="image tag of the set (default: every picture)")
     add("--images", type=Path, metavar="DIR", help="pictures of the COCO file")
+    add_archive_flag(parser)
     add("--neutral", metavar="CLASS", help="class that marks what not to look at")
     add("--output", type=Path, required=True, metavar="DIR", help="for the results")
     add(

@@ -7,6 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from formats.archive import MAX_ARCHIVE_BYTES
 from training.candidate import Candidate, Limits
 from training.classes import ClassMap
 from training.config import read_config
@@ -82,12 +83,14 @@ class Data:
         tag: image tag of the set in the project; every picture without it.
         coco: COCO file.
         images: folder of its pictures.
+        max_archive_bytes: what a compressed archive of a project may unpack to.
     """
 
     project: FilePath | None = None
     tag: str | None = None
     coco: FilePath | None = None
     images: FilePath | None = None
+    max_archive_bytes: int = MAX_ARCHIVE_BYTES
 
     def __post_init__(self) -> None:
         """Refuses what does not name one set.
@@ -115,7 +118,9 @@ class Data:
         settings = {"use_empty_images": True, "check_images": "header"}
         config = read_config(settings)
         if self.project is not None:
-            return open_project_set(self.project, self.tag, classes, config)
+            return open_project_set(
+                self.project, self.tag, classes, config, self.max_archive_bytes
+            )
         if self.coco is None or self.images is None:
             raise TrainingError("coco: expected a file and a folder of pictures")
         return open_coco_set(self.coco, self.images, classes, config)

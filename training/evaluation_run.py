@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 
+from formats.archive import MAX_ARCHIVE_BYTES
 from training.candidate import Limits
 from training.coco_score import CocoScorer
 from training.evaluation import MAX_DETECTIONS, SCORE_THRESHOLD, Tell, run_detector
@@ -26,6 +27,7 @@ def evaluate(
     tag: str | None = None,
     coco: FilePath | None = None,
     images: FilePath | None = None,
+    max_archive_bytes: int = MAX_ARCHIVE_BYTES,
     output: FilePath | None = None,
     overwrite: bool = False,
     score_threshold: float = SCORE_THRESHOLD,
@@ -51,6 +53,7 @@ def evaluate(
         tag: image tag of the set in the project; every picture without it.
         coco: COCO file.
         images: folder of its pictures.
+        max_archive_bytes: what a compressed archive may unpack to.
         output: folder for the figures, the detections, the curves and the gallery;
             nothing is written without it.
         overwrite: replace the files of an earlier evaluation there.
@@ -65,7 +68,7 @@ def evaluate(
     network = Network(
         weights, config, model, server, model_name, model_version, neutral
     )
-    data = Data(project, tag, coco, images)
+    data = Data(project, tag, coco, images, max_archive_bytes)
     limits = Limits(score_threshold, max_detections)
     if output is not None:
         prepare(Path(output), overwrite=overwrite)
