@@ -41,7 +41,7 @@ _DAMAGE = (
     ValueError,
 )
 """What zipfile raises where an archive makes no sense."""
-ZIP_ADVICE = "Expected a zip file with one .h5 file in it, or a .keras archive."
+ZIP_ADVICE = "Expected a zip file around one HDF5 file (.h5), or a .keras archive."
 KERAS_ADVICE = "Load it in Keras, write model.save('w.h5'), and use that file."
 
 

@@ -14,7 +14,7 @@ from models.errors import WeightsError
 from models.hdf5_guard import check_readable
 from models.keras3_names import keras3_key
 from models.layout import ARRAY_NAMES, Key, canonical_layer
-from models.stored_arrays import StoredArray, list_arrays, printable
+from models.stored_arrays import Contents, StoredArray, list_arrays, printable
 from models.weight_archive import unpacked_weights
 
 ADVICE = (
@@ -72,18 +72,28 @@ def open_weight_file(path: Path) -> Iterator[WeightFile]:
         yield stack.enter_context(_opened(path, place, names))
 
 
+def checked_contents(path: Path, file: WeightFile) -> Contents:
+    """Lists what a file holds.
+
+    Raises:
+        WeightsError: it links to other places, keeps numbers elsewhere, claims more
+            than it can hold, or has no end.
+    """
+    contents = list_arrays(file.hdf5, path.stat().st_size)
+    if contents.problems:
+        raise WeightsError(str(path), contents.problems, ADVICE)
+    return contents
+
+
 def sort_arrays(
     path: Path, file: WeightFile
 ) -> tuple[dict[Key, StoredArray], list[str], list[str]]:
     """Sorts every array of a file into known, unexpected and ignored.
 
     Raises:
-        WeightsError: the file links to other places, keeps numbers elsewhere, claims
-            more than it can hold, or has no end.
+        WeightsError: see `checked_contents`.
     """
-    contents = list_arrays(file.hdf5, path.stat().st_size)
-    if contents.problems:
-        raise WeightsError(str(path), contents.problems, ADVICE)
+    contents = checked_contents(path, file)
     layer_names = contents.layer_names or file.described_names
     prefix = _top_group(file.hdf5)
     known: dict[Key, StoredArray] = {}
@@ -168,4 +178,11 @@ def _key(parts: list[str]) -> Key | None:
     return (layers[-1], name) if layers and name in ARRAY_NAMES else None
 
 
-__all__ = ["ADVICE", "StoredArray", "WeightFile", "open_weight_file", "sort_arrays"]
+__all__ = [
+    "ADVICE",
+    "StoredArray",
+    "WeightFile",
+    "checked_contents",
+    "open_weight_file",
+    "sort_arrays",
+]
