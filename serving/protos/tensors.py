@@ -157,15 +157,15 @@ def _from_content(
 
 
 def _from_values(values: Any, name: str, count: int, shape: tuple[int, ...]) -> Array:
+    if len(values) not in (1, count):  # before an array is made of them
+        raise _wrong_count(len(values), count, shape)
     numpy_type = _NUMPY_TYPES[name][0]
     stored = np.array(values, dtype=np.uint16 if name == "DT_HALF" else numpy_type)
     if name == "DT_HALF":
         stored = stored.view(np.float16)
     if len(stored) == count:
         return stored
-    if len(stored) == 1:
-        return np.full(count, stored[0], dtype=stored.dtype)
-    raise _wrong_count(len(stored), count, shape)
+    return np.full(count, stored[0], dtype=stored.dtype)
 
 
 def _wrong_count(got: float, expected: int, shape: tuple[int, ...]) -> ValueError:

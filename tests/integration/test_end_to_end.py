@@ -70,7 +70,7 @@ def test_client_returns_what_the_session_answers(server, connect, saved_model_di
             )
         },
         [signature.outputs[alias].name for alias in aliases],
-        None,
+        lambda: None,
     )
     model.close()
     direct = {alias: value[0] for alias, value in zip(aliases, values, strict=True)}
