@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING, Any
 
-from client.channel import RetryPolicy
 from client.client import Client
 from client.errors import (
     AnnotationError,
@@ -17,6 +16,7 @@ from client.errors import (
 )
 from client.instance import Instance, Region
 from client.result import Result
+from client.retry import RetryPolicy
 
 if TYPE_CHECKING:
     from client.config import InferenceConfig as InferenceConfig
