@@ -17,7 +17,6 @@ meant for others and may change.
 
 from typing import TYPE_CHECKING, Any
 
-from client.channel import RetryPolicy
 from client.client import Client
 from client.errors import (
     AnnotationError,
@@ -32,6 +31,7 @@ from client.errors import (
 )
 from client.instance import Instance, Region
 from client.result import Result
+from client.retry import RetryPolicy
 
 if TYPE_CHECKING:
     from client.config import InferenceConfig as InferenceConfig
