@@ -7,8 +7,8 @@ import math
 from pathlib import Path
 
 from client.remote_model import MAX_VERSION
-from serving.program_version import ShowVersion
 from formats.archive import MAX_ARCHIVE_BYTES
+from serving.program_version import ShowVersion
 
 
 def build_parser() -> argparse.ArgumentParser:
