@@ -137,7 +137,17 @@ def check_shapes(
             "Batching Run() input tensors must have equal 0th-dimension size, got "
             + ", ".join(f"{alias} {_brackets(shapes[alias])}" for alias in shapes)
         )
-    rows = max((shape[0] for shape in shapes.values() if shape), default=0)
+    check_rows(
+        max((shape[0] for shape in shapes.values() if shape), default=0), max_rows
+    )
+
+
+def check_rows(rows: int, max_rows: int | None) -> None:
+    """Checks the number of images in a request; None is no limit.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT.
+    """
     if max_rows is not None and rows > max_rows:
         # How TensorFlow Serving says it; clients know by it that less would do.
         raise invalid_argument(
