@@ -31,7 +31,7 @@ def test_links_are_followed_inside_only(tmp_path):
     paths, told = listed(root)
     assert paths == ["file", "in/a", "in/b", "nowhere", "pool/a", "pool/b"]
     (line,) = told
-    assert line.startswith("2 links that lead out of the folder: ")
+    assert line.startswith("2 links leading out of the folder: ")
     (tmp_path / "again").symlink_to(root)
     assert listed(tmp_path / "again")[0] == paths
 
@@ -43,7 +43,7 @@ def test_a_folder_of_pictures_may_have_links_to_files(tmp_path):
     (root / "inner").symlink_to(tmp_path / "elsewhere" / "inner")
     assert listed(root, strict=False) == (
         ["a"],
-        ["1 link that lead out of the folder: inner"],
+        ["1 link leading out of the folder: inner"],
     )
 
 
@@ -55,8 +55,10 @@ def test_pipes_and_sockets_are_not_opened(tmp_path):
         paths, told = listed(tmp_path)
     assert paths == []
     assert told == [
-        "3 files that are neither files nor folders: pipe, socket, link"
-    ] or told == ["3 files that are neither files nor folders: socket, pipe, link"]
+        "3 files of a special kind (pipe, socket or device): pipe, socket, link"
+    ] or told == [
+        "3 files of a special kind (pipe, socket or device): socket, pipe, link"
+    ]
     with pytest.raises(FormatError, match="expected a file, got a folder or a device"):
         read_regular(str(tmp_path / "pipe"))
 
@@ -67,7 +69,7 @@ def test_circles_are_cut(tmp_path):
     (tmp_path / "a" / "self").symlink_to("self")
     paths, told = listed(tmp_path)
     assert paths == ["a/file", "a/self"]
-    assert told == ["1 link that lead to a folder above, or show one too often: a/up"]
+    assert told == ["1 link leading in a circle: a/up"]
 
 
 @pytest.mark.parametrize("count", [8, 24])

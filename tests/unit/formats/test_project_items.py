@@ -70,7 +70,7 @@ def test_links_out_of_a_project_are_told(tmp_path):
     shutil.move(root / "ds/img/a.png", tmp_path / "a.png")
     (root / "ds/img/a.png").symlink_to(tmp_path / "a.png")
     assert left_out(root) == [
-        "1 link that lead out of the folder: ds/img/a.png",
+        "1 link leading out of the folder: ds/img/a.png",
         "1 annotation without an image: ds/ann/a.png.json",
     ]
 
