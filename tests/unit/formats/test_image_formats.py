@@ -177,3 +177,18 @@ def test_what_unpacks_to_far_more_than_its_file_is_refused():
     assert checked_size(png_of(20_000, 20_000, 2_000_000), "x") == (20_000, 20_000)
     with pytest.raises(ImageFileError, match="at most 1,073,741,824 pixels"):
         checked_size(png_of(40_000, 40_000, 10_000_000), "x")
+
+
+def jpeg_of(scans):
+    """Returns a progressive JPEG with its last scan so many times."""
+    stream = io.BytesIO()
+    IMAGE.save(stream, "JPEG", progressive=True)
+    data = stream.getvalue()
+    last = data.rindex(b"\xff\xda")
+    return data[:last] + data[last:-2] * scans + data[-2:]
+
+
+def test_scans_of_a_jpeg_are_bounded():
+    assert decode_image(jpeg_of(1), "x").shape == (46, 62, 3)
+    with pytest.raises(ImageFileError, match="has 5,009 scans, expected 100 at most"):
+        checked_size(jpeg_of(5000), "x")
