@@ -25,6 +25,23 @@ if TYPE_CHECKING:
     from client.config import InferenceConfig
 
 
+def read_config(args: argparse.Namespace) -> InferenceConfig | None:
+    """Returns the inference config that a command line asks for, None for none.
+
+    Raises:
+        ConfigError: the file is not readable, or no inference config.
+    """
+    from client.config import InferenceConfig  # after --help, which needs no pydantic
+
+    config = None if args.config is None else InferenceConfig.load(args.config)
+    if args.classes is args.suffix is args.min_score is None:
+        return config
+    config = InferenceConfig.plain() if config is None else config
+    return config.changed(
+        classes=args.classes, suffix=args.suffix, min_score=args.min_score
+    )
+
+
 def open_work(args: argparse.Namespace) -> Work:
     """Returns the pictures to predict.
 
@@ -47,7 +64,7 @@ def make_extras(args: argparse.Namespace, client: Client, work: Work) -> list[Ex
     files: list[Path] = []
     model = client.info()
     if args.draw:
-        extras.append(Overlays(work))
+        extras.append(Overlays(work, args.color_by))
     if args.coco is not None:
         coco = CocoResults(args.coco, work, model.classes)
         extras.append(coco)
@@ -85,7 +102,10 @@ def _check_files(files: list[Path], output: Path, work: Work) -> None:
 
 
 def describe_run(
-    client: Client, work: Work, config: InferenceConfig | None
+    client: Client,
+    work: Work,
+    config: InferenceConfig | None,
+    color_by: str = "class",
 ) -> dict[str, Any]:
     """Returns JSON values: all that the results of a run depend on.
 
@@ -94,7 +114,8 @@ def describe_run(
     """
     info = client.info()
     meta = json.dumps(client.output_meta(work.meta).to_json(), sort_keys=True)
-    return {
+    drawing = {} if color_by == "class" else {"color_by": color_by}
+    return drawing | {
         "input": work.inputs,
         "config": None if config is None else config.model_dump(mode="json"),
         "model": info.name,
@@ -105,4 +126,4 @@ def describe_run(
     }
 
 
-__all__ = ["describe_run", "make_extras", "open_work"]
+__all__ = ["describe_run", "make_extras", "open_work", "read_config"]

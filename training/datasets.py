@@ -19,6 +19,7 @@ from training.coco import open_coco_source
 from training.config import TrainConfig
 from training.errors import DatasetError, TrainingError
 from training.file_dataset import FileDataset
+from training.neutral_class import missing_neutral
 from training.set_reader import (
     Sets,
     both_sets,
@@ -94,7 +95,9 @@ def open_project_splits(
     check_batch(datasets["train"], config, problems)
     if problems:
         raise DatasetError([*problems, *left_out])
+    where = source.project.locate("")
     warnings = [*left_out, *shared_items(source, sets, tags)]
+    warnings += missing_neutral(classes.neutral, source.classes, where)
     return Splits(datasets["train"], datasets["val"], tuple(warnings))
 
 
@@ -143,6 +146,7 @@ def open_coco_splits(
     val_names = [sources["val"].name(i) for i in range(len(sources["val"]))]
     both = [name for name in val_names if name in train_names]
     warnings = [both_sets(both, "listed in both files")] if both else []
+    warnings += missing_neutral(classes.neutral, sources["train"].classes, str(train))
     return Splits(datasets["train"], datasets["val"], tuple(warnings))
 
 

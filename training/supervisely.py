@@ -14,7 +14,7 @@ from formats.image import Pixels
 from formats.left_out import LeftOut
 from formats.meta import ClassMeta, ProjectMeta
 from formats.project import Project, open_project
-from training.sources import Content, Labelled
+from training.sources import Content, Labelled, notes_of_objects
 
 DIGEST_BYTES = 16
 
@@ -63,6 +63,7 @@ class ProjectSource:
         objects: list[Labelled] = []
         problems: list[str] = []
         where = self.project.locate(item.annotation or item.image)
+        empty = fractions = 0
         for number, figure in enumerate(annotation.figures):
             try:
                 crops = figure.draw(annotation.size)
@@ -70,10 +71,13 @@ class ProjectSource:
                 problems += [f"{where}: objects[{number}]: {p}" for p in err.problems]
             else:
                 objects += [Labelled(figure.class_title, crop) for crop in crops]
+                empty += not crops
+                fractions += figure.has_fractions()
         if problems:
             raise AnnotationError(*problems)
         digest = blake2b(data, digest_size=DIGEST_BYTES).digest()
-        return Content(annotation.size, objects, annotation.tags, digest)
+        notes = notes_of_objects(empty, fractions)
+        return Content(annotation.size, objects, annotation.tags, digest, **notes)
 
     def image(self, index: int) -> Pixels:
         """Reads the picture of an item, uint8[H, W, 3] RGB.

@@ -324,8 +324,12 @@ def test_clashes_are_told_before_any_picture(server, project, tmp_path, capsys):
     assert (
         'error: class "fox" would be there twice: a class of the project and the '
         'model\'s class "fox"; give'
-    ) in capsys.readouterr().err
+    ) in (told := capsys.readouterr().err)
+    assert "another name: --suffix on the command line" in told
     assert not (tmp_path / "out").exists()
+    args = "--project", project, "--output", tmp_path / "out", "--suffix", "_m"
+    run(server, *args)
+    assert "fox_m" in (tmp_path / "out" / "meta.json").read_text()
 
 
 def test_windows_larger_than_a_picture(server, project, tmp_path, capsys):
