@@ -191,7 +191,11 @@ def test_folder_with_a_bad_file(server, pictures, capsys):
         "ann/inner/no_extension.json",
     }
     printed = capsys.readouterr()
-    (failure,) = json.loads(printed.out)["failed"]
+    summary = json.loads(printed.out)
+    assert [(entry["count"], entry["first"]) for entry in summary["left_out"]] == [
+        (1, ["notes.txt"])
+    ]
+    (failure,) = summary["failed"]
     assert failure["picture"].endswith("broken.jpg")
     assert "failed: " in printed.err
     assert "empty file" in printed.err
@@ -248,6 +252,28 @@ def test_hidden_pictures_are_taken_only_where_they_are_named(server, pictures, c
 
     assert annotations(folder) == ["a.png.json"]
     assert annotations(folder / ".b.png") == [".b.png.json", "a.png.json"]
+
+
+def test_folders_of_pictures_are_accounted_for(server, tmp_path, capsys):
+    folder = tmp_path / "in"
+    (folder / "inner").mkdir(parents=True)
+    Image.new("RGB", (20, 30)).save(folder / "a.avif")
+    Image.new("RGB", (20, 30)).save(folder / "inner" / "b", "JPEG2000")
+    Image.new("RGB", (20, 30)).save(tmp_path / "c.png")
+    (folder / "c.png").symlink_to(tmp_path / "c.png")
+    (folder / "elsewhere").symlink_to("/etc")
+    (folder / "back").symlink_to(folder)
+    os.mkfifo(folder / "pipe.png")
+    (folder / "notes.txt").write_text("no picture")
+    assert run(server, folder, "--output", tmp_path / "out") == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["done"] == 3
+    assert {line for line in printed.err.splitlines() if "left out" in line} == {
+        "  left out: 1 file of a special kind (pipe, socket or device): pipe.png",
+        "  left out: 1 link leading out of the folder: elsewhere",
+        "  left out: 1 link leading in a circle: back",
+        "  left out: 1 file of no known image format: notes.txt",
+    }
 
 
 def test_results_within_the_folder_are_no_pictures(server, pictures, capsys):
