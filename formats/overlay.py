@@ -183,10 +183,12 @@ def _draw_mask(canvas: Pixels, one: _Drawn, line_px: int) -> None:
     top, left, bottom, right = one.box
     part = canvas[top:bottom, left:right]
     color = one.overlay.color
-    tint = np.empty_like(part)
-    tint[:] = color
-    weights = one.coverage * np.float32(MASK_OPACITY / 255)
-    part[:] = cv2.blendLinear(part, tint, 1 - weights, weights)
+    tinted = cv2.LUT(part, _tint_table(color))
+    if one.scale > 1:
+        weights = one.coverage * np.float32(1 / 255)
+        part[:] = cv2.blendLinear(part, tinted, 1 - weights, weights)
+    else:
+        cv2.copyTo(tinted, one.coverage, part)
     outline = _towards(color, (255, 255, 255), 0.35)
     for line in outlines(one.coverage, one.scale):
         placed = line + np.array((left, top), np.float32)
@@ -199,6 +201,13 @@ def _draw_mask(canvas: Pixels, one: _Drawn, line_px: int) -> None:
             lineType=cv2.LINE_AA,
             shift=SHIFT,
         )
+
+
+def _tint_table(color: Color) -> Pixels:
+    """Returns uint8[1, 256, 3]: what becomes of each value under a mask."""
+    values = np.arange(256)[:, None] * (1 - MASK_OPACITY)
+    mixed = values + np.asarray(color) * MASK_OPACITY
+    return np.rint(mixed).astype(np.uint8)[None]
 
 
 def _draw_box(canvas: Pixels, one: _Drawn, line_px: int, dash_px: int) -> None:
