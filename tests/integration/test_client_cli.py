@@ -178,6 +178,20 @@ def test_selection_that_makes_no_sense(flags, told, capsys):
     assert told in capsys.readouterr().err
 
 
+def test_names_stay_texts_in_reports(server, tmp_path):
+    folder, report = tmp_path / "pictures", tmp_path / "r.html"
+    folder.mkdir()
+    evil = "<img src=x onerror=alert(1)><script>alert(2)<&script>.png"
+    Image.new("RGB", (60, 30)).save(folder / evil)
+    (folder / f"broken {evil}").write_bytes(b"\x89PNG\r\n\x1a\n")
+    args = folder, "--output", tmp_path / evil, "--report", report, "--suffix", evil
+    assert run(server, *args) == 1
+    text = report.read_text()
+    assert text.count("&lt;img src=x onerror=alert(1)&gt;&lt;script&gt;") > 6
+    assert "<img src=x" not in text
+    assert "<script>alert" not in text
+
+
 def test_folder_with_a_bad_file(server, pictures, capsys):
     out = pictures / "out"
     config = pictures / "inference.json"
