@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
+from client.annotations import Dropped
 from client.client import Client
 from client.errors import ClientError, ConnectError
 from client.pipeline import as_they_come
@@ -15,6 +16,7 @@ from client.result import Result
 from client.run_folder import OutputError, RunFolder
 from client.work import Work, json_bytes
 from formats.errors import FormatError
+from formats.left_out import LeftOut
 
 
 @dataclass
@@ -29,6 +31,8 @@ class Summary:
         instances: instances found in the pictures that were done.
         seconds: time from the first picture to the last.
         warnings: each once, in the order of their first appearance.
+        dropped: objects that new annotations do not have, by reason.
+        left_out: what the user named and is no picture, or belongs to none.
         stopped: why not all pictures were tried, "" if they were.
     """
 
@@ -39,12 +43,19 @@ class Summary:
     instances: int = 0
     seconds: float = 0.0
     warnings: list[str] = field(default_factory=list)
+    dropped: LeftOut = field(default_factory=LeftOut)
+    left_out: LeftOut = field(default_factory=LeftOut)
     stopped: str = ""
 
     @property
     def is_complete(self) -> bool:
         """Says whether every picture has its results."""
         return not self.failed and not self.left
+
+    def told(self) -> list[str]:
+        """Returns one line for each kind of what is odd."""
+        left_out = (f"left out: {line}" for line in self.left_out.lines())
+        return [*self.warnings, *self.dropped.lines(), *left_out]
 
     def to_json(self, output: Path) -> dict[str, Any]:
         """Returns the summary for the standard output."""
@@ -56,7 +67,8 @@ class Summary:
             "left": self.left,
             "instances": self.instances,
             "seconds": round(self.seconds, 3),
-            "warnings": self.warnings,
+            "warnings": [*self.warnings, *self.dropped.lines()],
+            "left_out": self.left_out.to_json(),
         }
 
 
@@ -85,7 +97,8 @@ class Extra(Protocol):
         """
 
 
-class _Outcome(NamedTuple):
+@dataclass(frozen=True)
+class _Outcome:
     """What became of one picture; `number` is its index."""
 
     number: int
@@ -93,6 +106,7 @@ class _Outcome(NamedTuple):
     error: ClientError | FormatError | None = None
     instances: int = 0
     warnings: Sequence[str] = ()
+    dropped: Mapping[str, Dropped] = field(default_factory=dict)
 
 
 class _ModelChangedError(ClientError):
@@ -132,6 +146,7 @@ def run(
     for outcome in as_they_come(running.attempt, running.to_do(), in_flight):
         running.note(outcome)
     summary = running.summary
+    summary.left_out = work.left_out
     summary.seconds = time.monotonic() - started
     summary.failed = [(work.place(i), error) for i, error in sorted(running.failures)]
     if not summary.left:
@@ -193,7 +208,10 @@ class _Run:
         except (ClientError, FormatError) as err:
             return _Outcome(index, error=err)
         found = len(result.instances)
-        return _Outcome(index, instances=found, warnings=result.warnings)
+        objects = result.dropped
+        about = {text for entry in objects.values() for text in entry.texts}
+        warnings = [text for text in result.warnings if text not in about]
+        return _Outcome(index, instances=found, warnings=warnings, dropped=objects)
 
     def _check_version(self, result: Result) -> None:
         if result.model_version != self._version:
@@ -214,6 +232,9 @@ class _Run:
             summary.done += 1
             summary.instances += outcome.instances
             _add_new(summary.warnings, outcome.warnings)
+            for reason, entry in outcome.dropped.items():
+                label = self._work.label(outcome.number)
+                summary.dropped.add("object", reason, label, entry.number)
             self._tell(None)
         else:
             self.failures.append((outcome.number, str(error)))

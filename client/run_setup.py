@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from client.batch import Extra
 from client.client import Client
 from client.coco_output import CocoResults
-from client.overlay_output import Overlays
+from client.overlay_output import OVERLAYS, Overlays
 from client.picture_work import PictureWork
 from client.project_work import ProjectWork
 from client.report_output import Report
@@ -20,6 +20,23 @@ if TYPE_CHECKING:
     from client.config import InferenceConfig
 
 
+def read_config(args: argparse.Namespace) -> InferenceConfig | None:
+    """Returns the inference config that a command line asks for, None for none.
+
+    Raises:
+        ConfigError: the file is not readable, or no inference config.
+    """
+    from client.config import InferenceConfig  # after --help, which needs no pydantic
+
+    config = None if args.config is None else InferenceConfig.load(args.config)
+    if args.classes is args.suffix is args.min_score is None:
+        return config
+    config = InferenceConfig.plain() if config is None else config
+    return config.changed(
+        classes=args.classes, suffix=args.suffix, min_score=args.min_score
+    )
+
+
 def open_work(args: argparse.Namespace) -> Work:
     """Returns the pictures to predict.
 
@@ -27,7 +44,8 @@ def open_work(args: argparse.Namespace) -> Work:
         OutputError: there are none.
     """
     if args.project is not None:
-        return ProjectWork(args.project, args.output)
+        own_names = {OVERLAYS} if args.draw else set()
+        return ProjectWork(args.project, args.output, args.max_archive_bytes, own_names)
     return PictureWork(args.images, args.output)
 
 
@@ -36,7 +54,7 @@ def make_extras(args: argparse.Namespace, client: Client, work: Work) -> list[Ex
     extras: list[Extra] = []
     model = client.info()
     if args.draw:
-        extras.append(Overlays(work))
+        extras.append(Overlays(work, args.color_by))
     if args.coco is not None:
         extras.append(CocoResults(args.coco, work, model.classes))
     if args.report is not None:
@@ -45,7 +63,10 @@ def make_extras(args: argparse.Namespace, client: Client, work: Work) -> list[Ex
 
 
 def describe_run(
-    client: Client, work: Work, config: InferenceConfig | None
+    client: Client,
+    work: Work,
+    config: InferenceConfig | None,
+    color_by: str = "class",
 ) -> dict[str, Any]:
     """Returns JSON values: all that the results of a run depend on.
 
@@ -54,7 +75,8 @@ def describe_run(
     """
     info = client.info()
     meta = json.dumps(client.output_meta(work.meta).to_json(), sort_keys=True)
-    return {
+    drawing = {} if color_by == "class" else {"color_by": color_by}
+    return drawing | {
         "input": work.inputs,
         "config": None if config is None else config.model_dump(mode="json"),
         "model": info.name,
@@ -65,4 +87,4 @@ def describe_run(
     }
 
 
-__all__ = ["describe_run", "make_extras", "open_work"]
+__all__ = ["describe_run", "make_extras", "open_work", "read_config"]

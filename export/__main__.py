@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from serving.program_version import version_line
 from serving.siblings import check_siblings
 
 logger = logging.getLogger(__name__)
@@ -55,7 +56,12 @@ def build_parser() -> argparse.ArgumentParser:
     add(
         "--model-name", default="mask_rcnn", metavar="NAME", help="default: %(default)s"
     )
-    add("--version", type=_positive, metavar="N", help="default: the next free one")
+    add(
+        "--version",
+        type=_positive,
+        metavar="N",
+        help="default: the next free one; alone it shows the version of this program",
+    )
     add(
         "--config",
         type=Path,
@@ -101,8 +107,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0, 1 after an error, 130 after Ctrl-C.
     """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments == ["--version"]:
+        print(version_line())
+        return 0
     parser = build_parser()
-    args = parser.parse_args(argv)
+    args = parser.parse_args(arguments)
     if args.overwrite and args.version is None:
         parser.error("--overwrite replaces a version: name it with --version")
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)

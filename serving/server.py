@@ -24,7 +24,6 @@ from serving.session import SessionModel
 
 logger = logging.getLogger(__name__)
 
-_MAX_RECEIVE_BYTES = 2**31 - 1
 _ACCEPT_POLL_S = 0.05
 _CONTROL_THREADS = 8
 _SPARE_CONNECTIONS = 256
@@ -62,7 +61,10 @@ class EmbeddedServer:
             max_queued=options.max_queued_requests,
         )
         self._service = GrpcService(
-            self.manager, self._gate, packed_outputs=options.packed_outputs
+            self.manager,
+            self._gate,
+            max_images=options.max_images_per_request,
+            packed_outputs=options.packed_outputs,
         )
         self._control_pool = ThreadPoolExecutor(
             _CONTROL_THREADS, thread_name_prefix="grpc-control"
@@ -155,7 +157,7 @@ class EmbeddedServer:
             ThreadPoolExecutor(threads, thread_name_prefix="grpc"),
             handlers=self._service.handlers(self._control_pool),
             options=(
-                ("grpc.max_receive_message_length", _MAX_RECEIVE_BYTES),
+                ("grpc.max_receive_message_length", options.grpc_max_message_bytes),
                 ("grpc.max_send_message_length", -1),
                 # Without this a second server would silently share the port.
                 ("grpc.so_reuseport", 0),

@@ -12,6 +12,7 @@ from pathlib import Path
 from formats.coco import CocoFile, open_coco
 from formats.errors import FormatError
 from formats.image import Pixels, checked_size, decode_image
+from formats.left_out import LeftOut
 from formats.meta import BITMAP, ClassMeta
 from formats.palette import distinct_color
 from training.sources import Content, Labelled
@@ -37,6 +38,11 @@ class CocoSource:
             ClassMeta(name, BITMAP, distinct_color(number))
             for number, name in enumerate(self.file.categories.values(), start=1)
         ]
+
+    @property
+    def left_out(self) -> LeftOut:
+        """Nothing: the file lists the items."""
+        return LeftOut()
 
     def __len__(self) -> int:
         """Returns the number of items."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from os import PathLike
 from typing import Any, TypeVar
 
+from formats.archive import MAX_ARCHIVE_BYTES
 from formats.errors import AnnotationError, FormatError
 from formats.meta import ClassMeta
 from training.check import Facts
@@ -18,6 +19,7 @@ from training.coco import open_coco_source
 from training.config import TrainConfig
 from training.errors import DatasetError, TrainingError
 from training.file_dataset import FileDataset
+from training.neutral_class import missing_neutral
 from training.set_reader import (
     Sets,
     both_sets,
@@ -60,20 +62,25 @@ class Splits:
 
 
 def open_project_splits(
-    path: FilePath, config: TrainConfig, earlier: Mapping[str, Any] | None = None
+    path: FilePath,
+    config: TrainConfig,
+    earlier: Mapping[str, Any] | None = None,
+    max_archive_bytes: int = MAX_ARCHIVE_BYTES,
 ) -> Splits:
     """Opens the sets of a Supervisely project.
 
     Args:
-        path: folder or tar.
+        path: folder or archive.
         config: tags, special classes, and how thoroughly to check.
         earlier: `config.json` of the training that is continued.
+        max_archive_bytes: what a compressed archive may unpack to.
 
     Raises:
         DatasetError: lists everything that is wrong with the data.
         TrainingError: the classes do not fit the config or the earlier training.
     """
-    source = _opened(lambda: open_supervisely(path))
+    source = _opened(lambda: open_supervisely(path, max_archive_bytes))
+    left_out = [f"left out: {line}" for line in source.left_out.lines()]
     meta = source.project.meta
     classes = _class_map(meta.classes, config, earlier, source.project.locate(""))
     tags = {"train": config.dataset_tags.train, "val": config.dataset_tags.val}
@@ -87,8 +94,10 @@ def open_project_splits(
     sets, datasets = read_sets(source, classes, config, split, texts, problems)
     check_batch(datasets["train"], config, problems)
     if problems:
-        raise DatasetError(problems)
-    warnings = shared_items(source, sets, tags)
+        raise DatasetError([*problems, *left_out])
+    where = source.project.locate("")
+    warnings = [*left_out, *shared_items(source, sets, tags)]
+    warnings += missing_neutral(classes.neutral, source.classes, where)
     return Splits(datasets["train"], datasets["val"], tuple(warnings))
 
 
@@ -137,6 +146,7 @@ def open_coco_splits(
     val_names = [sources["val"].name(i) for i in range(len(sources["val"]))]
     both = [name for name in val_names if name in train_names]
     warnings = [both_sets(both, "listed in both files")] if both else []
+    warnings += missing_neutral(classes.neutral, sources["train"].classes, str(train))
     return Splits(datasets["train"], datasets["val"], tuple(warnings))
 
 
@@ -147,22 +157,24 @@ def open_splits(
     coco: tuple[FilePath, FilePath] | None = None,
     images: FilePath | None = None,
     earlier: Mapping[str, Any] | None = None,
+    max_archive_bytes: int = MAX_ARCHIVE_BYTES,
 ) -> Splits:
     """Opens the sets of a project, or of COCO files.
 
     Args:
         config: see the two functions for it.
-        project: folder or tar.
+        project: folder or archive.
         coco: COCO files of the training and the validation set.
         images: folder of their pictures.
         earlier: `config.json` of the training that is continued.
+        max_archive_bytes: what a compressed archive may unpack to.
 
     Raises:
         DatasetError: lists everything that is wrong with the data.
         TrainingError: neither or both are given, or the classes do not fit.
     """
     if project is not None and coco is None and images is None:
-        return open_project_splits(project, config, earlier)
+        return open_project_splits(project, config, earlier, max_archive_bytes)
     if project is None and coco is not None and images is not None:
         return open_coco_splits(*coco, images, config, earlier)
     raise TrainingError(
@@ -172,20 +184,25 @@ def open_splits(
 
 
 def open_project_set(
-    path: FilePath, tag: str | None, classes: ClassMap, config: TrainConfig
+    path: FilePath,
+    tag: str | None,
+    classes: ClassMap,
+    config: TrainConfig,
+    max_archive_bytes: int = MAX_ARCHIVE_BYTES,
 ) -> FileDataset:
     """Opens one set of a Supervisely project, with the class ids of a network.
 
     Args:
-        path: folder or tar.
+        path: folder or archive.
         tag: image tag of the set; None takes every picture.
         classes: of the network.
         config: how thoroughly to check, and whether to keep pictures without objects.
+        max_archive_bytes: what a compressed archive may unpack to.
 
     Raises:
         DatasetError: lists everything that is wrong with the data.
     """
-    source = _opened(lambda: open_supervisely(path))
+    source = _opened(lambda: open_supervisely(path, max_archive_bytes))
     where = source.project.locate("")
     problems = unknown_classes(source.classes, classes, where)
     if tag is not None and (problem := missing_tag(tag, source.project.meta)):

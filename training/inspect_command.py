@@ -56,6 +56,7 @@ def run(argv: Sequence[str]) -> int:
         coco=args.coco,
         images=args.images,
         samples=args.samples,
+        max_archive_bytes=args.max_archive_bytes,
     )
     for text in found.warnings:
         sys.stderr.write(f"warning: {text}\n")

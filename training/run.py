@@ -13,6 +13,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from formats.archive import MAX_ARCHIVE_BYTES
 from formats.errors import ConfigError as FileConfigError
 from models.checkpoint import inspect_checkpoint, load_weights, sha256
 from models.errors import WeightsError
@@ -78,6 +79,7 @@ def train(
     project: FilePath | None = None,
     coco: tuple[FilePath, FilePath] | None = None,
     images: FilePath | None = None,
+    max_archive_bytes: int = MAX_ARCHIVE_BYTES,
     weights: FilePath | None = None,
     device: str = "gpu",
     resume: bool = False,
@@ -93,9 +95,10 @@ def train(
     Args:
         config: the train config, as file, content or object.
         output: folder for checkpoints, metrics and curves; made if need be.
-        project: Supervisely project, a folder or a tar; or else
+        project: Supervisely project, a folder or an archive; or else
         coco: COCO files of the training and the validation set, with
         images: the folder of their pictures.
+        max_archive_bytes: what a compressed archive may unpack to.
         weights: a Mask R-CNN checkpoint (its file, or its folder as a training writes
             it), or an ImageNet ResNet in Keras' layout.
         device: "gpu" for the config's `gpu_devices`, or "cpu".
@@ -118,7 +121,12 @@ def train(
         tf.config.experimental.enable_op_determinism()
     try:
         splits = open_splits(
-            config, project=project, coco=coco, images=images, earlier=run.earlier()
+            config,
+            project=project,
+            coco=coco,
+            images=images,
+            earlier=run.earlier(),
+            max_archive_bytes=max_archive_bytes,
         )
         for text in splits.warnings:
             listener.say(f"warning: {text}")

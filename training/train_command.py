@@ -75,6 +75,7 @@ def run(argv: Sequence[str]) -> int:
             project=args.project,
             coco=args.coco,
             images=args.images,
+            max_archive_bytes=args.max_archive_bytes,
             weights=args.weights,
             device=args.device,
             resume=args.resume,

@@ -65,7 +65,8 @@ def _clashes(kind: str, names: Names) -> list[str]:
         origins.setdefault(name, []).append(origin)
     return [
         f'{kind} "{name}" would be there twice: {" and ".join(told)}; give the new one '
-        "another name (add_suffix, class_name)"
+        "another name: --suffix on the command line, add_suffix or class_name in a "
+        "config"
         for name, told in origins.items()
         if len(told) > 1
     ]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -161,8 +162,12 @@ def test_clashes_are_told_before_any_picture(server, project, tmp_path, capsys):
     assert (
         'error: class "fox" would be there twice: a class of the project and the '
         'model\'s class "fox"; give'
-    ) in capsys.readouterr().err
+    ) in (told := capsys.readouterr().err)
+    assert "another name: --suffix on the command line" in told
     assert not (tmp_path / "out").exists()
+    args = "--project", project, "--output", tmp_path / "out", "--suffix", "_m"
+    run(server, *args)
+    assert "fox_m" in (tmp_path / "out" / "meta.json").read_text()
 
 
 def test_windows_larger_than_a_picture(server, project, tmp_path, capsys):
@@ -186,10 +191,13 @@ def test_empty_masks_are_told(server, project, tmp_path, capsys):
 
     server.change = empty
     assert run(server, "--project", project, "--output", tmp_path / "out") == 0
-    (warning,) = json.loads(capsys.readouterr().out)["warnings"]
-    assert (
-        warning == "fox with score 0.9375 is not in the annotation: its mask is empty"
+    printed = capsys.readouterr()
+    (warning,) = json.loads(printed.out)["warnings"]
+    assert re.fullmatch(
+        r"5 objects with an empty mask in 5 images: (ds\S+\.png,? ){3}and 2 more",
+        warning,
     )
+    assert f"  {warning}\n" in printed.err
 
 
 @pytest.mark.parametrize(
