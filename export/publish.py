@@ -73,17 +73,23 @@ def staging_folder(base_path: Path) -> Iterator[Path]:
 
 def _clear(base_path: Path) -> None:
     """Removes what killed exports left; call it with the base path locked."""
-    for old in base_path.glob(f"{_REPLACED}*"):
-        for version in old.iterdir():
-            target = base_path / version.name
+    for old in _folders(base_path, _REPLACED):
+        for version in versions(old):
+            target = base_path / str(version)
             if not target.exists():
-                version.rename(target)
-                logger.info("%s: back after an export that was ended", target)
+                (old / target.name).rename(target)
+                logger.info("%s: back after an export that was killed", target)
         shutil.rmtree(old, ignore_errors=True)
-    for left in base_path.glob(f"{_STAGING}*"):
-        if left.is_dir() and not left.is_symlink() and not _is_locked(left):
+    for left in _folders(base_path, _STAGING):
+        if not _is_locked(left):
             shutil.rmtree(left, ignore_errors=True)
-            logger.info("%s: removed, an export that was ended left it", left)
+            logger.info("%s: removed, a killed export left it", left)
+
+
+def _folders(base_path: Path, prefix: str) -> list[Path]:
+    """Returns real folders, no links to others."""
+    found = sorted(base_path.glob(f"{prefix}*"))
+    return [path for path in found if path.is_dir() and not path.is_symlink()]
 
 
 @contextlib.contextmanager

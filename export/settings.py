@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from export.classes import assumed_classes, mapped_classes, named_classes
 from export.errors import ExportError
 from formats.class_names import read_class_names
+from formats.colors import COLOR_FORMS, read_color
 from formats.config import load_config
 from formats.errors import ConfigError
 from formats.json_file import read_json
@@ -117,7 +118,18 @@ class _TrainingSettings(BaseModel):
 
 class _ProjectClass(BaseModel):
     title: str
-    color: str | None = Field(default=None, pattern="^#[0-9A-Fa-f]{6}$")
+    color: str | None = None
+
+    @field_validator("color", mode="before")
+    @classmethod
+    def _read_color(cls, value: Any) -> str | None:
+        """Takes what older trainings copied out of a project as it was."""
+        if value in (None, ""):
+            return None
+        color = read_color(value)
+        if color is None:
+            raise ValueError(f"expected {COLOR_FORMS}, got {value!r}")
+        return color
 
 
 class _TrainingConfig(BaseModel):
