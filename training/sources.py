@@ -124,4 +124,12 @@ class Source(Protocol):
         ...
 
 
-__all__ = ["Content", "Labelled", "Note", "Source", "notes_of_objects"]
+__all__ = [
+    "LIKE_FRACTIONS",
+    "WITHOUT_A_PIXEL",
+    "Content",
+    "Labelled",
+    "Note",
+    "Source",
+    "notes_of_objects",
+]
