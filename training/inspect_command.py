@@ -57,6 +57,7 @@ def run(argv: Sequence[str]) -> int:
         images=args.images,
         samples=args.samples,
         max_archive_bytes=args.max_archive_bytes,
+        is_lenient=args.lenient,
     )
     for text in found.warnings:
         sys.stderr.write(f"warning: {text}\n")

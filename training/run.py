@@ -80,6 +80,7 @@ def train(
     coco: tuple[FilePath, FilePath] | None = None,
     images: FilePath | None = None,
     max_archive_bytes: int = MAX_ARCHIVE_BYTES,
+    is_lenient: bool = False,
     weights: FilePath | None = None,
     device: str = "gpu",
     resume: bool = False,
@@ -99,6 +100,7 @@ def train(
         coco: COCO files of the training and the validation set, with
         images: the folder of their pictures.
         max_archive_bytes: what a compressed archive may unpack to.
+        is_lenient: go past what of COCO files a training can do without, and count it.
         weights: a Mask R-CNN checkpoint (its file, or its folder as a training writes
             it), or an ImageNet ResNet in Keras' layout.
         device: "gpu" for the config's `gpu_devices`, or "cpu".
@@ -127,6 +129,7 @@ def train(
             images=images,
             earlier=run.earlier(),
             max_archive_bytes=max_archive_bytes,
+            is_lenient=is_lenient,
         )
         for text in splits.warnings:
             listener.say(f"warning: {text}")

@@ -76,6 +76,7 @@ def run(argv: Sequence[str]) -> int:
             coco=args.coco,
             images=args.images,
             max_archive_bytes=args.max_archive_bytes,
+            is_lenient=args.lenient,
             weights=args.weights,
             device=args.device,
             resume=args.resume,
