@@ -96,6 +96,7 @@ class EmbeddedServer:
             if self._rest is not None:
                 self._rest.server_close()
             raise
+        self.manager.start()
         self._grpc.start()
         if self._rest is not None:
             self._rest_thread = threading.Thread(
@@ -105,7 +106,6 @@ class EmbeddedServer:
                 daemon=True,
             )
             self._rest_thread.start()
-        self.manager.start()
         rest = "no REST" if self._rest is None else f"REST on port {self.rest_api_port}"
         logger.info("serving %s: gRPC on %s, %s", self.manager.name, self.address, rest)
 

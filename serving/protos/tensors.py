@@ -148,9 +148,8 @@ def from_tensor_proto(message: Any) -> Array:
         The array in the message's shape; strings as an object array of `bytes`.
 
     Raises:
-        ValueError: unknown dtype, unknown or negative size, too high a rank, a value
-            that the dtype does not have, or a number of values that does not fill the
-            shape.
+        ValueError: unknown dtype, unknown or negative size, too high a rank, or a
+            number of values that does not fill the shape.
     """
     shape = claimed_shape(message)
     count = 1
@@ -184,10 +183,7 @@ def _from_content(
 
 def _from_values(values: Any, name: str, count: int, shape: tuple[int, ...]) -> Array:
     numpy_type = _NUMPY_TYPES[name][0]
-    try:
-        stored = np.array(values, dtype=np.uint16 if name == "DT_HALF" else numpy_type)
-    except OverflowError as err:
-        raise ValueError(f"tensor: {err}") from err
+    stored = np.array(values, dtype=np.uint16 if name == "DT_HALF" else numpy_type)
     if name == "DT_HALF":
         stored = stored.view(np.float16)
     if len(stored) == count:
