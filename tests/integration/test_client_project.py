@@ -437,7 +437,9 @@ def test_server_that_goes_away(server, project, tmp_path, capsys):
 
     server.change = die
     args = ["--project", project, "--output", tmp_path / "out"]
-    assert run(server, *args, "--in-flight", 2) == 1
+    started = time.monotonic()
+    assert run(server, *args, "--in-flight", 2, "--server-wait", 3) == 1
+    assert time.monotonic() - started > 3
     printed = capsys.readouterr()
     summary = json.loads(printed.out)
     assert summary["failed"] == []
