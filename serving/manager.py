@@ -19,7 +19,7 @@ from typing import Any
 import grpc
 
 from serving.errors import ServingError, invalid_argument, not_found
-from serving.storage import fingerprint, list_versions
+from serving.storage import find_models, fingerprint, list_versions
 from serving.versions import LoadedModel, Servable, State, VersionStatus
 
 logger = logging.getLogger(__name__)
@@ -156,11 +156,23 @@ class ModelManager:
             if self._current is not None:
                 logger.warning("no version left in %s", self._base_path)
                 self._replace(None)
-            self._log_waiting(f"no version in {self._base_path} yet; waiting for one")
+            self._log_waiting(
+                f"no version in {self._base_path} yet; waiting for one"
+                + self._other_models()
+            )
             return
         target = max(versions)
         if self._current is None or self._current.version != target:
             self._try_load(target, versions[target])
+
+    def _other_models(self) -> str:
+        try:
+            models = find_models(self._base_path)
+        except OSError:
+            return ""
+        if not models:
+            return ""
+        return f" (there are versions in {models[0]}: is that the --model-base-path?)"
 
     def _watch(self) -> None:
         while not self._stopping.is_set():
