@@ -14,7 +14,7 @@ import grpc
 
 from client.annotations import Dropped
 from client.client import Client
-from client.errors import ClientError, ConnectError, ServerError
+from client.errors import ClientError, ConnectError, DeadlineError, ServerError
 from client.pipeline import as_they_come
 from client.result import Result
 from client.run_folder import OutputError, RunFolder
@@ -234,11 +234,14 @@ class _Run:
         while True:
             try:
                 result = self._work.predict(self._client, index)
-            except ConnectError as err:
+            except (ConnectError, DeadlineError) as err:
+                # A server that went without a word is noticed by the deadline alone.
+                if isinstance(err, DeadlineError) and self._client.is_answering():
+                    raise
                 silent_s = self._client.silent_s
                 is_over = silent_s >= self._server_wait_s or self._client.is_closed
                 if is_over or self._is_stopped():
-                    raise
+                    raise ConnectError(str(err)) from err
                 self._note_waiting(str(err))
             else:
                 self._note_waiting("")

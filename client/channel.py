@@ -111,6 +111,17 @@ class Channel:
                     f"{proxy_hint(self.address)}"
                 ) from err
 
+    def is_answering(self, timeout_s: float) -> bool:
+        """Asks whether a server answers, whatever it says."""
+        request = GetModelStatusRequest()
+        try:
+            self._connections.send(GET_MODEL_STATUS, request, timeout_s)
+        except grpc.RpcError as err:
+            return err.code() not in (*GONE, grpc.StatusCode.DEADLINE_EXCEEDED)
+        except ValueError:  # closed
+            return False
+        return True
+
     def _reason(self) -> str:
         """Returns gRPC's own words on why there is no connection."""
         try:

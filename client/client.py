@@ -147,6 +147,10 @@ class Client:
         """Says whether `close` was called."""
         return self._channel.is_closed
 
+    def is_answering(self, timeout_s: float = 5.0) -> bool:
+        """Asks whether a server answers at the address, whatever it says."""
+        return self._channel.is_answering(timeout_s)
+
     @property
     def silent_s(self) -> float:
         """Seconds since the server last answered."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
 import grpc
 
 from client.channel import GET_MODEL_STATUS, Channel
-from client.errors import ConnectError, ServerError
+from client.errors import ConnectError, DeadlineError, ServerError
 from client.retry import Budget
 from serving.plain_text import visible
 from serving.protos import GetModelStatusRequest, ModelSpec, ModelVersionStatus
@@ -72,6 +73,8 @@ class Loading:
         self._channel = channel
         self._spec = model_spec(name, version)
         self._where = f"{channel.address}: model {name}"
+        self._lock = threading.Lock()
+        self._told: int | None = None
 
     def ask(self, question: Callable[[], Answer], wait: Budget) -> Answer:
         """Asks; again once the model is loaded, if it is being loaded.
@@ -104,18 +107,22 @@ class Loading:
 
     def _wait(self, wait: Budget) -> Versions:
         """Returns what the server says once it loads nothing any more."""
-        told = False
         while True:
             versions = self._versions(wait)
+            text = f"{self._where}: version {versions.loading} is loading"
+            self._tell(versions.loading, text)
             if versions.available or versions.loading is None:
                 return versions
-            text = f"{self._where}: version {versions.loading} is loading"
-            if not told:
-                logger.info("%s", text)
-                told = True
             left = wait.repeats_left_s()
             if left <= 0 or self._channel.pause(min(POLL_S, left)):
                 raise ConnectError(f"{text}, and was not ready in time")
+
+    def _tell(self, version: int | None, text: str) -> None:
+        """Logs once, for all threads, that a version is being loaded."""
+        with self._lock:
+            is_new, self._told = version not in (None, self._told), version
+        if is_new:
+            logger.info("%s", text)
 
     def _versions(self, wait: Budget) -> Versions:
         request = GetModelStatusRequest(model_spec=self._spec)
@@ -124,6 +131,10 @@ class Loading:
             answer = self._channel.call(GET_MODEL_STATUS, request, wait, what=what)
         except ServerError:  # it knows no such model, or tells no status
             return Versions()
+        except DeadlineError as err:
+            raise ConnectError(
+                f"{self._where} is not there, or not yet: {err}"
+            ) from err
         return read_status(answer)
 
 
