@@ -24,6 +24,7 @@ from client.progress import progress
 from client.run_folder import open_run
 from client.run_setup import describe_run, make_extras, open_work, read_config
 from client.work import Work
+from formats.terminal import for_terminal
 from serving.siblings import SiblingError, check_siblings
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def main(argv: list[str] | None = None) -> int:
     except (ClientError, SiblingError) as err:
         if args.debug:
             raise
-        print(f"error: {err}", file=sys.stderr)
+        print(for_terminal(f"error: {err}"), file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -134,9 +135,9 @@ def _print_summary(summary: Summary, pictures: int, output: Path) -> None:
         file=sys.stderr,
     )
     for line in summary.told():
-        print(f"  {line}", file=sys.stderr)
+        print(for_terminal(f"  {line}"), file=sys.stderr)
     for _, error in summary.failed[:MOST_FAILURES]:
-        print(f"  failed: {error}", file=sys.stderr)
+        print(for_terminal(f"  failed: {error}"), file=sys.stderr)
     if len(summary.failed) > MOST_FAILURES:
         more = len(summary.failed) - MOST_FAILURES
         print(f"  and {more} more, see the standard output", file=sys.stderr)

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from formats.terminal import for_terminal
+
 
 @contextlib.contextmanager
 def progress(total: int) -> Iterator[Callable[[str | None], None]]:
@@ -49,7 +51,8 @@ def progress(total: int) -> Iterator[Callable[[str | None], None]]:
 
         def tell(error: str | None) -> None:
             if error:
-                console.print(f"failed: {error}", markup=False, soft_wrap=True)
+                text = for_terminal(f"failed: {error}")
+                console.print(text, markup=False, soft_wrap=True)
             bar.advance(task)
 
         yield tell
@@ -62,7 +65,7 @@ def _tell_failure(error: str | None) -> None:
 
 def write(text: str) -> None:
     """Writes a line for people."""
-    sys.stderr.write(text + "\n")
+    sys.stderr.write(for_terminal(text) + "\n")
     sys.stderr.flush()
 
 
