@@ -150,7 +150,7 @@ def _print_summary(summary: Summary, pictures: int, output: Path) -> None:
         f"({rate:.1f} pictures/s) -> {output}"
     )
     for line in summary.told():
-        print(f"  {line}", file=sys.stderr)
+        write(f"  {line}")
     for _, error in summary.failed[:MOST_FAILURES]:
         write(f"  failed: {error}")
     if len(summary.failed) > MOST_FAILURES:

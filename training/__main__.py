@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from serving.plain_text import visible
 from serving.program_version import version_line
 from serving.siblings import SiblingError, check_siblings
 
@@ -67,7 +68,7 @@ def _run(arguments: list[str]) -> int:
     except TrainingError as err:
         if "--debug" in arguments:
             raise
-        sys.stderr.write(f"error: {err}\n")
+        sys.stderr.write(visible(f"error: {err}\n", keep="\n"))
         return FAILED
 
 

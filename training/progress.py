@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from serving.plain_text import visible
 from training.plan import Plan
 
 LINE_EVERY_S = 30.0
@@ -107,6 +108,7 @@ class Console:
 
     def say(self, text: str) -> None:
         """Writes a line."""
+        text = visible(text, keep="\n")
         if self._bar is not None:
             self._bar.console.print(text, markup=False, soft_wrap=True, highlight=False)
         else:

@@ -291,6 +291,16 @@ def test_files_that_cannot_be_are_told_at_the_start(
     assert not asked(server)
 
 
+def test_names_do_not_reach_the_terminal(server, project, tmp_path, capsys):
+    for name in ("\x1b[31m.png", "\x1b]0;title\x07.txt"):
+        (project / "ds" / "img" / name).write_bytes(b"no picture")
+    assert run(server, "--project", project, "--output", tmp_path / "out") == 1
+    printed = capsys.readouterr()
+    assert "\x1b" not in printed.err + printed.out
+    assert "\\x1b[31m.png" in printed.err
+    assert "\\x1b]0;title\\x07.txt" in printed.err
+
+
 def test_bad_items_fail_alone(server, project, tmp_path, capsys):
     (project / "ds" / "img" / "b.png").write_bytes(b"nothing")
     path = project / "ds" / "ann" / "c.png.json"
