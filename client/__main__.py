@@ -22,7 +22,7 @@ from client.local_server import CHANNEL_OPTIONS, LocalServer
 from client.memory import limit_arenas
 from client.progress import progress
 from client.run_folder import open_run
-from client.run_setup import describe_run, make_extras, open_work
+from client.run_setup import describe_run, make_extras, open_work, read_config
 from client.work import Work
 from serving.siblings import SiblingError, check_siblings
 
@@ -59,10 +59,8 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _execute(args: argparse.Namespace) -> int:
-    from client.config import InferenceConfig  # after --help, which needs no pydantic
-
     work = None if args.info else open_work(args)
-    config = None if args.config is None else InferenceConfig.load(args.config)
+    config = read_config(args)
     with contextlib.ExitStack() as stack:
         stack.enter_context(_end_on_terminate())
         address, name = args.server, args.model_name or "mask_rcnn"
@@ -92,7 +90,7 @@ def _run(
     args: argparse.Namespace, client: Client, work: Work, config: InferenceConfig | None
 ) -> int:
     extras = make_extras(args, client, work)
-    origin = describe_run(client, work, config)
+    origin = describe_run(client, work, config, args.color_by)
     targets = all_targets(work, extras)
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from client.remote_model import MAX_VERSION
 from formats.archive import MAX_ARCHIVE_BYTES
+from serving.program_version import ShowVersion
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -60,6 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--config", type=Path, metavar="FILE", help="inference config, JSON"
     )
+    _add_selection(parser.add_argument_group("in place of what the config says"))
     parser.add_argument(
         "--output",
         type=Path,
@@ -69,6 +71,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--draw", action="store_true", help="write overlay pictures too"
+    )
+    parser.add_argument(
+        "--color-by",
+        choices=("class", "instance"),
+        default="class",
+        help="what has a colour of its own in overlays (default: %(default)s)",
     )
     parser.add_argument(
         "--coco", type=Path, metavar="FILE", help="write COCO results too, JSON"
@@ -101,13 +109,36 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--debug", action="store_true", help="show tracebacks and more log"
     )
+    parser.add_argument("--version", action=ShowVersion)
     return parser
+
+
+def _add_selection(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--classes",
+        type=_names,
+        metavar="NAMES",
+        help="save only these, the model's own names: a,b,c",
+    )
+    group.add_argument(
+        "--suffix",
+        metavar="TEXT",
+        help="append this to the names of the model's classes and tags",
+    )
+    group.add_argument(
+        "--min-score",
+        type=_score,
+        metavar="P",
+        help="leave out what has a lower score, 0 to 1",
+    )
 
 
 def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     """Reads a command line; ends the program where it makes no sense."""
     parser = build_parser()
     args = parser.parse_args(argv)
+    if args.color_by != "class" and not args.draw:
+        parser.error("--color-by is for overlays: expected --draw with it")
     if sum((bool(args.images), args.project is not None, args.info)) != 1:
         parser.error("expected pictures, or --project, or --info")
     return args
@@ -132,6 +163,25 @@ def _whole(text: str, *, least: int, most: int | None = None) -> int:
             f"expected a whole number, at least {least}{limit}, got {text!r}"
         )
     return number
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(names):
+        raise argparse.ArgumentTypeError(
+            f"expected names with a comma between two, got {text!r}"
+        )
+    return names
+
+
+def _score(text: str) -> float:
+    try:
+        score = float(text)
+    except ValueError:
+        score = math.nan
+    if not 0 <= score <= 1:
+        raise argparse.ArgumentTypeError(f"expected a number 0 to 1, got {text!r}")
+    return score
 
 
 def _seconds(text: str) -> float:

@@ -1,6 +1,7 @@
 """Encoded pictures to pixels, inside the graph.
 
-The size is read from the file's header and checked before anything is decoded. JPEG is
+The size is read from the file's header and checked before anything is decoded, and so
+is what else a file may unpack to. JPEG is
 decoded with the accurate integer transform, so its pixels equal OpenCV's and Pillow's.
 EXIF orientation is ignored, alpha is dropped, 16-bit samples keep their upper byte.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from export.bmp import HEADER_BYTES, bmp_size, decode_bmp
+from export.decode_bounds import check_jpeg, check_png
 from export.gif import first_frame
 
 _SIGNATURES: tuple[tuple[str, tuple[bytes, ...]], ...] = (
@@ -66,8 +68,8 @@ def decode(contents: tf.Tensor, max_image_pixels: int) -> tf.Tensor:
     image = tf.switch_case(
         kind,
         [
-            lambda: tf.io.decode_jpeg(contents, 3, dct_method="INTEGER_ACCURATE"),
-            lambda: tf.io.decode_png(contents, 3),
+            lambda: _decode_jpeg(contents),
+            lambda: _decode_png(contents, header, size),
             lambda: tf.io.decode_gif(contents)[0],
             lambda: decode_bmp(contents, header),
         ],
@@ -97,6 +99,16 @@ def check_size(size: tf.Tensor, name: str, max_image_pixels: int) -> tf.Operatio
             )
         ],
     )
+
+
+def _decode_jpeg(contents: tf.Tensor) -> tf.Tensor:
+    with tf.control_dependencies([check_jpeg(contents)]):
+        return tf.io.decode_jpeg(contents, 3, dct_method="INTEGER_ACCURATE")
+
+
+def _decode_png(contents: tf.Tensor, header: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
+    with tf.control_dependencies(check_png(contents, header, size)):
+        return tf.io.decode_png(contents, 3)
 
 
 def _starts_with(header: tf.Tensor, magic: bytes) -> tf.Tensor:

@@ -88,6 +88,8 @@ def _options(args: argparse.Namespace) -> ServerOptions:
         max_concurrent_requests=args.max_concurrent_requests,
         max_queued_requests=args.max_queued_requests,
         max_batch_size=args.max_batch_size,
+        max_images_per_request=args.max_images_per_request,
+        grpc_max_message_bytes=args.grpc_max_message_bytes,
         grpc_max_threads=args.grpc_max_threads,
         rest_api_timeout_s=args.rest_api_timeout_in_ms / 1000,
         rest_api_max_body_bytes=args.rest_api_max_body_bytes,

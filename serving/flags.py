@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from serving.options import ServerOptions, check_model_name
+from serving.program_version import ShowVersion
 
 _DRAIN_TIMEOUT_S = 30.0
 _MAX_PORT = 65535
+_MAX_MESSAGE_BYTES = 2**31 - 1
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -26,6 +28,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_wire_flags(parser.add_argument_group("ports and messages"))
     _add_load_flags(parser.add_argument_group("load"))
     parser.add_argument("--debug", action="store_true", help="log more, and tracebacks")
+    parser.add_argument("--version", action=ShowVersion)
     return parser
 
 
@@ -94,9 +97,16 @@ def _add_wire_flags(group: argparse._ArgumentGroup) -> None:
     _add(
         group,
         "rest-api-max-body-bytes",
-        "largest REST body",
+        "largest REST body, as sent and after unpacking",
         type=_positive,
         default=ServerOptions.rest_api_max_body_bytes,
+    )
+    _add(
+        group,
+        "grpc-max-message-bytes",
+        "largest gRPC request; larger ones get RESOURCE_EXHAUSTED",
+        type=_message_bytes,
+        default=ServerOptions.grpc_max_message_bytes,
     )
     _add_switch(
         group,
@@ -133,6 +143,12 @@ def _add_load_flags(group: argparse._ArgumentGroup) -> None:
             "rows of a request that run at once; more run in parts",
             _positive,
             ServerOptions.max_batch_size,
+        ),
+        (
+            "max-images-per-request",
+            "most images of a request; more get INVALID_ARGUMENT",
+            _positive,
+            ServerOptions.max_images_per_request,
         ),
         (
             "grpc-max-threads",
@@ -216,6 +232,7 @@ _seconds = _number(float, 0)
 _count = _number(int, 0)
 _positive = _number(int, 1)
 _port = _number(int, 0, _MAX_PORT)
+_message_bytes = _number(int, 1, _MAX_MESSAGE_BYTES)
 
 
 def _model_name(text: str) -> str:

@@ -20,6 +20,7 @@ from serving.gate import Call, Gate
 from serving.manager import ModelManager
 from serving.predict import Prediction, Predictor, predict_inputs
 from serving.protos.tensors import to_tensor_proto
+from serving.wire import control_parser, parse_predict
 
 logger = logging.getLogger(__name__)
 
@@ -36,12 +37,25 @@ class GrpcService:
     """The methods, each from a request message to a response message."""
 
     def __init__(
-        self, manager: ModelManager, gate: Gate, *, packed_outputs: bool
+        self,
+        manager: ModelManager,
+        gate: Gate,
+        *,
+        max_images: int,
+        packed_outputs: bool,
     ) -> None:
-        """`packed_outputs` answers numbers as `tensor_content`."""
+        """Prepares.
+
+        Args:
+            manager: the model's versions.
+            gate: shared by everything that runs the model.
+            max_images: most images of a request.
+            packed_outputs: answer numbers as `tensor_content`.
+        """
         self._manager = manager
         self._gate = gate
         self._predictor = Predictor(manager, gate)
+        self._max_images = max_images
         self._packed = packed_outputs
         self.draining = False
 
@@ -56,15 +70,14 @@ class GrpcService:
         """
 
         def control(method: Callable[..., Any], request: Any) -> grpc.RpcMethodHandler:
-            return _method_handler(_Answering(method, control_pool), request)
+            parse = control_parser(request)
+            return _method_handler(_Answering(method, parse, control_pool))
 
         return (
             grpc.method_handlers_generic_handler(
                 protos.PREDICTION_SERVICE,
                 {
-                    "Predict": _method_handler(
-                        _Answering(self.predict), protos.PredictRequest
-                    ),
+                    "Predict": _method_handler(_Answering(self.predict, parse_predict)),
                     "GetModelMetadata": control(
                         self.metadata, protos.GetModelMetadataRequest
                     ),
@@ -88,7 +101,10 @@ class GrpcService:
         with self._gate.admission():
             spec = checked_spec(request)
             prediction = self._predictor.run(
-                spec, predict_inputs(request), request.output_filter, call
+                spec,
+                predict_inputs(request, self._max_images),
+                request.output_filter,
+                call,
             )
             return self._response(spec.name, prediction)
 
@@ -121,7 +137,7 @@ class GrpcService:
 
 
 class _Answering:
-    """A method whose exceptions become the status of its call.
+    """A method that takes the bytes of its request; its exceptions become its status.
 
     Attributes:
         experimental_thread_pool: gRPC's name for where the method runs; None is the
@@ -129,14 +145,18 @@ class _Answering:
     """
 
     def __init__(
-        self, method: Callable[..., Any], pool: ThreadPoolExecutor | None = None
+        self,
+        method: Callable[..., Any],
+        parse: Callable[[bytes], Any],
+        pool: ThreadPoolExecutor | None = None,
     ) -> None:
         self._method = method
+        self._parse = parse
         self.experimental_thread_pool = pool
 
-    def __call__(self, request: Any, context: grpc.ServicerContext) -> Any:
+    def __call__(self, content: bytes, context: grpc.ServicerContext) -> Any:
         try:
-            return self._method(request, context)
+            return self._method(self._parse(content), context)
         except ServingError as err:
             code, message = err.code, err.message
         except MemoryError:
@@ -149,9 +169,9 @@ class _Answering:
         return context.abort(code, wire_message(message))
 
 
-def _method_handler(answer: _Answering, request: Any) -> grpc.RpcMethodHandler:
+def _method_handler(answer: _Answering) -> grpc.RpcMethodHandler:
+    # Without a deserializer gRPC hands over the bytes: they are looked at first.
     return grpc.unary_unary_rpc_method_handler(
         answer,
-        request_deserializer=request.FromString,
         response_serializer=lambda message: message.SerializeToString(),
     )

@@ -7,7 +7,7 @@ TensorFlow's and TensorFlow Serving's wherever these have one for the case.
 
 from __future__ import annotations
 
-import math
+import heapq
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -15,12 +15,16 @@ import grpc
 
 from serving.errors import ServingError, invalid_argument
 from serving.protos import DATA_TYPE_NAMES
-from serving.protos.tensors import Array, from_tensor_proto
+from serving.protos.tensors import (
+    MAX_FILLED_BYTES,
+    MAX_RANK,
+    Array,
+    from_tensor_proto,
+)
 
 MAX_TENSOR_BYTES = 2**31 - 1
 """No tensor that claims more can have come in one message."""
-MAX_EXPANDED_BYTES = 2**28
-"""Largest tensor that is filled from one typed value on the wire."""
+_SHOWN_NAMES = 20
 _ITEM_BYTES = {
     "DT_DOUBLE": 8,
     "DT_INT64": 8,
@@ -44,12 +48,15 @@ def data_type_name(number: int) -> str:
     return name.removeprefix("DT_").lower() if name else f"unknown dtype enum {number}"
 
 
-def decode_inputs(signature: Any, tensors: Mapping[str, Any]) -> dict[str, Array]:
+def decode_inputs(
+    signature: Any, tensors: Mapping[str, Any], *, max_rows: int | None = None
+) -> dict[str, Array]:
     """Checks and decodes the TensorProtos of a request.
 
     Args:
         signature: SignatureDef.
         tensors: alias -> TensorProto.
+        max_rows: most rows of a batch, None for no limit.
 
     Returns:
         Alias -> array in the signature's dtype and a shape that it allows.
@@ -68,7 +75,7 @@ def decode_inputs(signature: Any, tensors: Mapping[str, Any]) -> dict[str, Array
                 f"{data_type_name(tensor.dtype)} is provided"
             )
         shapes[alias] = _claimed_shape(alias, tensor)
-    check_shapes(signature, shapes)
+    check_shapes(signature, shapes, max_rows=max_rows)
     return {alias: _decode(alias, tensor) for alias, tensor in tensors.items()}
 
 
@@ -97,12 +104,18 @@ def check_aliases(signature: Any, given: Collection[str]) -> None:
         )
 
 
-def check_shapes(signature: Any, shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """Checks ranks, fixed sizes and the common batch, which must not be 0.
+def check_shapes(
+    signature: Any,
+    shapes: Mapping[str, tuple[int, ...]],
+    *,
+    max_rows: int | None = None,
+) -> None:
+    """Checks ranks, fixed sizes and the common batch: 1 to `max_rows`.
 
     Args:
         signature: SignatureDef.
         shapes: the shape of each input by alias.
+        max_rows: most rows of a batch, None for no limit.
 
     Raises:
         ServingError: INVALID_ARGUMENT.
@@ -124,16 +137,42 @@ def check_shapes(signature: Any, shapes: Mapping[str, tuple[int, ...]]) -> None:
             "Batching Run() input tensors must have equal 0th-dimension size, got "
             + ", ".join(f"{alias} {_brackets(shapes[alias])}" for alias in shapes)
         )
+    check_rows(
+        max((shape[0] for shape in shapes.values() if shape), default=0), max_rows
+    )
+
+
+def check_rows(rows: int, max_rows: int | None) -> None:
+    """Checks the number of images in a request; None is no limit.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT.
+    """
+    if max_rows is not None and rows > max_rows:
+        # How TensorFlow Serving says it; clients know by it that less would do.
+        raise invalid_argument(
+            f"Task size {rows} is larger than maximum input batch size {max_rows}: "
+            f"send at most {max_rows} images in one request, or start the server with "
+            "a larger --max-images-per-request"
+        )
 
 
 def _claimed_shape(alias: str, tensor: Any) -> tuple[int, ...]:
+    rank = len(tensor.tensor_shape.dim)
+    if rank > MAX_RANK:
+        raise invalid_argument(
+            f"tensor parsing error: {alias} (at most {MAX_RANK} dimensions, got {rank})"
+        )
     shape = tuple(dim.size for dim in tensor.tensor_shape.dim)
     if tensor.tensor_shape.unknown_rank or any(size < 0 for size in shape):
         raise invalid_argument(f"tensor parsing error: {alias}")
-    item_bytes = _ITEM_BYTES.get(DATA_TYPE_NAMES.get(tensor.dtype, ""), 1)
-    # A zero anywhere must not hide what the other sizes multiply to: TensorFlow ends
-    # the process when that overflows.
-    claimed = math.prod(max(size, 1) for size in shape) * item_bytes
+    claimed = _ITEM_BYTES.get(DATA_TYPE_NAMES.get(tensor.dtype, ""), 1)
+    for size in shape:
+        # A zero anywhere must not hide what the other sizes multiply to: TensorFlow
+        # ends the process when that overflows.
+        claimed *= max(size, 1)
+        if claimed > MAX_TENSOR_BYTES:
+            break
     _check_claim(alias, tensor, shape, claimed)
     return shape
 
@@ -143,16 +182,16 @@ def _check_claim(alias: str, tensor: Any, shape: tuple[int, ...], claimed: int) 
     # One typed value stands for a whole tensor, so a few bytes can ask for gigabytes.
     # Where every value is there, a byte of the message holds at most 8 of the tensor.
     if (
-        claimed > MAX_EXPANDED_BYTES
+        claimed > MAX_FILLED_BYTES
         and not tensor.tensor_content
         and claimed > 8 * tensor.ByteSize()
     ):
-        limit = MAX_EXPANDED_BYTES
+        limit = MAX_FILLED_BYTES
     if claimed > limit:
         raise ServingError(
             grpc.StatusCode.RESOURCE_EXHAUSTED,
-            f"tensor {alias}: shape {_brackets(shape)} claims {claimed} bytes; at most "
-            f"{limit} are unpacked from such a message",
+            f"tensor {alias}: shape {_brackets(shape)} claims at least {claimed} "
+            f"bytes; at most {limit} are unpacked from such a message",
         )
 
 
@@ -175,4 +214,6 @@ def _brackets(sizes: Any) -> str:
 
 
 def _braces(names: Collection[str]) -> str:
-    return "{" + ",".join(sorted(names)) + "}"
+    shown = heapq.nsmallest(_SHOWN_NAMES, names)
+    more = len(names) - len(shown)
+    return "{" + ",".join(shown) + (f" and {more} more" if more else "") + "}"

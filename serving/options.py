@@ -37,10 +37,12 @@ class ServerOptions:
         max_concurrent_requests: how many requests run the model at once.
         max_queued_requests: how many more may wait; others get UNAVAILABLE.
         max_batch_size: rows of a request that run at once; more run in parts.
+        max_images_per_request: most images of a request.
         grpc_max_threads: gRPC threads that receive and refuse Predict calls beside
             those that run or wait for the model.
+        grpc_max_message_bytes: largest gRPC request.
         rest_api_timeout_s: bound of a REST Predict call.
-        rest_api_max_body_bytes: largest REST body.
+        rest_api_max_body_bytes: largest REST body, as sent and after unpacking.
         poll_wait_s: seconds between looks at the base path; 0 looks once.
         retry_wait_s: seconds before an unchanged broken version is tried again.
         enable_model_warmup: run a version's warmup requests before it is offered.
@@ -58,9 +60,11 @@ class ServerOptions:
     max_concurrent_requests: int = _CPUS
     max_queued_requests: int = 64
     max_batch_size: int = 8
+    max_images_per_request: int = 64
     grpc_max_threads: int = 4 * _CPUS
+    grpc_max_message_bytes: int = 2**29
     rest_api_timeout_s: float = 30.0
-    rest_api_max_body_bytes: int = 2**28
+    rest_api_max_body_bytes: int = 2**25
     poll_wait_s: float = 1.0
     retry_wait_s: float = 60.0
     enable_model_warmup: bool = True
@@ -76,6 +80,9 @@ class ServerOptions:
             ("max_concurrent_requests", 1),
             ("max_queued_requests", 0),
             ("max_batch_size", 1),
+            ("max_images_per_request", 1),
+            ("grpc_max_message_bytes", 1),
+            ("rest_api_max_body_bytes", 1),
             ("grpc_max_threads", 1),
             ("poll_wait_s", 0),
         ):

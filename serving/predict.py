@@ -70,14 +70,16 @@ class Predictor:
             aliases = select_outputs(signature, output_filter)
             with self._gate.slot(call):
                 outputs = run_signature(
-                    servable.model, signature, arrays, aliases, call.remaining_s()
+                    servable.model, signature, arrays, aliases, call
                 )
             return Prediction(servable.version, name, outputs)
 
 
-def predict_inputs(request: Any) -> Callable[[Any], dict[str, Array]]:
+def predict_inputs(request: Any, max_images: int) -> Callable[[Any], dict[str, Array]]:
     """Returns the reader of a PredictRequest's inputs, for `Predictor.run`."""
-    return lambda signature: decode_inputs(signature, request.inputs)
+    return lambda signature: decode_inputs(
+        signature, request.inputs, max_rows=max_images
+    )
 
 
 def find_signature(model: LoadedModel, name: str) -> Any:
@@ -124,12 +126,12 @@ def run_signature(
     signature: Any,
     arrays: dict[str, Array],
     aliases: list[str],
-    timeout_s: float | None,
+    call: Call,
 ) -> dict[str, Array]:
-    """Runs checked arrays through a signature."""
+    """Runs checked arrays through a signature while somebody waits for the answer."""
     feeds = {signature.inputs[alias].name: array for alias, array in arrays.items()}
     fetches = [signature.outputs[alias].name for alias in aliases]
-    values = model.run(feeds, fetches, timeout_s)
+    values = model.run(feeds, fetches, call.remaining_s)
     return dict(zip(aliases, values, strict=True))
 
 
@@ -156,4 +158,4 @@ def _warm_up_with(model: LoadedModel, request: PredictRequest) -> None:
     signature = find_signature(model, name)
     arrays = decode_inputs(signature, request.inputs)
     aliases = select_outputs(signature, request.output_filter)
-    run_signature(model, signature, arrays, aliases, None)
+    run_signature(model, signature, arrays, aliases, Call(None))

@@ -6,7 +6,6 @@ import errno
 import logging
 import os
 import socket
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,8 +23,6 @@ from serving.session import SessionModel
 
 logger = logging.getLogger(__name__)
 
-_MAX_RECEIVE_BYTES = 2**31 - 1
-_ACCEPT_POLL_S = 0.05
 _CONTROL_THREADS = 8
 _SPARE_CONNECTIONS = 256
 _KEEPALIVE_TIME_MS = 60_000
@@ -62,14 +59,16 @@ class EmbeddedServer:
             max_queued=options.max_queued_requests,
         )
         self._service = GrpcService(
-            self.manager, self._gate, packed_outputs=options.packed_outputs
+            self.manager,
+            self._gate,
+            max_images=options.max_images_per_request,
+            packed_outputs=options.packed_outputs,
         )
         self._control_pool = ThreadPoolExecutor(
             _CONTROL_THREADS, thread_name_prefix="grpc-control"
         )
         self._grpc: grpc.Server | None = None
         self._rest: RestServer | None = None
-        self._rest_thread: threading.Thread | None = None
         self.port = options.port
         self.rest_api_port = options.rest_api_port
 
@@ -94,17 +93,11 @@ class EmbeddedServer:
             self._grpc = self._bind_grpc()
         except StartError:
             if self._rest is not None:
-                self._rest.server_close()
+                self._rest.stop(0)
             raise
         self._grpc.start()
         if self._rest is not None:
-            self._rest_thread = threading.Thread(
-                target=self._rest.serve_forever,
-                args=(_ACCEPT_POLL_S,),
-                name="rest",
-                daemon=True,
-            )
-            self._rest_thread.start()
+            self._rest.start()
         self.manager.start()
         rest = "no REST" if self._rest is None else f"REST on port {self.rest_api_port}"
         logger.info("serving %s: gRPC on %s, %s", self.manager.name, self.address, rest)
@@ -119,10 +112,7 @@ class EmbeddedServer:
         self._service.draining = True
         finished = self._grpc.stop(drain_timeout_s) if self._grpc else None
         if self._rest is not None:
-            self._rest.draining = True
-            self._rest.shutdown()
-            self._rest.server_close()
-            self._rest.drain(max(0.0, deadline - time.monotonic()))
+            self._rest.stop(max(0.0, deadline - time.monotonic()))
         if finished is not None:
             finished.wait()
         self._control_pool.shutdown(wait=False)
@@ -155,7 +145,7 @@ class EmbeddedServer:
             ThreadPoolExecutor(threads, thread_name_prefix="grpc"),
             handlers=self._service.handlers(self._control_pool),
             options=(
-                ("grpc.max_receive_message_length", _MAX_RECEIVE_BYTES),
+                ("grpc.max_receive_message_length", options.grpc_max_message_bytes),
                 ("grpc.max_send_message_length", -1),
                 # Without this a second server would silently share the port.
                 ("grpc.so_reuseport", 0),
@@ -177,7 +167,10 @@ class EmbeddedServer:
     def _bind_rest(self, port: int) -> RestServer:
         options = self._options
         service = RestService(
-            self.manager, self._gate, timeout_s=options.rest_api_timeout_s
+            self.manager,
+            self._gate,
+            max_images=options.max_images_per_request,
+            timeout_s=options.rest_api_timeout_s,
         )
         try:
             # Idle connections and calls without a body have the spare ones.

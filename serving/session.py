@@ -8,8 +8,7 @@ imports TensorFlow.
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import grpc
@@ -79,28 +78,29 @@ class SessionModel:
         self,
         feeds: Mapping[str, Array],
         fetches: Sequence[str],
-        timeout_s: float | None,
+        remaining_s: Callable[[], float | None],
     ) -> list[Array]:
         """Runs the graph, over `max_batch_size` rows at a time.
 
         Args:
             feeds: checked arrays by tensor name.
             fetches: tensor names.
-            timeout_s: seconds after which the run is stopped, None for no limit.
+            remaining_s: the seconds that are left, None for no limit; asked before
+                each part, and raises where nobody waits for the rest.
 
         Returns:
             One array per fetch; strings as object arrays of `bytes`.
 
         Raises:
-            ServingError: what the graph refused, with TensorFlow's code and text.
+            ServingError: what the graph refused, with TensorFlow's code and text, and
+                what `remaining_s` raises.
         """
-        deadline = None if timeout_s is None else time.monotonic() + timeout_s
         batched = all(array.ndim for array in feeds.values())
         rows = (
             max((len(array) for array in feeds.values()), default=0) if batched else 0
         )
         if rows <= self._max_batch_size:
-            return self._run_once(feeds, fetches, deadline)
+            return self._run_once(feeds, fetches, remaining_s())
         parts = [
             self._run_once(
                 {
@@ -108,19 +108,22 @@ class SessionModel:
                     for name, array in feeds.items()
                 },
                 fetches,
-                deadline,
+                remaining_s(),
             )
             for start in range(0, rows, self._max_batch_size)
         ]
         return [_join(values, rows) for values in zip(*parts, strict=True)]
 
     def _run_once(
-        self, feeds: Mapping[str, Array], fetches: Sequence[str], deadline: float | None
+        self,
+        feeds: Mapping[str, Array],
+        fetches: Sequence[str],
+        timeout_s: float | None,
     ) -> list[Array]:
         options = None
-        if deadline is not None:
+        if timeout_s is not None:
             # 0 would mean no limit.
-            left_ms = max(1, math.ceil((deadline - time.monotonic()) * 1000))
+            left_ms = max(1, math.ceil(timeout_s * 1000))
             options = tf.compat.v1.RunOptions(timeout_in_ms=left_ms)
         try:
             values = self._session.run(list(fetches), dict(feeds), options=options)

@@ -42,9 +42,9 @@ class LoadedModel(Protocol):
         self,
         feeds: Mapping[str, Array],
         fetches: Sequence[str],
-        timeout_s: float | None,
+        remaining_s: Callable[[], float | None],
     ) -> list[Array]:
-        """Runs the graph on arrays by tensor name."""
+        """Runs the graph on arrays by tensor name until `remaining_s` raises."""
         ...
 
     def close(self) -> None:

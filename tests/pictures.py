@@ -51,13 +51,14 @@ def png(pixels: np.ndarray, *, interlaced: bool = False) -> bytes:
     fields = (width, height, bits, color_type, 0, 0, int(interlaced))
     return (
         b"\x89PNG\r\n\x1a\n"
-        + _chunk(b"IHDR", struct.pack(">IIBBBBB", *fields))
-        + _chunk(b"IDAT", zlib.compress(b"".join(lines)))
-        + _chunk(b"IEND", b"")
+        + png_chunk(b"IHDR", struct.pack(">IIBBBBB", *fields))
+        + png_chunk(b"IDAT", zlib.compress(b"".join(lines)))
+        + png_chunk(b"IEND", b"")
     )
 
 
-def _chunk(kind: bytes, data: bytes) -> bytes:
+def png_chunk(kind: bytes, data: bytes) -> bytes:
+    """Returns a chunk of a PNG with its checksum."""
     crc = zlib.crc32(kind + data)
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", crc)
 
@@ -65,7 +66,7 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 def with_png_size(data: bytes, height: int, width: int) -> bytes:
     """Replaces the size in the header, and the header's checksum."""
     header = struct.pack(">II", width, height) + data[24:29]
-    return data[:8] + _chunk(b"IHDR", header) + data[33:]
+    return data[:8] + png_chunk(b"IHDR", header) + data[33:]
 
 
 def with_bmp_size(data: bytes, height: int, width: int) -> bytes:

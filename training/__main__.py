@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from serving.program_version import version_line
 from serving.siblings import SiblingError, check_siblings
 
 FAILED, INTERRUPTED = 1, 130
@@ -22,6 +23,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         0, 1 after an error, 130 after Ctrl-C.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments == ["--version"]:
+        print(version_line())
+        return 0
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     try:

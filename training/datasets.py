@@ -19,6 +19,7 @@ from training.coco import open_coco_source
 from training.config import TrainConfig
 from training.errors import DatasetError, TrainingError
 from training.file_dataset import FileDataset
+from training.neutral_class import missing_neutral
 from training.set_notes import SetNotes, background_note
 from training.set_reader import (
     Sets,
@@ -98,6 +99,8 @@ def open_project_splits(
         raise DatasetError([*problems, *left_out])
     told = [*left_out, *notes.lines(), *background_note(meta.classes, classes)]
     warnings = [*told, *shared_items(source, sets, tags)]
+    where = source.project.locate("")
+    warnings += missing_neutral(classes.neutral, source.classes, where)
     return Splits(datasets["train"], datasets["val"], tuple(warnings))
 
 
@@ -156,6 +159,7 @@ def open_coco_splits(
     train_paths = set(sources["train"].paths)
     both = [path for path in sources["val"].paths if path in train_paths]
     warnings = [*told, *([both_sets(both, "listed in both files")] if both else [])]
+    warnings += missing_neutral(classes.neutral, sources["train"].classes, str(train))
     return Splits(datasets["train"], datasets["val"], tuple(warnings))
 
 

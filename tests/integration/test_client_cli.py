@@ -63,12 +63,133 @@ def test_annotations_and_overlays(server, pictures, capsys):
     assert origin == (10, 10)
     assert np.array_equal(mask, disc(20, 30))
     with Image.open(out / "overlay/street.jpg.png") as overlay:
-        assert overlay.size == (80, 40)
+        assert overlay.size == (960, 480)  # small pictures are enlarged
     printed = capsys.readouterr()
     summary = json.loads(printed.out)
     assert summary["done"] == 1
     assert summary["instances"] == 2
     assert "1 of 1 pictures done, 0 failed, 2 instances" in printed.err
+
+
+def test_overlays_of_pictures_with_names_alike(server, tmp_path):
+    for name in ("a.png", "a.jpg", "b.png"):
+        Image.new("RGB", (600, 30)).save(tmp_path / name)
+    out = tmp_path / "out"
+    assert run(server, tmp_path, "--output", out, "--draw") == 0
+    drawn = {path.name for path in (out / "overlay").iterdir()}
+    assert drawn == {"a.png", "a.jpg.png", "b.png"}
+
+
+def overlay_of(server, picture, out, *args):
+    assert run(server, picture, "--output", out, "--draw", *args) == 0
+    with Image.open(out / "overlay/street.jpg.png") as overlay:
+        return np.array(overlay)
+
+
+def test_overlays_show_saved_windows(server, pictures):
+    drawn = []
+    for save in (False, True):
+        config = pictures / "inference.json"
+        mode = {
+            "name": "sliding_window_det",
+            "window": {"width": 40, "height": 40},
+            "save": save,
+        }
+        config.write_text(json.dumps({"model": {}, "mode": mode}))
+        args = pictures / "street.jpg", pictures / f"out{save}", "--config", config
+        drawn.append(overlay_of(server, *args))
+    color = (drawn[1] == (0xE6, 0xC2, 0x29)).all(2)
+    assert color[0].mean() > 0.2
+    assert not (drawn[0] == (0xE6, 0xC2, 0x29)).all(2)[0].any()
+
+
+def test_overlays_with_a_color_for_each_instance(server, pictures, capsys):
+    picture, out = pictures / "street.jpg", pictures / "out"
+    by_class = overlay_of(server, picture, out)
+    args = picture, "--output", out, "--draw", "--color-by", "instance"
+    assert run(server, *args) == 1
+    assert 'color_by null, now "instance"; choose' in capsys.readouterr().err
+    assert run(server, *args, "--overwrite") == 0
+    with Image.open(out / "overlay/street.jpg.png") as overlay:
+        assert (np.array(overlay) != by_class).any()
+
+
+def names_of(out, name="street.jpg"):
+    annotation = json.loads((out / f"ann/{name}.json").read_text())
+    return [(o["classTitle"], o["tags"][0]["name"]) for o in annotation["objects"]]
+
+
+@pytest.mark.parametrize(
+    ("flags", "names"),
+    [
+        (["--suffix", "_m"], [("cat_m", "confidence_m"), ("dog_m", "confidence_m")]),
+        (["--classes", "dog"], [("dog", "confidence")]),
+        (["--classes", "dog, cat"], [("cat", "confidence"), ("dog", "confidence")]),
+        (["--min-score", "0.75"], [("cat", "confidence"), ("dog", "confidence")]),
+        (["--min-score", "0.76"], [("cat", "confidence")]),
+    ],
+)
+def test_selection_without_a_config(server, pictures, flags, names):
+    out = pictures / "out"
+    assert run(server, pictures / "street.jpg", "--output", out, *flags) == 0
+    assert names_of(out) == names
+
+
+def test_flags_beat_the_config(server, pictures, capsys):
+    config, out = pictures / "inference.json", pictures / "out"
+    kept = {"save_names": ["cat"], "add_suffix": "_config"}
+    mode = {"name": "full_image", "model_classes": kept}
+    model = {"min_confidence_threshold": 0.9}
+    config.write_text(json.dumps({"model": model, "mode": mode}))
+    args = pictures / "street.jpg", "--output", out, "--config", config
+    assert run(server, *args) == 0
+    assert names_of(out) == [("cat_config", "confidence_maskrcnn")]
+    flags = "--classes", "dog", "--min-score", "0"
+    assert run(server, *args, *flags) == 1
+    assert "config {" in capsys.readouterr().err  # other results are not mixed
+    assert run(server, *args, *flags, "--overwrite") == 0
+    assert names_of(out) == [("dog_config", "confidence_maskrcnn")]
+    assert run(server, *args, *flags, "--suffix", "", "--overwrite") == 0
+    assert names_of(out) == [("dog", "confidence")]
+
+
+def test_classes_that_the_model_lacks(server, pictures, capsys):
+    args = pictures / "street.jpg", "--output", pictures / "out", "--classes", "Dgo,cat"
+    assert run(server, *args) == 0
+    (warning,) = json.loads(capsys.readouterr().out)["warnings"]
+    assert 'the model has no class "Dgo" (did you mean "dog"?) to save' in warning
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (["--classes", "a,,b"], "expected names with a comma between two, got 'a,,b'"),
+        (["--classes", ""], "expected names"),
+        (["--min-score", "1.5"], "expected a number 0 to 1, got '1.5'"),
+        (["--min-score", "nan"], "expected a number 0 to 1"),
+        (["--color-by", "instance"], "expected --draw with it"),
+        (["--draw", "--color-by", "score"], "invalid choice"),
+    ],
+)
+def test_selection_that_makes_no_sense(flags, told, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["a.jpg", *flags])
+    assert caught.value.code == 2
+    assert told in capsys.readouterr().err
+
+
+def test_names_stay_texts_in_reports(server, tmp_path):
+    folder, report = tmp_path / "pictures", tmp_path / "r.html"
+    folder.mkdir()
+    evil = "<img src=x onerror=alert(1)><script>alert(2)<&script>.png"
+    Image.new("RGB", (60, 30)).save(folder / evil)
+    (folder / f"broken {evil}").write_bytes(b"\x89PNG\r\n\x1a\n")
+    args = folder, "--output", tmp_path / evil, "--report", report, "--suffix", evil
+    assert run(server, *args) == 1
+    text = report.read_text()
+    assert text.count("&lt;img src=x onerror=alert(1)&gt;&lt;script&gt;") > 6
+    assert "<img src=x" not in text
+    assert "<script>alert" not in text
 
 
 def test_folder_with_a_bad_file(server, pictures, capsys):
@@ -84,7 +205,11 @@ def test_folder_with_a_bad_file(server, pictures, capsys):
         "ann/inner/no_extension.json",
     }
     printed = capsys.readouterr()
-    (failure,) = json.loads(printed.out)["failed"]
+    summary = json.loads(printed.out)
+    assert [(entry["count"], entry["first"]) for entry in summary["left_out"]] == [
+        (1, ["notes.txt"])
+    ]
+    (failure,) = summary["failed"]
     assert failure["picture"].endswith("broken.jpg")
     assert "failed: " in printed.err
     assert "empty file" in printed.err
@@ -141,6 +266,28 @@ def test_hidden_pictures_are_taken_only_where_they_are_named(server, pictures, c
 
     assert annotations(folder) == ["a.png.json"]
     assert annotations(folder / ".b.png") == [".b.png.json", "a.png.json"]
+
+
+def test_folders_of_pictures_are_accounted_for(server, tmp_path, capsys):
+    folder = tmp_path / "in"
+    (folder / "inner").mkdir(parents=True)
+    Image.new("RGB", (20, 30)).save(folder / "a.avif")
+    Image.new("RGB", (20, 30)).save(folder / "inner" / "b", "JPEG2000")
+    Image.new("RGB", (20, 30)).save(tmp_path / "c.png")
+    (folder / "c.png").symlink_to(tmp_path / "c.png")
+    (folder / "elsewhere").symlink_to("/etc")
+    (folder / "back").symlink_to(folder)
+    os.mkfifo(folder / "pipe.png")
+    (folder / "notes.txt").write_text("no picture")
+    assert run(server, folder, "--output", tmp_path / "out") == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["done"] == 3
+    assert {line for line in printed.err.splitlines() if "left out" in line} == {
+        "  left out: 1 file of a special kind (pipe, socket or device): pipe.png",
+        "  left out: 1 link leading out of the folder: elsewhere",
+        "  left out: 1 link leading in a circle: back",
+        "  left out: 1 file of no known image format: notes.txt",
+    }
 
 
 def test_results_within_the_folder_are_no_pictures(server, pictures, capsys):

@@ -6,6 +6,7 @@ import struct
 import subprocess
 import sys
 import textwrap
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from tests.pictures import (
     gif_indices,
     gif_palette,
     picture,
+    png_chunk,
     with_bmp_size,
     with_jpeg_size,
     with_png_size,
@@ -168,12 +170,87 @@ def test_a_bmp_whose_palette_lies_past_its_end_is_refused(refused):
     assert "the palette of the BMP file lies past its end" in refused(broken)
 
 
-def test_a_gif_of_endless_small_blocks_is_refused(refused):
-    from export.gif import MAX_BLOCKS
+def _commented(blocks):
+    """A GIF with a comment of these blocks before its frame."""
+    return gif([Frame(gif_indices(), before=b"!\xfe" + blocks + b"\0")], PALETTE)
 
-    comment = b"!\xfe" + b"\x01x" * (MAX_BLOCKS + 1) + b"\0"
-    data = gif([Frame(gif_indices(), before=comment)], PALETTE)
-    assert f"more than {MAX_BLOCKS} blocks in a row" in refused(data)
+
+def test_a_gif_of_endless_small_blocks_is_refused(refused):
+    from export.gif import MAX_RUNS
+
+    data = _commented(b"\x01x\x02xx" * (MAX_RUNS // 2 + 1))
+    text = f"a GIF file whose blocks change their size more than {MAX_RUNS} times"
+    assert text in refused(data)
+    chains = b"\0!\xfe".join([b"\x01x\x02xx" * (MAX_RUNS // 16)] * 10)
+    assert text in refused(_commented(chains)), "the chains of a file count together"
+
+
+def test_a_gif_of_many_blocks_of_one_size_is_decoded_in_few_steps(decode):
+    expected = decode(GIF)
+    for blocks in (b"\x01x" * 500_000, b"\xfe" + b"x" * 254, b"\xff" + b"x" * 255):
+        np.testing.assert_array_equal(decode(_commented(blocks * 3)), expected)
+
+
+def jpeg_of_scans(count):
+    """A progressive 64 x 64 JPEG that repeats one empty scan."""
+
+    def segment(marker, data):
+        return bytes([255, marker]) + struct.pack(">H", len(data) + 2) + data
+
+    code = bytes([1] + [0] * 15)
+    return b"".join(
+        [
+            b"\xff\xd8",
+            segment(0xDB, b"\0" + b"\x01" * 64),
+            segment(0xC2, struct.pack(">BHHB", 8, 64, 64, 1) + b"\x01\x11\0"),
+            segment(0xC4, b"\0" + code + b"\0"),
+            segment(0xC4, b"\x10" + code + b"\xe0"),
+            segment(0xDA, b"\x01\x01\0\0\0\0") + b"\0" * 9,
+            (segment(0xDA, b"\x01\x01\0\x01\x3f\0") + b"\0" * 4) * (count - 1),
+            b"\xff\xd9",
+        ]
+    )
+
+
+def test_a_jpeg_of_endless_scans_is_refused(decode, refused):
+    from export.decode_bounds import MAX_SCANS
+
+    assert decode(jpeg_of_scans(MAX_SCANS)).shape == (64, 64, 3)
+    for count in (MAX_SCANS + 1, 10_000):
+        text = f"a JPEG file with more than {MAX_SCANS} scans"
+        assert text in refused(jpeg_of_scans(count))
+
+
+def with_png_chunks(*chunks):
+    return PNG[:33] + b"".join(png_chunk(*chunk) for chunk in chunks) + PNG[33:]
+
+
+@pytest.mark.parametrize(
+    ("kind", "head"), [(b"zTXt", b"k\0\0"), (b"iTXt", b"k\0\1\0\0\0")]
+)
+def test_a_png_of_many_compressed_texts_is_refused(decode, refused, kind, head):
+    from export.decode_bounds import MAX_PACKED_CHUNKS
+
+    chunk = (kind, head + zlib.compress(b"a" * 1000))
+    data = with_png_chunks(*[chunk] * MAX_PACKED_CHUNKS)
+    np.testing.assert_array_equal(decode(data), PICTURE)
+    data = with_png_chunks(*[chunk] * (MAX_PACKED_CHUNKS + 1))
+    text = f"a PNG file with more than {MAX_PACKED_CHUNKS} compressed texts"
+    assert text in refused(data)
+
+
+def test_a_png_far_longer_than_its_pixels_is_refused(decode, refused):
+    from export.decode_bounds import SPARE_PNG_BYTES
+
+    height, width = PICTURE.shape[:2]
+    plain = height * (1 + 3 * width)
+    most = plain + plain // 64 + SPARE_PNG_BYTES
+    spare = most - len(PNG) - 12
+    np.testing.assert_array_equal(
+        decode(with_png_chunks((b"abCd", bytes(spare)))), PICTURE
+    )
+    text = f"a PNG file of at most {most} bytes for its size in pixels, got {most + 1}"
+    assert text in refused(with_png_chunks((b"abCd", bytes(spare + 1))))
 
 
 BIG = 40_000

@@ -115,3 +115,45 @@ def test_typed_floats_are_written_as_protobuf_would(dtype, shape):
     getattr(slow, field).extend(array.ravel().tolist())
     assert message.SerializeToString() == slow.SerializeToString()
     assert not message.tensor_content
+
+
+@pytest.mark.parametrize("rank", [255, 20_000])
+def test_more_dimensions_than_a_tensor_has(make_signature, rank):
+    signature = make_signature(a=("DT_STRING", None))
+    assert _refusal(signature, a=_filled("DT_STRING", (2**62,) * rank)) == (
+        "INVALID_ARGUMENT",
+        f"tensor parsing error: a (at most 254 dimensions, got {rank})",
+    )
+
+
+def test_the_product_of_dimensions_ends_early(make_signature):
+    signature = make_signature(a=("DT_STRING", None))
+    code, text = _refusal(signature, a=_filled("DT_STRING", (2**62,) * 254))
+    assert code == "RESOURCE_EXHAUSTED"
+    assert text.endswith(
+        f"claims at least {2**65} bytes; at most 268435456 are unpacked from such a "
+        "message"
+    )
+
+
+def test_a_request_has_a_most_of_rows(make_signature):
+    signature = make_signature(a=("DT_UINT8", (None, 1)), b=("DT_UINT8", (None,)))
+    arrays = {"a": np.zeros((3, 1), np.uint8), "b": np.zeros(3, np.uint8)}
+    tensors = {alias: to_tensor_proto(array) for alias, array in arrays.items()}
+    assert decode_inputs(signature, tensors, max_rows=3)["a"].shape == (3, 1)
+    assert decode_inputs(signature, tensors)["b"].shape == (3,)
+    with pytest.raises(ServingError) as caught:
+        decode_inputs(signature, tensors, max_rows=2)
+    assert caught.value.code.name == "INVALID_ARGUMENT"
+    assert caught.value.message == (
+        "Task size 3 is larger than maximum input batch size 2: send at most 2 images "
+        "in one request, or start the server with a larger --max-images-per-request"
+    )
+
+
+def test_names_in_a_text_are_few(make_signature):
+    signature = make_signature(a=("DT_FLOAT", (None,)))
+    one = to_tensor_proto(np.ones(1, np.float32))
+    _, text = _refusal(signature, **{f"x{index:03}": one for index in range(500)})
+    assert "x019 and 480 more}" in text
+    assert "x020" not in text
