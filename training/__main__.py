@@ -8,8 +8,9 @@ import sys
 from collections.abc import Sequence
 
 from serving.siblings import SiblingError, check_siblings
+from training.interrupt import INTERRUPTED, leave
 
-FAILED, INTERRUPTED = 1, 130
+FAILED = 1
 _NEEDED = frozenset(
     {"tensorflow", "keras", "h5py", "matplotlib", "pycocotools", "tensorboard"}
 )
@@ -38,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         sys.stderr.write(
             f"error: {err.name} is not installed: "
-            "pip install 'maskrcnn-serving[training]'\n"
+            "pip install '.[training]' in a checkout of maskrcnn-serving\n"
         )
         return FAILED
 
@@ -73,4 +74,7 @@ def _silence_tensorflow() -> None:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    code = main()
+    if code == INTERRUPTED:
+        leave(code)
+    raise SystemExit(code)
