@@ -1,8 +1,22 @@
-"""A thin client of Mask R-CNN behind TensorFlow Serving; no TensorFlow here."""
+"""A thin client of Mask R-CNN behind TensorFlow Serving; no TensorFlow here.
+
+    from client import Client
+
+    with Client("localhost:8500") as client:
+        result = client.predict("street.jpg")
+        for found in result:
+            print(found.class_name, found.score, found.box)
+        result.save("street_found.png")
+
+`Client` sends pictures and returns a `Result`, which holds an `Instance` for each thing
+that was found, and a `Region` for each part of the picture that was saved.
+`InferenceConfig` says which classes, names and parts of a picture; `RetryPolicy` how
+calls are repeated. What goes wrong is a `ClientError`. All else in this package is not
+meant for others and may change.
+"""
 
 from typing import TYPE_CHECKING, Any
 
-from client.channel import RetryPolicy
 from client.client import Client
 from client.errors import (
     AnnotationError,
@@ -17,9 +31,12 @@ from client.errors import (
 )
 from client.instance import Instance, Region
 from client.result import Result
+from client.retry import RetryPolicy
 
 if TYPE_CHECKING:
     from client.config import InferenceConfig as InferenceConfig
+
+    __version__: str
 
 __all__ = [
     "AnnotationError",
@@ -37,13 +54,18 @@ __all__ = [
     "Result",
     "RetryPolicy",
     "ServerError",
+    "__version__",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    """Brings the inference config, and pydantic with it, when it is first asked for."""
+    """Brings what is slow to import when it is first asked for."""
     if name == "InferenceConfig":
         from client.config import InferenceConfig
 
         return InferenceConfig
+    if name == "__version__":
+        from serving.program_version import program_version
+
+        return program_version()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from os import PathLike
-from typing import Any, Union
+from typing import Any, NamedTuple, Union
 
 from client.errors import AnnotationError
 from client.image import Picture
@@ -74,17 +74,34 @@ def check_size(given: PlacedAnnotation, picture: Picture) -> None:
         )
 
 
-def outside_warnings(given: PlacedAnnotation | None) -> list[str]:
-    """Returns what of an annotation is left out."""
+class Dropped(NamedTuple):
+    """Objects of one picture that its new annotation does not have, of one reason.
+
+    Attributes:
+        number: how many.
+        texts: the warnings about them.
+    """
+
+    number: int
+    texts: tuple[str, ...]
+
+
+def outside_objects(given: PlacedAnnotation | None) -> dict[str, Dropped]:
+    """Returns what of an annotation is left out, by reason."""
     if given is None or not given.outside:
-        return []
-    return [f"{given.outside} objects of the annotation lie outside of the picture"]
+        return {}
+    text = f"{given.outside} objects of the annotation lie outside of the picture"
+    return {"of the annotation outside of the image": Dropped(given.outside, (text,))}
 
 
 def _content(source: Any, name: str) -> tuple[Any, str]:
     """Returns JSON, read if need be, and what messages call it."""
     if isinstance(source, Mapping):
         return source, name
+    if not isinstance(source, (str, PathLike)):
+        raise AnnotationError(
+            f"{name}: expected a file or its content, got {type(source).__name__}"
+        )
     try:
         return read_json(source), str(source)
     except FileConfigError as err:
@@ -97,9 +114,10 @@ def _by(size: tuple[int, int]) -> str:
 
 __all__ = [
     "AnnotationSource",
+    "Dropped",
     "MetaSource",
     "check_size",
-    "outside_warnings",
+    "outside_objects",
     "read_annotation",
     "read_meta",
 ]

@@ -6,7 +6,7 @@ Shape letters as in the contract; B is the number of pictures that were sent.
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +14,24 @@ import numpy as np
 
 from client.errors import ContractError
 from serving import contract
-from serving.protos.tensors import dtype_name, from_tensor_proto
+from serving.model_info import MAX_MASK_SIZE, MAX_ROWS
+from serving.plain_text import acting_character, shortened
+from serving.protos.tensors import claimed_shape, dtype_name, from_tensor_proto
 
 Array = np.ndarray[Any, Any]
+
+MOST_NAMES = 10
+"""Outputs that a message lists."""
+_MOST = {"D": MAX_ROWS, "M": MAX_MASK_SIZE}
+"""Bounds of sizes that no model information gives."""
+MOST_CHUNKS = 64
+"""Chunks of a small PNG; a large one may have another one each `CHUNK_BYTES`."""
+CHUNK_BYTES = 1024
+_CHUNKS_AT = 33
+"""Where the chunks behind the header begin."""
+_OTHER_SIZES = (b"IHDR", b"acTL", b"fcTL")
+"""A second header, and frames of an animation."""
+_PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR"
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,28 +63,42 @@ class Detections:
 
 
 def read_outputs(
-    outputs: Mapping[str, Any], signature: contract.Signature, batch: int = 1
+    outputs: Mapping[str, Any],
+    signature: contract.Signature,
+    batch: int = 1,
+    info: contract.ModelInfo | None = None,
 ) -> dict[str, Array]:
-    """Decodes the outputs of one request and checks dtypes and shapes.
+    """Checks dtypes and shapes of the outputs of one request, then decodes them.
 
     Args:
         outputs: alias to TensorProto.
         signature: what the contract says of them.
         batch: rows that were sent.
+        info: what the model says of its sizes, None where it is not known.
 
     Returns:
-        Alias to array, for the contract's outputs; others are ignored.
+        Alias to array, for the contract's outputs.
 
     Raises:
-        ContractError: an output is missing, not readable, or of another dtype or shape.
+        ContractError: an output is missing, not asked for, not readable, or of another
+            dtype or shape.
     """
+    wanted = {tensor.name for tensor in signature.outputs}
+    extra = [alias for alias in outputs if alias not in wanted]
+    if extra:
+        raise ContractError(
+            f"answer of {signature.name}: expected no output but {_listed(wanted)}, "
+            f"got {_listed(extra)}"
+        )
     arrays: dict[str, Array] = {}
     sizes: dict[str, int] = {"B": batch}
+    if info is not None:
+        sizes |= {"D": info.max_detections, "M": info.mask_size}
     for tensor in signature.outputs:
         if tensor.name not in outputs:
             raise ContractError(
                 f"answer of {signature.name}: expected the output {tensor.name}, got "
-                f"{', '.join(sorted(outputs)) or 'none'}"
+                f"{_listed(outputs)}"
             )
         message = outputs[tensor.name]
         if dtype_name(message.dtype) != tensor.dtype:
@@ -78,14 +107,20 @@ def read_outputs(
                 f"got {dtype_name(message.dtype)}"
             )
         try:
-            array = from_tensor_proto(message)
+            _check_shape(tensor, claimed_shape(message), sizes, signature.name)
+            arrays[tensor.name] = from_tensor_proto(message)
         except ValueError as err:
             raise ContractError(
                 f"answer of {signature.name}: {tensor.name}: {err}"
             ) from err
-        _check_shape(tensor, array.shape, sizes, signature.name)
-        arrays[tensor.name] = array
     return arrays
+
+
+def _listed(names: Iterable[str]) -> str:
+    ordered = sorted(names)
+    told = ", ".join(shortened(name)[1:-1] for name in ordered[:MOST_NAMES])
+    more = len(ordered) - MOST_NAMES
+    return (told + f" and {more:,} more" if more > 0 else told) or "none"
 
 
 def _check_shape(
@@ -97,13 +132,14 @@ def _check_shape(
     """Checks a shape; `sizes` are the letters known so far, and grows."""
     expected = [sizes.get(n, n) if isinstance(n, str) else n for n in tensor.shape]
     fits = len(shape) == len(expected) and all(
-        isinstance(want, str) or want == got
+        got <= _MOST.get(want, got) if isinstance(want, str) else want == got
         for want, got in zip(expected, shape, strict=True)
     )
     if not fits:
+        got = list(shape) if len(shape) <= MOST_NAMES else f"one of rank {len(shape)}"
         raise ContractError(
             f"answer of {signature}: {tensor.name}: expected shape "
-            f"[{', '.join(map(str, expected))}], got {list(shape)}"
+            f"[{', '.join(map(str, expected))}], got {got}"
         )
     for letter, size in zip(tensor.shape, shape, strict=True):
         if isinstance(letter, str):
@@ -115,6 +151,7 @@ def read_detections(
     signature: contract.Signature,
     sizes: Sequence[tuple[int, int]],
     version: int | None = None,
+    info: contract.ModelInfo | None = None,
 ) -> list[Detections]:
     """Reads the answer to one request.
 
@@ -123,6 +160,7 @@ def read_detections(
         signature: `serving_default` or `image_tensor` of the contract.
         sizes: (height, width) of the pictures that were sent, pixels.
         version: the model version that answered.
+        info: what that version says of itself, None where it is not known.
 
     Returns:
         One entry a picture, in their order.
@@ -130,12 +168,19 @@ def read_detections(
     Raises:
         ContractError: the answer does not keep the contract.
     """
-    arrays = read_outputs(outputs, signature, len(sizes))
-    return [_read_row(arrays, row, size, version) for row, size in enumerate(sizes)]
+    arrays = read_outputs(outputs, signature, len(sizes), info)
+    classes = MAX_ROWS if info is None else len(info.classes)
+    return [
+        _read_row(arrays, row, size, version, classes) for row, size in enumerate(sizes)
+    ]
 
 
 def _read_row(
-    arrays: Mapping[str, Array], row: int, size: tuple[int, int], version: int | None
+    arrays: Mapping[str, Array],
+    row: int,
+    size: tuple[int, int],
+    version: int | None,
+    classes: int,
 ) -> Detections:
     slots = arrays[contract.DETECTION_SCORES.name].shape[1]
     count = int(arrays[contract.NUM_DETECTIONS.name][row])
@@ -151,10 +196,15 @@ def _read_row(
     scores = arrays[contract.DETECTION_SCORES.name][row, :count]
     class_ids = arrays[contract.DETECTION_CLASSES.name][row, :count]
     mask_boxes = _mask_boxes(boxes, size)
-    if not np.all((scores >= 0) & (scores <= 1)):
-        raise ContractError(f"answer: scores: expected 0..1, got {scores.tolist()}")
-    if not np.all(class_ids > 0):
-        raise ContractError(f"answer: class ids: expected >= 1, got {class_ids}")
+    wrong = ~((scores >= 0) & (scores <= 1))
+    if wrong.any():
+        raise ContractError(f"answer: scores: expected 0..1, got {scores[wrong][0]}")
+    wrong = (class_ids <= 0) | (class_ids >= classes)
+    if wrong.any():
+        raise ContractError(
+            f"answer: class ids: expected >= 1 and < {classes}, the number of classes, "
+            f"got {class_ids[wrong][0]}"
+        )
     pngs = tuple(arrays[contract.DETECTION_MASKS_PNG.name][row, :count])
     for png, box in zip(pngs, mask_boxes, strict=True):
         _check_png(png, int(box[2] - box[0]), int(box[3] - box[1]))
@@ -163,7 +213,7 @@ def _read_row(
         boxes=boxes,
         mask_boxes=mask_boxes,
         class_ids=class_ids,
-        class_names=tuple(_text(name) for name in names),
+        class_names=tuple(_name(name) for name in names),
         scores=scores,
         mask_pngs=pngs,
         image_size=size,
@@ -189,26 +239,59 @@ def _mask_boxes(boxes: Array, size: tuple[int, int]) -> Array:
 
 
 def _check_png(png: bytes, height: int, width: int) -> None:
-    """Checks a mask's size from its header; the pixels are decoded when asked for."""
+    """Checks a mask's form from its header; the pixels are decoded when asked for."""
     if height == 0 or width == 0:
         return
-    if not png.startswith(b"\x89PNG\r\n\x1a\n") or len(png) < 24:
-        raise ContractError(f"answer: mask: expected a PNG, got {png[:8]!r}")
-    png_width, png_height = struct.unpack_from(">II", png, 16)
+    if not png.startswith(_PNG) or len(png) < 26:
+        raise ContractError(f"answer: mask: expected a PNG, got {png[:16]!r}")
+    png_width, png_height, depth, color_type = struct.unpack_from(">IIBB", png, 16)
     if (png_height, png_width) != (height, width):
         raise ContractError(
             f"answer: mask: expected {width} x {height} pixels, the size of the "
             f"rounded box, got {png_width} x {png_height}"
         )
+    if color_type != 0 or depth > 8:
+        raise ContractError(
+            "answer: mask: expected a PNG of one channel and at most 8 bits, got "
+            f"colour type {color_type} of {depth} bits"
+        )
+    _check_chunks(png)
 
 
-def _text(name: bytes) -> str:
+def _check_chunks(png: bytes) -> None:
+    """Checks that nothing in a PNG makes a decoder believe in another size."""
+    place = _CHUNKS_AT
+    for _ in range(MOST_CHUNKS + len(png) // CHUNK_BYTES):
+        if place + 8 > len(png):
+            return  # cut, or at its end: told when it is decoded
+        length, kind = struct.unpack_from(">I4s", png, place)
+        if kind in _OTHER_SIZES:
+            raise ContractError(f"answer: mask: expected no chunk {kind!r} in its PNG")
+        place += length + 12
+    raise ContractError(
+        f"answer: mask: expected a PNG of fewer chunks, got {png[:16]!r}"
+    )
+
+
+def _name(name: bytes) -> str:
+    """Returns the name of a class."""
+    if len(name) > contract.MAX_NAME_BYTES:
+        raise ContractError(
+            f"answer: class name: expected at most {contract.MAX_NAME_BYTES} bytes, "
+            f"got {len(name):,}"
+        )
     try:
-        return name.decode("utf-8")
+        text = name.decode("utf-8")
     except UnicodeDecodeError as err:
         raise ContractError(
-            f"answer: class name: expected UTF-8, got {name!r}"
+            f"answer: class name: expected UTF-8, got {shortened(name)}"
         ) from err
+    if acting_character(text):
+        raise ContractError(
+            "answer: class name: expected a name without control characters, got "
+            f"{shortened(text)}"
+        )
+    return text
 
 
 __all__ = ["Detections", "read_detections", "read_outputs"]

@@ -8,18 +8,15 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError, Executor, Future
 from dataclasses import dataclass
 
-import grpc
-
 from client.answer import Detections
 from client.errors import ConnectError, ImageError, ServerError
 from client.image import Picture, Pixels
 from client.modes.rect import Rect
+from client.refusal import is_split
 from client.remote_model import RemoteModel
 
 MAX_REQUEST_BYTES = 1 << 26
 """Pixels of one request, unless a single crop has more."""
-REFUSED = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.RESOURCE_EXHAUSTED)
-"""What a server says of requests that it may take in parts."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +127,7 @@ class Call:
         try:
             found = self._model.detect(pictures, self._left_s())
         except ServerError as err:
-            if len(pictures) == 1 or err.code not in REFUSED:
+            if len(pictures) == 1 or not is_split(err.code, err.details):
                 raise
             found = [self._request([picture])[0] for picture in pictures]
         self.versions.update(detections.version for detections in found)

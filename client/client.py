@@ -11,22 +11,24 @@ from os import PathLike
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from client.address import check_address
 from client.annotations import (
     AnnotationSource,
     MetaSource,
     check_size,
-    outside_warnings,
+    outside_objects,
     read_annotation,
     read_meta,
 )
 from client.call import Call, Limits
-from client.channel import UNSET, Channel, RetryPolicy, Timeout, Unset, check_timeout
+from client.channel import Channel
 from client.errors import ClientError, ContractError, ModeError
-from client.image import ImageSource, Picture, load_picture
+from client.image import ImageSource, Picture, load_picture, whole_source
 from client.modes import FullImage, Given, Mode, Outcome
 from client.pipeline import in_order
 from client.remote_model import RemoteModel
 from client.result import Result
+from client.retry import UNSET, RetryPolicy, Timeout, Unset, check_timeout
 from client.served_model import ServedModel
 from formats.meta import ProjectMeta
 from serving.contract import ModelInfo
@@ -60,6 +62,7 @@ class Client:
         version: int | None = None,
         timeout_s: float | None = 60.0,
         connect_timeout_s: float = 5.0,
+        server_wait_s: float = 300.0,
         retry: RetryPolicy | None = None,
         channel_options: Sequence[tuple[str, Any]] = (),
         credentials: grpc.ChannelCredentials | None = None,
@@ -76,6 +79,8 @@ class Client:
             version: the version to use, None for the server's choice.
             timeout_s: seconds for a whole call, retries included; None for no limit.
             connect_timeout_s: seconds for the server to appear.
+            server_wait_s: seconds that a server which exists is waited for: while it
+                loads the model, and in a call since its last answer.
             retry: how calls are repeated while the server is unavailable.
             channel_options: gRPC channel arguments; they win over the client's own.
             credentials: for TLS, as `grpc.ssl_channel_credentials` makes them.
@@ -88,13 +93,16 @@ class Client:
             ConnectError: no server answered.
             ServerError: the server does not have this model.
             ContractError: the model is not one of this project's export.
-            ValueError: a time that is not positive and finite, a version that no server
-                can have, or a number of requests or pictures below 1.
+            ValueError: an address that is none or has no port, a time that is not
+                positive and finite, a version that no server can have, or a number of
+                requests or pictures below 1.
         """
         self._limits = Limits(batch_size, requests_in_flight)
         self._pool = ThreadPoolExecutor(requests_in_flight, "client-request")
         self._timeout_s = check_timeout(timeout_s)
         check_timeout(connect_timeout_s, "connect_timeout_s")
+        check_timeout(server_wait_s, "server_wait_s")
+        check_address(address)
         self._mode, config_warnings = _read_config(config)
         self._told = set[str]()
         self._told_lock = threading.Lock()
@@ -102,13 +110,14 @@ class Client:
         self._channel = Channel(
             address,
             retry=retry or RetryPolicy(),
+            server_wait_s=server_wait_s,
             options=channel_options,
             credentials=credentials,
         )
         try:
             self._model = RemoteModel(self._channel, model_name, version)
             self._channel.wait_ready(connect_timeout_s)
-            self._warnings(self._model.fetch_info(timeout_s))
+            self._warnings(self._model.fetch_info(timeout_s, server_wait_s))
         except BaseException:
             self.close()
             raise
@@ -128,6 +137,24 @@ class Client:
         """Ends the connection; calls under way fail."""
         self._channel.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def stop_waiting(self) -> None:
+        """Lets calls end that the server does not take; those that it has go on."""
+        self._channel.end_repeats()
+
+    @property
+    def is_closed(self) -> bool:
+        """Says whether `close` was called."""
+        return self._channel.is_closed
+
+    def is_answering(self, timeout_s: float = 5.0) -> bool:
+        """Asks whether a server answers at the address, whatever it says."""
+        return self._channel.is_answering(timeout_s)
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds since the server last answered."""
+        return self._channel.silent_s
 
     @property
     def model_version(self) -> int | None:
@@ -172,7 +199,8 @@ class Client:
         """Finds the instances in a picture.
 
         Args:
-            image: a path, a file's bytes, or uint8[H, W, 3] RGB.
+            image: a path, a file's bytes, a file opened in binary mode, a PIL image, or
+                uint8[H, W, 3] RGB.
             annotation: what is known of the picture: a Supervisely annotation file, or
                 its content. The result has its objects and tags too.
             meta: the classes and tags of that annotation: a `meta.json`, its content,
@@ -200,17 +228,21 @@ class Client:
         if given is None and self._mode.needs_annotation:
             raise ModeError("the mode needs the objects of an annotation, got none")
         limit = known.input.max_image_pixels if self._mode.sends_whole else None
+        image = whole_source(image)
         picture = load_picture(image, limit)
         if given is not None:
             check_size(given, picture)
         objects = given.objects if given else ()
         outcome, version = self._run(picture, objects, limit_s)
         info = self._model.info(version)
+        dropped = outside_objects(given)
+        texts = [text for entry in dropped.values() for text in entry.texts]
         return Result(
             entries=outcome.entries,
             image_size=picture.size,
             model_version=version,
-            warnings=[*self._warnings(info, given_meta), *outside_warnings(given)],
+            warnings=[*self._warnings(info, given_meta), *texts],
+            dropped=dropped,
             confidence_tag=self._mode.selection.tag_name,
             colors={c.id: c.color for c in info.classes},
             source=image,

@@ -6,7 +6,7 @@ the defaults of its mode, and its older forms are understood.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Annotated, Any
 
@@ -76,6 +76,42 @@ class InferenceConfig(Group):
             return load_config(source, cls)
         except FileConfigError as err:
             raise ConfigError(err.problems) from err
+
+    @classmethod
+    def plain(cls) -> InferenceConfig:
+        """Returns the config that keeps everything under the model's own names."""
+        own = {"add_suffix": ""}
+        return cls.load({"mode": {"model_classes": own, "model_tags": own}})
+
+    def changed(
+        self,
+        *,
+        classes: Sequence[str] | None = None,
+        suffix: str | None = None,
+        min_score: float | None = None,
+    ) -> InferenceConfig:
+        """Returns the config with other values; what is None stays.
+
+        Args:
+            classes: names of the model's classes to keep.
+            suffix: appended to the names of classes and tags.
+            min_score: scores below are dropped, 0..1.
+        """
+        model, mode = self.model, self.mode
+        if min_score is not None:
+            changes = {"min_confidence_threshold": min_score}
+            model = model.model_copy(update=changes)
+        kept = mode.model_classes
+        if classes is not None:
+            kept = NameGroup(save_classes=tuple(classes), add_suffix=kept.add_suffix)
+        tags = mode.model_tags
+        if suffix is not None:
+            kept, tags = (
+                group.model_copy(update={"add_suffix": suffix})
+                for group in (kept, tags)
+            )
+        mode = mode.model_copy(update={"model_classes": kept, "model_tags": tags})
+        return self.model_copy(update={"model": model, "mode": mode})
 
     def to_mode(self) -> Mode:
         """Returns the mode that the config describes."""

@@ -6,7 +6,11 @@ import argparse
 import math
 from pathlib import Path
 
+from client.address import check_address
 from client.remote_model import MAX_VERSION
+from client.retry import LONGEST_REPEATS_S
+from formats.archive import MAX_ARCHIVE_BYTES
+from serving.program_version import ShowVersion
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -22,7 +26,15 @@ def build_parser() -> argparse.ArgumentParser:
         "--project",
         type=Path,
         metavar="DIR",
-        help="a Supervisely project; a new one with the same pictures is written",
+        help="a Supervisely project, folder or archive; a new one with the same "
+        "pictures is written",
+    )
+    parser.add_argument(
+        "--max-archive-bytes",
+        type=_positive,
+        default=MAX_ARCHIVE_BYTES,
+        metavar="N",
+        help="what a compressed --project may unpack to (default: %(default)s)",
     )
     parser.add_argument(
         "--info", action="store_true", help="show what the model is, and stop"
@@ -30,6 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
         "--server",
+        type=_address,
         default="localhost:8500",
         metavar="HOST:PORT",
         help="gRPC address of the server (default: %(default)s)",
@@ -51,6 +64,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--config", type=Path, metavar="FILE", help="inference config, JSON"
     )
+    _add_selection(parser.add_argument_group("in place of what the config says"))
     parser.add_argument(
         "--output",
         type=Path,
@@ -60,6 +74,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--draw", action="store_true", help="write overlay pictures too"
+    )
+    parser.add_argument(
+        "--color-by",
+        choices=("class", "instance"),
+        default="class",
+        help="what has a colour of its own in overlays (default: %(default)s)",
     )
     parser.add_argument(
         "--coco", type=Path, metavar="FILE", help="write COCO results too, JSON"
@@ -90,18 +110,57 @@ def build_parser() -> argparse.ArgumentParser:
         help="for each picture, retries included (default: %(default)g)",
     )
     parser.add_argument(
+        "--server-wait",
+        type=_seconds,
+        default=LONGEST_REPEATS_S,
+        metavar="SECONDS",
+        help="for a server that exists: while it loads the model, and after its last "
+        "answer (default: %(default)g)",
+    )
+    parser.add_argument(
         "--debug", action="store_true", help="show tracebacks and more log"
     )
+    parser.add_argument("--version", action=ShowVersion)
     return parser
+
+
+def _add_selection(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--classes",
+        type=_names,
+        metavar="NAMES",
+        help="save only these, the model's own names: a,b,c",
+    )
+    group.add_argument(
+        "--suffix",
+        metavar="TEXT",
+        help="append this to the names of the model's classes and tags",
+    )
+    group.add_argument(
+        "--min-score",
+        type=_score,
+        metavar="P",
+        help="leave out what has a lower score, 0 to 1",
+    )
 
 
 def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     """Reads a command line; ends the program where it makes no sense."""
     parser = build_parser()
     args = parser.parse_args(argv)
+    if args.color_by != "class" and not args.draw:
+        parser.error("--color-by is for overlays: expected --draw with it")
     if sum((bool(args.images), args.project is not None, args.info)) != 1:
         parser.error("expected pictures, or --project, or --info")
     return args
+
+
+def _address(text: str) -> str:
+    try:
+        return check_address(text)
+    except ValueError as err:
+        told = str(err).removeprefix("address: ")
+        raise argparse.ArgumentTypeError(told) from err
 
 
 def _positive(text: str) -> int:
@@ -123,6 +182,25 @@ def _whole(text: str, *, least: int, most: int | None = None) -> int:
             f"expected a whole number, at least {least}{limit}, got {text!r}"
         )
     return number
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(names):
+        raise argparse.ArgumentTypeError(
+            f"expected names with a comma between two, got {text!r}"
+        )
+    return names
+
+
+def _score(text: str) -> float:
+    try:
+        score = float(text)
+    except ValueError:
+        score = math.nan
+    if not 0 <= score <= 1:
+        raise argparse.ArgumentTypeError(f"expected a number 0 to 1, got {text!r}")
+    return score
 
 
 def _seconds(text: str) -> float:

@@ -5,9 +5,12 @@ Frame of everything that comes back: the picture as people see it, EXIF applied.
 
 from __future__ import annotations
 
+import os
+import stat
+import sys
 from dataclasses import dataclass
 from os import PathLike
-from typing import Union
+from typing import TYPE_CHECKING, BinaryIO, TypeGuard, Union
 
 import numpy as np
 
@@ -15,7 +18,21 @@ from client.errors import ImageError
 from formats.errors import ImageFileError
 from formats.image import Pixels, checked_header, decode_image
 
-ImageSource = Union[str, "PathLike[str]", bytes, bytearray, memoryview, Pixels]
+if TYPE_CHECKING:
+    from PIL.Image import Image as PilImage
+
+ImageSource = Union[
+    str,
+    "PathLike[str]",
+    bytes,
+    bytearray,
+    memoryview,
+    Pixels,
+    "BinaryIO",
+    "PilImage",
+]
+"""A path, a file's content, a file opened in binary mode, a PIL image, or pixels:
+uint8[H, W, 3] RGB."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,28 +66,91 @@ def load_picture(source: ImageSource, max_pixels: int | None = None) -> Picture:
     """Reads a picture.
 
     Args:
-        source: a path, a file's bytes, or uint8[H, W, 3] RGB.
+        source: a path, a file's bytes, a file opened in binary mode, which is read to
+            its end, a PIL image, or uint8[H, W, 3] RGB.
         max_pixels: refuse larger pictures, from the header; None for any size.
 
     Raises:
         ImageError: not readable, not a picture of a known format, or too large.
     """
+    source = whole_source(source)
     if isinstance(source, np.ndarray):
         return _from_array(source, max_pixels)
     if isinstance(source, (bytes, bytearray, memoryview)):
         return _from_file(bytes(source), "picture", max_pixels)
     if isinstance(source, (str, PathLike)):
         try:
+            # Before it is opened: that of a pipe would wait for its other end.
+            if not stat.S_ISREG(os.stat(source).st_mode):
+                raise ImageError(
+                    f"{source}: expected a picture's file, got a folder, a pipe or a "
+                    "device"
+                )
             with open(source, "rb") as file:
                 data = file.read()
         except (OSError, ValueError) as err:
             reason = getattr(err, "strerror", None) or err
             raise ImageError(f"{source}: {reason}") from err
         return _from_file(data, str(source), max_pixels)
+    if _is_pil(source):
+        return _from_pil(source, max_pixels)
     raise ImageError(
-        "picture: expected a path, bytes or a uint8 array [height, width, 3], got "
-        f"{type(source).__name__}"
+        "picture: expected a path, bytes, a file opened in binary mode, a PIL image or "
+        f"a uint8 array [height, width, 3], got {type(source).__name__}"
     )
+
+
+def whole_source(source: ImageSource) -> ImageSource:
+    """Returns a source that can be read again: for an open file its content.
+
+    Raises:
+        ImageError: it cannot be read, or it is opened as text.
+    """
+    read = getattr(source, "read", None)
+    if read is None or isinstance(source, np.ndarray) or _is_pil(source):
+        return source
+    name = getattr(source, "name", "picture")
+    try:
+        data = read()
+    except (OSError, ValueError) as err:  # a text's decoder raises ValueError too
+        raise ImageError(f"{name}: {err}") from err
+    if not isinstance(data, (bytes, bytearray, memoryview)):
+        raise ImageError(
+            f"{name}: expected a file opened in binary mode, got one that reads "
+            f'{type(data).__name__}; open it with "rb"'
+        )
+    return bytes(data)
+
+
+def _is_pil(source: object) -> TypeGuard[PilImage]:
+    """Says whether this is a PIL image; where there is one, PIL is imported."""
+    pil = sys.modules.get("PIL.Image")
+    return pil is not None and isinstance(source, pil.Image)
+
+
+def _from_pil(image: PilImage, max_pixels: int | None) -> Picture:
+    from PIL import ImageOps
+
+    name = getattr(image, "filename", "") or "picture"
+    _check_size((image.height, image.width), name, max_pixels)
+    if image.mode in ("I", "F"):
+        raise ImageError(
+            f"{name}: expected a PIL image of 8 or 16 bits, got mode {image.mode}, "
+            "which does not say what is white; convert it to L or RGB"
+        )
+    try:
+        turned = ImageOps.exif_transpose(image)
+        if turned.mode.startswith("I;16"):
+            upper = (np.asarray(turned) >> 8).astype(np.uint8)
+            pixels = np.repeat(upper[..., None], 3, axis=2)
+        else:
+            # Alpha is dropped as it is from files: what lies below it stays.
+            plain = {"La": "LA", "RGBa": "RGBA"}.get(turned.mode)
+            turned = turned if plain is None else turned.convert(plain)
+            pixels = np.array(turned.convert("RGB"))
+    except (OSError, SyntaxError, ValueError) as err:
+        raise ImageError(f"{name}: the PIL image cannot be read: {err}") from err
+    return _from_array(pixels, None)
 
 
 def _from_array(array: Pixels, max_pixels: int | None) -> Picture:
@@ -118,4 +198,4 @@ def _by(size: tuple[int, ...]) -> str:
     return f"{size[1]} x {size[0]}"
 
 
-__all__ = ["ImageSource", "Picture", "Pixels", "load_picture"]
+__all__ = ["ImageSource", "Picture", "Pixels", "load_picture", "whole_source"]

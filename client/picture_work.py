@@ -17,15 +17,19 @@ from client.paths import holds, resolve
 from client.result import Result
 from client.run_folder import OutputError, RunFolder
 from client.work import json_bytes
-from formats.image_header import read_header
+from formats.errors import FormatError
+from formats.folder_walk import list_folder
+from formats.image import unreadable
+from formats.image_header import FIRST_BYTES
+from formats.left_out import LeftOut
 from formats.meta import ProjectMeta
+from formats.regular_file import read_regular
 from formats.text_list import TextList
 
 EXTENSIONS = frozenset(
     {".bmp", ".gif", ".jpeg", ".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp"}
 )
 """Names that make a file of a folder a picture, whatever its content."""
-HEADER_BYTES = 64
 
 
 class PictureWork:
@@ -36,7 +40,7 @@ class PictureWork:
 
         What is named is taken as it is, hidden or not; of a folder's content those
         files that are pictures by content or by name, nothing hidden, and no earlier
-        results.
+        results. What else is there is told in `left_out`.
 
         Args:
             inputs: files and folders.
@@ -46,6 +50,7 @@ class PictureWork:
             OutputError: nothing is there, or two pictures would share their results.
         """
         self.meta = ProjectMeta()
+        self.left_out = LeftOut()
         self.inputs: list[str] = []
         # Texts and numbers, as there may be very many; paths take ten times as much.
         self._folders: list[str] = []
@@ -67,14 +72,23 @@ class PictureWork:
             folder = str(path.parent if named else path)
             self._folders.append(folder)
             self._firsts.append(count)
-            for name in [path.name] if named else sorted(_pictures_in(folder)):
+            for name in [path.name] if named else self._files_in(folder):
                 resolved = resolve(Path(folder, name))
                 digest = hashlib.blake2b(os.fsencode(resolved), digest_size=16).digest()
-                within = output in resolved.parents
-                if digest not in seen and (named or not within):
-                    seen.add(digest)
-                    count += 1
-                    yield name
+                if digest in seen or (not named and output in resolved.parents):
+                    continue
+                seen.add(digest)
+                if not named and (reason := _problem(f"{folder}/{name}")):
+                    self.left_out.add("file", reason, name)
+                    continue
+                count += 1
+                yield name
+
+    def _files_in(self, folder: str) -> list[str]:
+        try:
+            return list_folder(folder, self.left_out, strict=False)
+        except FormatError as err:
+            raise OutputError(str(err)) from err
 
     def _check_names(self) -> None:
         places: dict[str, str] = {}
@@ -114,27 +128,14 @@ class PictureWork:
         folder.write(target, json_bytes(result.to_annotation()))
 
 
-def _pictures_in(folder: str) -> Iterator[str]:
-    """Yields paths of pictures within a folder."""
-    for place, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        inner = "" if place == folder else f"{place[len(folder) :].lstrip('/')}/"
-        for name in names:
-            path = Path(place, name)
-            if not name.startswith(".") and holds(path.is_file) and _is_picture(path):
-                yield inner + name
-
-
-def _is_picture(path: Path) -> bool:
-    if path.suffix.lower() in EXTENSIONS:
-        return True
+def _problem(path: str) -> str:
+    """Returns why a file is no picture, "" if it is one, or cannot be looked at."""
+    if f".{path.rpartition('.')[2].lower()}" in EXTENSIONS:
+        return ""
     try:
-        with path.open("rb") as file:
-            return read_header(file.read(HEADER_BYTES)) is not None
-    except ValueError:  # a known beginning; the rest of the header lies further on
-        return True
-    except OSError:
-        return False
+        return unreadable(read_regular(path, FIRST_BYTES, start=True))
+    except FormatError:
+        return ""
 
 
 __all__ = ["PictureWork"]

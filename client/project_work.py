@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from client.client import Client
@@ -14,8 +15,8 @@ from client.paths import resolve
 from client.result import Result
 from client.run_folder import OutputError, RunFolder
 from client.work import json_bytes
+from formats.archive import MAX_ARCHIVE_BYTES
 from formats.errors import FormatError
-from formats.json_file import parse_json
 from formats.project import Item, open_project
 from formats.project_files import FolderFiles
 
@@ -23,26 +24,40 @@ from formats.project_files import FolderFiles
 class ProjectWork:
     """Items of a project; see `Work`."""
 
-    def __init__(self, path: Path, output: Path) -> None:
+    def __init__(
+        self,
+        path: Path,
+        output: Path,
+        max_archive_bytes: int = MAX_ARCHIVE_BYTES,
+        own_names: Collection[str] = (),
+    ) -> None:
         """Opens a project; no annotation is read.
 
         Args:
-            path: its folder or tar.
+            path: its folder or archive.
             output: the folder of the results.
+            max_archive_bytes: what a compressed archive may unpack to.
+            own_names: what the run writes beside the datasets.
 
         Raises:
-            OutputError: there is no such project, nothing is in it, or the results
-                would lie in it or around it.
+            OutputError: there is no such project, nothing is in it, a dataset has the
+                name of something else that the run writes, or the results would lie in
+                the project or around it.
         """
         try:
-            self._project = open_project(path)
+            self._project = open_project(path, max_archive_bytes)
         except FormatError as err:
             raise OutputError(str(err)) from err
         self.meta = self._project.meta
         self.inputs = [str(resolve(path))]
+        self.left_out = self._project.left_out
         self._items = self._project.items
-        if not self._items:
-            raise OutputError(f"{path}: expected a project with pictures, got none")
+        for folder in sorted(self._items.folders):
+            if folder.partition("/")[0] in own_names:
+                raise OutputError(
+                    f"{path}: dataset {folder}: expected another name, got that of a "
+                    "folder of the results; rename the dataset"
+                )
         source, target = resolve(path), resolve(output)
         if source == target or source in target.parents or target in source.parents:
             raise OutputError(
@@ -71,10 +86,8 @@ class ProjectWork:
     def predict(self, client: Client, index: int) -> Result:
         """See `Work`."""
         item = self._items[index]
-        if item.annotation is None:
-            raise AnnotationError(f"{self.place(index)}: {item.problem}")
-        where = self._project.locate(item.annotation)
-        content = parse_json(self._project.read(item.annotation), where)
+        content = self._project.content(item)
+        where = self._project.locate(item.annotation or item.image)
         try:
             return client.predict(
                 self._file(item) or self._project.read(item.image),

@@ -104,7 +104,7 @@ class Report:
                         }
                     )
                 )
-                report.add(Notices([*summary.warnings, *_failures(summary)]))
+                report.add(Notices([*summary.told(), *_failures(summary)]))
                 report.add(
                     Bars(
                         "Instances of each class",
@@ -157,7 +157,7 @@ def _thumbnail(result: Result) -> bytes:
     """Returns the picture, small, with all that was found drawn in."""
     import cv2  # drawing brings it anyway
 
-    drawn = result.draw(labels=False)  # the cards list classes and scores
+    drawn = result.draw(labels=False, scale=None)  # the cards list what was found
     height, width = drawn.shape[:2]
     scale = min(1.0, THUMBNAIL_PX / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))

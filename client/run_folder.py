@@ -15,15 +15,17 @@ import itertools
 import json
 import os
 import shutil
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 from client.errors import ClientError
 from client.paths import holds
+from formats.safe_path import RUN_SCRATCH, RUN_STATE, is_inside, path_problem
 
-STATE = ".maskrcnn-run.json"
-SCRATCH = ".maskrcnn-run"
+STATE = RUN_STATE
+SCRATCH = RUN_SCRATCH
 LONGEST_VALUE = 60
 """Characters that a message quotes of what has changed."""
 
@@ -53,8 +55,11 @@ class RunFolder:
         return self.path / SCRATCH
 
     def has(self, path: str) -> bool:
-        """Says whether a file is there."""
-        return os.path.isfile(f"{self.path}/{path}")
+        """Says whether a file is there; a link, which may show another, is none."""
+        try:
+            return stat.S_ISREG(os.lstat(f"{self.path}/{path}").st_mode)
+        except OSError:
+            return False
 
     def write(self, path: str, data: bytes) -> None:
         """Writes a file; nobody ever sees half of it.
@@ -90,6 +95,7 @@ class RunFolder:
         """Yields a new name; what is there at the end becomes the file."""
         target = f"{self.path}/{path}"
         temporary = f"{self.path}/{SCRATCH}/new/{next(self._numbers)}"
+        self._check(path)
         try:
             yield temporary
             try:
@@ -101,6 +107,19 @@ class RunFolder:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
             raise OutputError(f"{target}: {err.strerror or err}") from err
+
+    def _check(self, path: str) -> None:
+        """Checks that a file will lie in the folder, all links followed.
+
+        Raises:
+            OutputError: it will not.
+        """
+        target = f"{self.path}/{path}"
+        if path_problem(path) or not is_inside(os.path.dirname(target), self.path):
+            raise OutputError(
+                f"{target}: expected a file inside {self.path}, got one that links or "
+                "its name lead out of it; choose another --output"
+            )
 
     def finish(self, origin: Mapping[str, Any]) -> None:
         """Notes that everything is done, and removes what is not needed any more.
@@ -129,7 +148,7 @@ class RunFolder:
             OutputError: they cannot be made.
         """
         try:
-            shutil.rmtree(self.scratch / "new", ignore_errors=True)
+            _remove_tree(self.scratch / "new")
             (self.scratch / "new").mkdir(parents=True, exist_ok=True)
         except OSError as err:
             raise OutputError(f"{self.path}: {err.strerror or err}") from err
@@ -149,8 +168,7 @@ def open_run(
     Args:
         path: the folder.
         origin: JSON values: all that results depend on, input, config and model.
-        targets: files that the run will write, relative to the folder; read only where
-            no run is known to have made them.
+        targets: files that the run will write, relative to the folder.
         overwrite: whether results of another origin are replaced.
 
     Yields:
@@ -161,20 +179,28 @@ def open_run(
             of something else that may not be replaced.
     """
     made_by, was_complete = _read_state(path)
-    if overwrite:
-        targets = list(targets) if holds(path.exists) else []
-    elif made_by is not None and made_by != origin:
+    if not overwrite and made_by is not None and made_by != origin:
         raise OutputError(
             f"{path}: expected results of the same run, got others: "
             f"{_changes(made_by, origin)}; choose another --output, or replace them "
             "with --overwrite"
         )
-    elif made_by is None:
-        _check_new(path, targets)
+    folders = {SCRATCH}
+    earlier = [
+        target
+        for target in (_noted(targets, folders) if holds(path.exists) else ())
+        if overwrite or (made_by is None and os.path.lexists(f"{path}/{target}"))
+    ]
+    _check_links(path, folders)
+    if earlier and not overwrite:
+        raise OutputError(
+            f"{path / earlier[0]}: expected no earlier results, got {len(earlier)} "
+            "files; choose another --output, or replace them with --overwrite"
+        )
     folder = RunFolder(path, was_complete=was_complete and not overwrite)
     with contextlib.closing(_lock(folder)):
         if overwrite:
-            _remove(folder, targets)
+            _remove(folder, earlier)
         folder.start(origin)
         try:
             yield folder
@@ -182,13 +208,36 @@ def open_run(
             folder.close()
 
 
-def _check_new(path: Path, targets: Iterable[str]) -> None:
-    there = [t for t in targets if os.path.lexists(f"{path}/{t}")]
-    if there:
-        raise OutputError(
-            f"{path / there[0]}: expected no earlier results, got {len(there)} files; "
-            "choose another --output, or replace them with --overwrite"
-        )
+def _noted(targets: Iterable[str], folders: set[str]) -> Iterator[str]:
+    """Yields files, and notes the folders that they are in."""
+    for target in targets:
+        folders.add(os.path.dirname(target))
+        yield target
+
+
+def _check_links(path: Path, folders: Iterable[str]) -> None:
+    """Checks that no link in a folder leads what will be written out of it.
+
+    Raises:
+        OutputError: one does.
+    """
+    for folder in sorted(folders):
+        target = f"{path}/{folder}"
+        if not is_inside(target, path) or (
+            folder == SCRATCH and os.path.islink(target)
+        ):
+            raise OutputError(
+                f"{target}: expected a folder inside {path}, got a link out of it; "
+                "remove the link, or choose another --output"
+            )
+
+
+def _remove_tree(path: Path) -> None:
+    """Removes a folder; of a link, the link."""
+    if path.is_symlink():
+        path.unlink()
+    else:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _remove(folder: RunFolder, targets: Iterable[str]) -> None:
@@ -199,7 +248,7 @@ def _remove(folder: RunFolder, targets: Iterable[str]) -> None:
                 os.unlink(f"{folder.path}/{name}")
         for part in folder.scratch.iterdir():
             if part.is_dir():
-                shutil.rmtree(part)
+                _remove_tree(part)
     except OSError as err:
         raise OutputError(f"{folder.path}: {err.strerror or err}") from err
 
@@ -208,7 +257,8 @@ def _lock(folder: RunFolder) -> IO[str]:
     """Keeps other processes out until the file that is returned is closed."""
     try:
         folder.scratch.mkdir(parents=True, exist_ok=True)
-        file = (folder.scratch / "lock").open("w")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        file = os.fdopen(os.open(folder.scratch / "lock", flags, 0o666), "w")
     except OSError as err:
         raise OutputError(f"{folder.path}: {err.strerror or err}") from err
     try:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from client.client import Client
 from client.result import Result
 from client.run_folder import RunFolder
+from formats.left_out import LeftOut
 from formats.meta import ProjectMeta
 
 
@@ -17,6 +18,10 @@ class Work(Protocol):
     @property
     def meta(self) -> ProjectMeta:
         """Classes and tags that are there already."""
+
+    @property
+    def left_out(self) -> LeftOut:
+        """What is there and no picture, or belongs to none."""
 
     @property
     def inputs(self) -> list[str]:

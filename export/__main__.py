@@ -11,7 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from serving.program_version import version_line
 from serving.siblings import check_siblings
+
+logger = logging.getLogger(__name__)
 
 OVERRIDES = (
     "min_dim",
@@ -34,9 +37,15 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--weights", type=Path, metavar="H5", help="checkpoint to export")
     what.add_argument(
-        "--inspect", type=Path, metavar="H5", help="print what a file holds, and stop"
+        "--weights",
+        type=Path,
+        metavar="H5",
+        help="checkpoint to export: a file, the folder of a checkpoint, or that of a "
+        "training, whose best checkpoint is taken",
+    )
+    what.add_argument(
+        "--inspect", type=Path, metavar="H5", help="print what one holds, and stop"
     )
     add(
         "--output",
@@ -47,7 +56,12 @@ def build_parser() -> argparse.ArgumentParser:
     add(
         "--model-name", default="mask_rcnn", metavar="NAME", help="default: %(default)s"
     )
-    add("--version", type=_positive, metavar="N", help="default: the next free one")
+    add(
+        "--version",
+        type=_positive,
+        metavar="N",
+        help="default: the next free one; alone it shows the version of this program",
+    )
     add(
         "--config",
         type=Path,
@@ -93,8 +107,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0, 1 after an error, 130 after Ctrl-C.
     """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments == ["--version"]:
+        print(version_line())
+        return 0
     parser = build_parser()
-    args = parser.parse_args(argv)
+    args = parser.parse_args(arguments)
     if args.overwrite and args.version is None:
         parser.error("--overwrite replaces a version: name it with --version")
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
@@ -108,7 +126,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         sys.stderr.write(
             f"error: {err.name} is not installed: "
-            "pip install 'maskrcnn-serving[export]'\n"
+            "pip install '.[export]' in the project's folder\n"
         )
         return 1
 
@@ -121,8 +139,14 @@ def _run(args: argparse.Namespace) -> int:
 
     try:
         check_siblings("export")
+        from models.weight_path import find_weights
+
+        named = args.inspect or args.weights
+        weights = find_weights(named)
+        if weights != named:
+            logger.info("weights: %s", weights)
         options = Options(
-            weights=args.inspect or args.weights,
+            weights=weights,
             config=args.config,
             classes=read_classes(args.classes) if args.classes else None,
             output=args.output,

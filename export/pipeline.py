@@ -66,7 +66,7 @@ def export_model(options: Options) -> Path:
             folded = fold_batch_norm(network)
             verify_folding(network, folded)
         info = _model_info(options, settings, checkpoint)
-        with _step("save"):
+        with _step("save"), _written(options.base_path):
             save(folded, info, folder)
         logger.info("saved model: %.1f MB", folder_bytes(folder) / 1e6)
         with _step("verify"):
@@ -143,12 +143,30 @@ def _read_picture(options: Options) -> np.ndarray[Any, Any]:
         contents = Path(str(path)).read_bytes()
         return decode(tf.constant(contents), options.max_image_pixels).numpy()
     except (OSError, tf.errors.OpError) as err:
-        reason = re.sub(r"{{.*?}} | \[Op:.*?\]", "", str(err)).strip()
-        raise ExportError(f"{path}: not usable as a picture: {reason}") from err
+        raise ExportError(f"{path}: not usable as a picture: {_plain(err)}") from err
 
 
 @contextlib.contextmanager
 def _step(name: str) -> Iterator[None]:
+    logger.info("%s ...", name)
     started = time.perf_counter()
     yield
     logger.info("%s: %.1f s", name, time.perf_counter() - started)
+
+
+@contextlib.contextmanager
+def _written(base_path: Path) -> Iterator[None]:
+    """Tells a disk that is full, and others that cannot be written."""
+    try:
+        yield
+    except (OSError, tf.errors.OpError) as err:
+        reason = getattr(err, "strerror", None) or _plain(err).rpartition("; ")[2]
+        raise ExportError(
+            f"{base_path}: the model cannot be written: {reason}; nothing was "
+            "published; make room or choose another --output"
+        ) from err
+
+
+def _plain(err: Exception) -> str:
+    """Returns the text of an error without TensorFlow's names of nodes."""
+    return re.sub(r"{{.*?}} | \[Op:.*?\]", "", str(err)).strip()

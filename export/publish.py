@@ -1,8 +1,15 @@
-"""Version folders: which one is next, and how one appears whole or not at all."""
+"""Version folders: which one is next, and how one appears whole or not at all.
+
+An export works in `.export-...` beside the versions, under a lock that ends with its
+process; what it leaves there when it is killed, the next export clears away. A version
+that is replaced waits in `.replaced-...` meanwhile, and comes back in the same way.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import logging
 import os
 import shutil
 import tempfile
@@ -10,6 +17,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from export.errors import ExportError
+
+logger = logging.getLogger(__name__)
+
+_STAGING, _REPLACED = ".export-", ".replaced-"
 
 
 def versions(base_path: Path) -> list[int]:
@@ -45,7 +56,10 @@ def staging_folder(base_path: Path) -> Iterator[Path]:
     """
     try:
         base_path.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=".export-", dir=base_path))
+        with _lock(base_path):
+            _clear(base_path)
+            folder = Path(tempfile.mkdtemp(prefix=_STAGING, dir=base_path))
+            lock = _open_lock(folder)
     except OSError as err:
         raise ExportError(
             f"{base_path}: cannot be written ({err.strerror}); choose another --output"
@@ -54,6 +68,63 @@ def staging_folder(base_path: Path) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+def _clear(base_path: Path) -> None:
+    """Removes what killed exports left; call it with the base path locked."""
+    for old in _folders(base_path, _REPLACED):
+        for version in versions(old):
+            target = base_path / str(version)
+            if not target.exists():
+                (old / target.name).rename(target)
+                logger.info("%s: back after an export that was killed", target)
+        shutil.rmtree(old, ignore_errors=True)
+    for left in _folders(base_path, _STAGING):
+        if not _is_locked(left):
+            shutil.rmtree(left, ignore_errors=True)
+            logger.info("%s: removed, a killed export left it", left)
+
+
+def _folders(base_path: Path, prefix: str) -> list[Path]:
+    """Returns real folders, no links to others."""
+    found = sorted(base_path.glob(f"{prefix}*"))
+    return [path for path in found if path.is_dir() and not path.is_symlink()]
+
+
+@contextlib.contextmanager
+def _lock(folder: Path) -> Iterator[None]:
+    """Keeps other exports of a base path waiting."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with contextlib.suppress(OSError):  # not every file system locks folders
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _open_lock(folder: Path) -> int:
+    """Locks a folder as long as the descriptor is open."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    with contextlib.suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return descriptor
+
+
+def _is_locked(folder: Path) -> bool:
+    """Says whether a folder is another export's, or may be."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def publish(
@@ -80,7 +151,8 @@ def publish(
         target = base_path / str(number)
         try:
             if overwrite and target.exists():
-                return _replace(folder, target)
+                with _lock(base_path):
+                    return _replace(folder, target)
             folder.rename(target)
         except OSError as err:
             if version is None and target.is_dir():
@@ -91,7 +163,7 @@ def publish(
 
 def _replace(folder: Path, target: Path) -> Path:
     """Swaps in a new version; the old one is whole until it is gone from its name."""
-    old = Path(tempfile.mkdtemp(prefix=".replaced-", dir=target.parent))
+    old = Path(tempfile.mkdtemp(prefix=_REPLACED, dir=target.parent))
     target.rename(old / target.name)
     try:
         folder.rename(target)

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from export.classes import assumed_classes, mapped_classes, named_classes
 from export.errors import ExportError
+from formats.class_names import read_class_names
+from formats.colors import COLOR_FORMS, read_color
 from formats.config import load_config
 from formats.errors import ConfigError
 from formats.json_file import read_json
@@ -116,7 +118,18 @@ class _TrainingSettings(BaseModel):
 
 class _ProjectClass(BaseModel):
     title: str
-    color: str | None = Field(default=None, pattern="^#[0-9A-Fa-f]{6}$")
+    color: str | None = None
+
+    @field_validator("color", mode="before")
+    @classmethod
+    def _read_color(cls, value: Any) -> str | None:
+        """Takes what older trainings copied out of a project as it was."""
+        if value in (None, ""):
+            return None
+        color = read_color(value)
+        if color is None:
+            raise ValueError(f"expected {COLOR_FORMS}, got {value!r}")
+        return color
 
 
 class _TrainingConfig(BaseModel):
@@ -195,31 +208,10 @@ def read_classes(text: str) -> tuple[str, ...]:
     Raises:
         ExportError: the file is missing, not readable, or no list of names.
     """
-    path = Path(text)
-    if not _is_file(path):
-        if path.suffix in {".txt", ".json"}:
-            raise ExportError(f"{path}: no such file of class names")
-        return tuple(name.strip() for name in text.split(","))
-    if path.suffix == ".json":
-        try:
-            names: Any = read_json(path)
-        except ConfigError as err:
-            raise ExportError(str(err)) from err
-        if not isinstance(names, list) or not all(isinstance(n, str) for n in names):
-            raise ExportError(f"{path}: expected a JSON list of class names")
-        return tuple(names)
     try:
-        lines = path.read_text("utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as err:
-        raise ExportError(f"{path}: not readable as text: {err}") from err
-    return tuple(line.strip() for line in lines if line.strip())
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # a list of names may be too long for a path
-        return False
+        return read_class_names(text)
+    except ConfigError as err:
+        raise ExportError(str(err)) from err
 
 
 def _kind(path: Path) -> str | None:

@@ -14,12 +14,28 @@ from typing import Any
 import numpy as np
 
 from formats.errors import AnnotationError
+from formats.quoted import quoted
 
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PALETTE = 3  # PNG colour type
 _BGRA = 4
+_NO_PNG = "bitmap: expected PNG data, got something else"
+_CUT_OFF = "bitmap: data is not readable: it is cut off"
+_HEADER_BYTES = 33
+"""Signature and header of a PNG."""
+_CHUNK_FRAME = 12
+"""Bytes of a chunk beside its data: length, kind and checksum."""
+_PIXEL_BYTES = 9
+"""Of a pixel at most: four channels of 16 bits, and a byte a line."""
+_CHUNKS_BYTES = 1 << 16
+"""Of what a PNG has beside its pixels."""
+_ALWAYS_PIXELS = 1 << 20
+"""Of a mask that is read whatever the size of its picture."""
+_STICKS_OUT = 4
+MAX_PIXELS = 1 << 30
+"""Of a mask or an image: OpenCV decodes no more."""
 
 
 def write_bitmap(mask: Mask, origin: tuple[int, int]) -> dict[str, Any] | None:
@@ -43,14 +59,21 @@ def write_bitmap(mask: Mask, origin: tuple[int, int]) -> dict[str, Any] | None:
     return {"origin": [origin[1] + left, origin[0] + top], "data": data}
 
 
-def read_bitmap(bitmap: Any) -> tuple[Mask, tuple[int, int]]:
+def read_bitmap(
+    bitmap: Any, size: tuple[int, int] | None = None
+) -> tuple[Mask, tuple[int, int]]:
     """Reads the `bitmap` value of an object.
+
+    Args:
+        bitmap: as the file has it.
+        size: (height, width) of the picture; a bitmap that sticks out of it may have
+            four times its pixels, but no more. None takes any mask that OpenCV reads.
 
     Returns:
         bool[h, w] cropped to its tight box, and the (y, x) of its top-left pixel.
 
     Raises:
-        AnnotationError: no origin, no data, not a mask, or no pixel set.
+        AnnotationError: no origin, no data, not a mask, too large, or no pixel set.
     """
     try:
         left, top = (round(value) for value in bitmap["origin"])
@@ -58,9 +81,12 @@ def read_bitmap(bitmap: Any) -> tuple[Mask, tuple[int, int]]:
     except (KeyError, TypeError, ValueError, OverflowError, binascii.Error) as err:
         raise AnnotationError(
             'bitmap: expected {"origin": [x, y], "data": base64 text}, got '
-            f"{_short(bitmap)}"
+            f"{quoted(bitmap)}"
         ) from err
-    mask = _read_png(packed)
+    most = MAX_PIXELS
+    if size is not None:
+        most = min(most, max(_ALWAYS_PIXELS, _STICKS_OUT * size[0] * size[1]))
+    mask = _read_png(_unpacked(packed, most))
     rows = np.flatnonzero(mask.any(axis=1))
     columns = np.flatnonzero(mask.any(axis=0))
     if not rows.size:
@@ -69,16 +95,84 @@ def read_bitmap(bitmap: Any) -> tuple[Mask, tuple[int, int]]:
     return tight, (top + int(rows[0]), left + int(columns[0]))
 
 
-def _read_png(packed: bytes) -> Mask:
+def _unpacked(packed: bytes, most: int) -> bytes:
+    """Returns the PNG, of no more bytes than its header and a bound allow.
+
+    Args:
+        packed: zlib data of a PNG, or a PNG.
+        most: pixels.
+
+    Raises:
+        AnnotationError: not readable, not a PNG, or too large.
+    """
+    if packed.startswith(PNG_SIGNATURE):
+        _check_header(packed, most)
+        _check_chunks(packed)
+        return packed
+    unpack = zlib.decompressobj()
+    try:
+        start = unpack.decompress(packed, _HEADER_BYTES)
+        if len(start) < _HEADER_BYTES and not unpack.eof:
+            raise AnnotationError(_CUT_OFF)
+        pixels = _check_header(start, most)
+        room = pixels * _PIXEL_BYTES + _CHUNKS_BYTES
+        data = start + unpack.decompress(unpack.unconsumed_tail, room)
+    except zlib.error as err:
+        raise AnnotationError(f"bitmap: data is not readable: {err}") from err
+    if unpack.unconsumed_tail:
+        raise AnnotationError(
+            f"bitmap: expected a PNG of {pixels:,} pixels, got more than "
+            f"{len(data):,} bytes of it"
+        )
+    if not unpack.eof:
+        raise AnnotationError(_CUT_OFF)
+    _check_chunks(data)
+    return data
+
+
+def _check_header(data: bytes, most: int) -> int:
+    """Returns how many pixels a PNG has."""
+    is_png = data.startswith(PNG_SIGNATURE) and data[12:16] == b"IHDR"
+    if not is_png or len(data) < _HEADER_BYTES:
+        raise AnnotationError(_NO_PNG)
+    width, height = struct.unpack_from(">II", data, 16)
+    if not 1 <= width * height <= most:
+        raise AnnotationError(
+            f"bitmap: expected a mask of 1 to {most:,} pixels for its picture, got one "
+            f"of {width} x {height}"
+        )
+    return int(width * height)
+
+
+def _check_chunks(data: bytes) -> None:
+    """Checks that a PNG has all bytes that its chunks claim.
+
+    OpenCV takes the memory of a chunk before it looks whether that is there.
+    """
+    position, kind = len(PNG_SIGNATURE), b""
+    while kind != b"IEND":
+        if position + _CHUNK_FRAME > len(data):
+            raise AnnotationError(_CUT_OFF)
+        length, kind = struct.unpack_from(">I4s", data, position)
+        end = position + _CHUNK_FRAME + length
+        if end > len(data):
+            raise AnnotationError(_CUT_OFF)
+        if kind[:1].isupper():  # decoders go past the others
+            checked = zlib.crc32(memoryview(data)[position + 4 : end - 4])
+            if checked.to_bytes(4, "big") != data[end - 4 : end]:
+                raise AnnotationError("bitmap: data is not readable: it is damaged")
+        position = end
+
+
+def _read_png(data: bytes) -> Mask:
     import cv2  # slow to import, and only readers of masks need it
 
     try:
-        data = packed if packed.startswith(PNG_SIGNATURE) else zlib.decompress(packed)
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    except (zlib.error, cv2.error) as err:
+    except cv2.error as err:
         raise AnnotationError(f"bitmap: data is not readable: {err}") from err
     if pixels is None:
-        raise AnnotationError("bitmap: expected PNG data, got something else")
+        raise AnnotationError(_NO_PNG)
     if pixels.ndim == 2:
         return np.asarray(pixels > 0)
     if pixels.shape[2] == _BGRA:
@@ -111,9 +205,4 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", checksum)
 
 
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-__all__ = ["read_bitmap", "write_bitmap"]
+__all__ = ["MAX_PIXELS", "Mask", "read_bitmap", "write_bitmap"]

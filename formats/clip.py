@@ -11,6 +11,10 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
+import numpy as np
+
+from formats.errors import AnnotationError
+
 Number = int | Fraction
 Point = tuple[Number, Number]
 WholePoint = tuple[int, int]
@@ -44,6 +48,9 @@ def clip_polygon(polygon: Polygon, size: tuple[int, int]) -> list[Polygon]:
 
     Returns:
         Its parts, rounded half-to-even to whole pixels.
+
+    Raises:
+        AnnotationError: too many holes and too many points.
     """
     rings = [_Ring(list(polygon.exterior), is_hole=False)]
     rings += [_Ring(list(hole), is_hole=True) for hole in polygon.holes]
@@ -160,8 +167,10 @@ def _close(chains: list[_Ring], along: int) -> Iterator[_Ring]:
         links[one[2:]] = two[2:]
         links[two[2:]] = one[2:]
     left = set(range(len(chains)))
-    while left:
-        index, start = min(left), 0
+    for first in range(len(chains)):
+        if first not in left:
+            continue
+        index, start = first, 0
         points: list[Point] = []
         is_hole = True
         while index in left:
@@ -174,28 +183,64 @@ def _close(chains: list[_Ring], along: int) -> Iterator[_Ring]:
 
 
 def _join(rings: list[_Ring]) -> list[Polygon]:
-    """Gives every hole to the exterior around it."""
-    exteriors = [ring.points for ring in rings if not ring.is_hole]
-    polygons = [Polygon(_rounded(points), []) for points in exteriors]
+    """Gives every hole to the first exterior around it.
+
+    Raises:
+        AnnotationError: that takes too many steps.
+    """
+    exteriors = [_Outline(ring.points) for ring in rings if not ring.is_hole]
+    polygons = [Polygon(_rounded(outline.points), []) for outline in exteriors]
+    steps = 0
     for ring in rings:
         if not ring.is_hole:
             continue
-        for points, polygon in zip(exteriors, polygons, strict=True):
-            if len(exteriors) == 1 or _inside(ring.points, points):
-                polygon.holes.append(_rounded(ring.points))
-                break
+        x = Fraction(ring.points[0][0] + ring.points[1][0]) / 2
+        y = Fraction(ring.points[0][1] + ring.points[1][1]) / 2
+        for outline, polygon in zip(exteriors, polygons, strict=True):
+            if len(exteriors) > 1:
+                edges = outline.edges_near(float(y))
+                steps += 1 + len(edges)
+                if steps > _MOST_STEPS:
+                    raise AnnotationError(
+                        f"points: a polygon of {len(outline.points):,} points with "
+                        f"{len(rings) - len(exteriors):,} holes is too tangled to be "
+                        "cut at the border of its picture; draw it as a bitmap"
+                    )
+                if not outline.is_around(x, y, edges):
+                    continue
+            polygon.holes.append(_rounded(ring.points))
+            break
     return polygons
 
 
-def _inside(inner: list[Point], outer: list[Point]) -> bool:
-    """Says whether the middle of an inner ring's first edge lies in the outer one."""
-    x = Fraction(inner[0][0] + inner[1][0]) / 2
-    y = Fraction(inner[0][1] + inner[1][1]) / 2
-    odd = False
-    for (x1, y1), (x2, y2) in zip(outer, outer[1:] + outer[:1], strict=True):
-        if (y1 > y) != (y2 > y) and x < x1 + (y - y1) * (x2 - x1) / Fraction(y2 - y1):
-            odd = not odd
-    return odd
+_MOST_STEPS = 1_000_000
+"""Of the search for the exteriors of holes; real polygons take some thousands."""
+
+
+class _Outline:
+    """An exterior ring that is asked many times what lies in it."""
+
+    def __init__(self, points: list[Point]) -> None:
+        self.points = points
+        heights = np.array([float(y) for _, y in points])
+        after = np.roll(heights, -1)
+        self._top = np.minimum(heights, after)
+        self._bottom = np.maximum(heights, after)
+
+    def edges_near(self, y: float) -> list[int]:
+        """Returns the edges that may pass a height: floats are not exact."""
+        near = (self._top <= y + 1) & (self._bottom >= y - 1)
+        return [int(edge) for edge in np.flatnonzero(near)]
+
+    def is_around(self, x: Fraction, y: Fraction, edges: list[int]) -> bool:
+        """Says whether a point lies inside, by the even-odd rule."""
+        odd = False
+        for edge in edges:
+            x1, y1 = self.points[edge]
+            x2, y2 = self.points[(edge + 1) % len(self.points)]
+            if (y1 > y) != (y2 > y):
+                odd ^= x < x1 + (y - y1) * (x2 - x1) / Fraction(y2 - y1)
+        return odd
 
 
 def _area(points: list[Point]) -> Number:

@@ -3,35 +3,21 @@
 from __future__ import annotations
 
 import json
-from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from formats.coco_masks import draw_segmentation
+from formats.coco_index import CocoImage, CocoIndex, Ints, is_id
+from formats.coco_masks import Segmentation, read_segmentation
 from formats.errors import AnnotationError, FormatError
+from formats.json_file import Decoder, NotJsonError
 from formats.json_stream import stream_object
+from formats.left_out import LeftOut
 from formats.mask_crop import MaskCrop
-
-Ints = np.ndarray[Any, np.dtype[np.int64]]
-
-
-class CocoImage(NamedTuple):
-    """An entry of `images`.
-
-    Attributes:
-        file_name: path within the folder of pictures.
-        size: (height, width), pixels.
-        id: what the file calls it.
-    """
-
-    file_name: str
-    size: tuple[int, int]
-    id: Any
+from formats.problem_list import ProblemList
+from formats.quoted import quoted
 
 
 class CocoObject(NamedTuple):
@@ -41,11 +27,19 @@ class CocoObject(NamedTuple):
         category: its name.
         crop: its mask; None where no pixel is set.
         is_crowd: it covers a group that is not told apart.
+        has_segmentation: false where a lenient reading went past an empty one.
+        has_crowd_flag: false where a lenient reading took a wrong `iscrowd` as 0.
+        stray_rings: polygons that a lenient reading went past.
+        has_fractions: its coordinates look like fractions of 1.
     """
 
     category: str
     crop: MaskCrop | None
     is_crowd: bool
+    has_segmentation: bool = True
+    has_crowd_flag: bool = True
+    stray_rings: int = 0
+    has_fractions: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,6 +53,8 @@ class CocoFile:
         offsets: int64[N], bytes; where the annotations are, sorted by image.
         lengths: int64[N], bytes.
         firsts: int64[images + 1], where the annotations of an image begin in these.
+        is_lenient: go past what a training can do without, and count it.
+        left_out: what of the lists was gone past.
     """
 
     path: Path
@@ -67,6 +63,8 @@ class CocoFile:
     offsets: Ints = field(repr=False)
     lengths: Ints = field(repr=False)
     firsts: Ints = field(repr=False)
+    is_lenient: bool = False
+    left_out: LeftOut = field(default_factory=LeftOut, repr=False, compare=False)
 
     def read(self, index: int) -> list[bytes]:
         """Reads the annotations of an image, as the file has them.
@@ -96,137 +94,106 @@ class CocoFile:
         Raises:
             AnnotationError: lists every problem.
         """
-        objects, problems = [], []
+        objects, problems = [], ProblemList()
+        name, size = self.images[index].file_name, self.images[index].size
         for entry in entries:
             content: Any = None
             try:
-                content = json.loads(entry)
-                objects.append(self._object(content, self.images[index].size))
-            except (AnnotationError, ValueError, TypeError) as err:
+                content = _parse(entry)
+                objects.append(self._object(content, size))
+            except AnnotationError as err:
                 number = content.get("id") if isinstance(content, dict) else None
-                name = self.images[index].file_name
-                problems.append(f"{self.path}: annotation {number} of {name}: {err}")
+                which = "" if number is None else f" {quoted(number)}"
+                problems.add(f"{self.path}: annotation{which} of {name}: {err}")
         if problems:
             raise AnnotationError(*problems)
         return objects
 
     def _object(self, content: Any, size: tuple[int, int]) -> CocoObject:
         if not isinstance(content, dict):
-            raise AnnotationError(f"expected an object, got {content!r:.60}")
+            raise AnnotationError(f"expected an object, got {quoted(content)}")
         category = content.get("category_id")
+        if "category_id" not in content:
+            raise AnnotationError("category_id is missing")
+        if not is_id(category):
+            raise AnnotationError(
+                f"category_id: expected a number or text, got {quoted(category)}"
+            )
         if category not in self.categories:
             raise AnnotationError(
-                f"unknown category_id {category!r}; add it to categories or remove the "
-                "annotation"
+                f"unknown category_id {quoted(category)}; add it to categories or "
+                "remove the annotation"
             )
         crowd = content.get("iscrowd", 0)
-        if crowd not in (0, 1):
-            raise AnnotationError(f"iscrowd: expected 0 or 1, got {crowd!r}")
-        crop = draw_segmentation(content.get("segmentation"), size)
-        return CocoObject(self.categories[category], crop, bool(crowd))
+        has_crowd_flag = crowd in (0, 1)
+        if not has_crowd_flag and not self.is_lenient:
+            raise AnnotationError(f"iscrowd: expected 0 or 1, got {quoted(crowd)}")
+        drawn = self._draw(content, size)
+        return CocoObject(
+            self.categories[category],
+            None if drawn is None else drawn.crop,
+            has_crowd_flag and bool(crowd),
+            drawn is not None,
+            has_crowd_flag,
+            0 if drawn is None else drawn.stray_rings,
+            drawn is not None and drawn.has_fractions,
+        )
+
+    def _draw(
+        self, content: dict[str, Any], size: tuple[int, int]
+    ) -> Segmentation | None:
+        """Draws a segmentation; None where it is empty, and that is gone past."""
+        segmentation = content.get("segmentation")
+        if not segmentation and self.is_lenient:
+            return None
+        if "segmentation" not in content:
+            raise AnnotationError(
+                "segmentation is missing; a box or keypoints alone cannot be learnt: "
+                "add polygons or run lengths, remove the annotation, or leave such "
+                "ones out (--lenient)"
+            )
+        drawn = read_segmentation(segmentation, size, is_lenient=self.is_lenient)
+        is_empty = isinstance(segmentation, list) and (
+            drawn.stray_rings == len(segmentation)
+        )
+        return None if is_empty else drawn
 
 
-def open_coco(path: str | PathLike[str]) -> CocoFile:
+def _parse(entry: bytes) -> Any:
+    """Parses an annotation; the file may have changed since it was opened."""
+    decoder = Decoder()
+    try:
+        return decoder.read(entry.decode("utf-8"), 0)[0]
+    except (UnicodeDecodeError, json.JSONDecodeError, NotJsonError) as err:
+        raise AnnotationError("no JSON any more; has the file changed?") from err
+
+
+def open_coco(path: str | PathLike[str], *, is_lenient: bool = False) -> CocoFile:
     """Reads a COCO file through and remembers where its annotations are.
+
+    Args:
+        path: of the file.
+        is_lenient: go past what a training can do without, and count it: polygons that
+            are none, empty segmentations, wrong `iscrowd`, wrong images and categories
+            that no annotation is of, annotations of images that are not listed.
 
     Raises:
         AnnotationError: lists wrong images and categories, and annotations of images
             that are not there.
         FormatError: not readable or not JSON.
     """
-    index = _Index(Path(path))
-    for piece in stream_object(index.path):
-        if piece.key == "images":
-            index.add_image(piece.value)
-        elif piece.key == "categories":
-            index.add_category(piece.value)
-        elif piece.key == "annotations":
-            index.add_annotation(piece.value, piece.offset, piece.length)
-    return index.finish()
-
-
-class _Index:
-    """Collects what a file lists, in whatever order it does."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._problems: list[str] = []
-        self._numbers: dict[Any, int] = {}
-        self._images: dict[int, CocoImage] = {}
-        self._categories: dict[Any, str] = {}
-        self._owners = array("q")
-        self._offsets = array("q")
-        self._lengths = array("q")
-
-    def add_image(self, entry: Any) -> None:
-        try:
-            key, name = entry["id"], entry["file_name"]
-            size = (entry["height"], entry["width"])
-            number = self._numbers.setdefault(key, len(self._numbers))
-        except (KeyError, TypeError):
-            name = size = None
-        whole = size and all(type(side) is int and side >= 1 for side in size)
-        if not isinstance(name, str) or not name or not size or not whole:
-            self._problems.append(
-                "images: expected id, file_name, height and width (pixels), got "
-                f"{entry!r:.80}"
-            )
-        elif number in self._images:
-            self._problems.append(f"images: id {key!r} twice")
-        else:
-            self._images[number] = CocoImage(name, size, key)
-
-    def add_category(self, entry: Any) -> None:
-        try:
-            key, name = entry["id"], entry["name"]
-            known = key in self._categories or name in self._categories.values()
-        except (KeyError, TypeError):
-            key = name = known = None
-        if not isinstance(name, str) or not name:
-            self._problems.append(
-                f"categories: expected id and name, got {entry!r:.80}"
-            )
-        elif known:
-            self._problems.append(f"categories: {entry!r:.80}: id or name twice")
-        else:
-            self._categories[key] = name
-
-    def add_annotation(self, entry: Any, offset: int, length: int) -> None:
-        try:
-            number = self._numbers.setdefault(entry["image_id"], len(self._numbers))
-        except (KeyError, TypeError):
-            self._problems.append(
-                f"annotations: expected an image_id, got {entry!r:.80}"
-            )
-            return
-        self._owners.append(number)
-        self._offsets.append(offset)
-        self._lengths.append(length)
-
-    def finish(self) -> CocoFile:
-        keys = {number: key for key, number in self._numbers.items()}
-        owners = np.array(self._owners, np.int64)
-        rows = np.full(len(self._numbers), -1, np.int64)
-        rows[list(self._images)] = np.arange(len(self._images))
-        for number in np.unique(owners[rows[owners] < 0]):
-            self._problems.append(
-                f"annotations: image_id {keys[int(number)]!r} is not in images; add "
-                "it or remove the annotations"
-            )
-        if not self._images:
-            self._problems.append("images: expected a list, got none")
-        if self._problems:
-            raise AnnotationError(*(f"{self.path}: {p}" for p in self._problems))
-        order = np.argsort(rows[owners], kind="stable")
-        counts = np.bincount(rows[owners], minlength=len(self._images))
-        return CocoFile(
-            self.path,
-            self._categories,
-            tuple(self._images.values()),
-            np.array(self._offsets, np.int64)[order],
-            np.array(self._lengths, np.int64)[order],
-            np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-        )
+    index = CocoIndex(Path(path), is_lenient=is_lenient)
+    for piece in stream_object(Path(path)):
+        index.add(piece)
+    places = index.finish()
+    return CocoFile(
+        Path(path),
+        index.categories,
+        tuple(index.images.values()),
+        *places,
+        is_lenient,
+        index.left_out,
+    )
 
 
 __all__ = ["CocoFile", "CocoImage", "CocoObject", "open_coco"]

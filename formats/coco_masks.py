@@ -9,19 +9,34 @@ Frame: the picture. Polygons are continuous: pixel (0, 0) spans [0, 1) x [0, 1).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from formats.bitmap import MAX_PIXELS
+from formats.coco_polygon import Floats, Ints, polygon_borders
 from formats.errors import AnnotationError
+from formats.fractions_of_one import look_like_fractions
 from formats.mask_crop import MaskCrop, tight_crop
+from formats.quoted import quoted
 
-Ints = np.ndarray[Any, np.dtype[np.int64]]
-
-_UPSAMPLING = 5
-"""Steps per pixel in which COCO's tools walk along a polygon."""
 _FARTHEST = 1_000_000
 """Pixels off the picture's corner beyond which a coordinate is taken for an error."""
+_LONGEST_RUN_BITS = 62
+
+
+class Segmentation(NamedTuple):
+    """The `segmentation` of an annotation, drawn.
+
+    Attributes:
+        crop: its mask; None where no pixel is set.
+        stray_rings: polygons that are none and were left out.
+        has_fractions: its coordinates look like fractions of 1.
+    """
+
+    crop: MaskCrop | None
+    stray_rings: int = 0
+    has_fractions: bool = False
 
 
 def draw_segmentation(segmentation: Any, size: tuple[int, int]) -> MaskCrop | None:
@@ -38,14 +53,39 @@ def draw_segmentation(segmentation: Any, size: tuple[int, int]) -> MaskCrop | No
     Raises:
         AnnotationError: it is neither, or makes no sense.
     """
+    return read_segmentation(segmentation, size).crop
+
+
+def read_segmentation(
+    segmentation: Any, size: tuple[int, int], *, is_lenient: bool = False
+) -> Segmentation:
+    """Draws the `segmentation` of an annotation, and says what is odd about it.
+
+    Args:
+        segmentation: as `draw_segmentation` takes it.
+        size: (height, width) of the picture.
+        is_lenient: leave out polygons that are none, rather than raise.
+
+    Raises:
+        AnnotationError: it is neither, or makes no sense.
+    """
     if isinstance(segmentation, Mapping):
-        return _draw_runs(segmentation, size)
+        return Segmentation(_draw_runs(segmentation, size))
     if not isinstance(segmentation, list) or not segmentation:
         raise AnnotationError(
-            f"segmentation: expected polygons or run lengths, got {segmentation!r:.60}"
+            "segmentation: expected polygons or run lengths, got "
+            f"{quoted(segmentation)}"
         )
-    crops = [_draw_polygon(_polygon(ring), size) for ring in segmentation]
-    return _unite([crop for crop in crops if crop is not None])
+    rings, stray = [], 0
+    for ring in segmentation:
+        try:
+            rings.append(_polygon(ring))
+        except AnnotationError:
+            if not is_lenient:
+                raise
+            stray += 1
+    has_fractions = look_like_fractions(value for ring in rings for value in ring.flat)
+    return Segmentation(_draw_polygons(rings, size), stray, has_fractions)
 
 
 def decode_counts(text: str) -> list[int]:
@@ -55,12 +95,17 @@ def decode_counts(text: str) -> list[int]:
     it is the difference to the one two before.
 
     Raises:
-        AnnotationError: the text ends inside of a number.
+        AnnotationError: the text ends inside of a number, has other characters, or a
+            number that no image needs.
     """
     counts: list[int] = []
     value = shift = 0
-    for byte in text.encode("latin-1", "replace"):
-        group = byte - 48
+    for character in text:
+        group = ord(character) - 48
+        if not 0 <= group < 64 or shift > _LONGEST_RUN_BITS:
+            raise AnnotationError(
+                f"segmentation: expected compressed run lengths, got {quoted(text)}"
+            )
         value |= (group & 0x1F) << shift
         shift += 5
         if group & 0x20:
@@ -82,19 +127,24 @@ def _draw_runs(
     if segmentation.get("size") != [*size]:
         raise AnnotationError(
             f"segmentation: expected size {[*size]} (height, width of the picture), "
-            f"got {segmentation.get('size')!r:.60}"
+            f"got {quoted(segmentation.get('size'))}"
         )
     if isinstance(counts, str):
         counts = decode_counts(counts)
     if not isinstance(counts, list) or not all(
         type(count) is int and count >= 0 for count in counts
     ):
-        raise AnnotationError(f"segmentation: expected run lengths, got {counts!r:.60}")
-    if sum(counts) != size[0] * size[1]:
         raise AnnotationError(
-            f"segmentation: expected run lengths of {size[0] * size[1]} pixels in all, "
-            f"got {sum(counts)}"
+            f"segmentation: expected run lengths, got {quoted(counts)}"
         )
+    pixels = size[0] * size[1]
+    if sum(counts) != pixels:
+        raise AnnotationError(
+            f"segmentation: expected run lengths of {quoted(pixels)} pixels in all, "
+            f"got {quoted(sum(counts))}"
+        )
+    if pixels >> _LONGEST_RUN_BITS:
+        raise AnnotationError(f"segmentation: size: no picture has {pixels:,} pixels")
     return _from_borders(np.cumsum(np.array(counts[:-1], np.int64)), size)
 
 
@@ -104,6 +154,9 @@ def _from_borders(borders: Ints, size: tuple[int, int]) -> MaskCrop | None:
     Args:
         borders: int64[N], y + height * x; each turns all pixels from there on over.
         size: (height, width) of the picture.
+
+    Raises:
+        AnnotationError: more pixels than any image has.
     """
     height, width = size
     borders = np.sort(borders[borders < height * width])
@@ -112,90 +165,68 @@ def _from_borders(borders: Ints, size: tuple[int, int]) -> MaskCrop | None:
     left = int(borders[0]) // height
     # An odd number of borders leaves the rest of the picture set.
     right = int(borders[-1] - 1) // height + 1 if borders.size % 2 == 0 else width
-    turns = np.bincount(borders - left * height, minlength=(right - left) * height)
-    columns = np.cumsum(turns[: (right - left) * height]) % 2 == 1
+    pixels = (right - left) * height
+    if pixels > MAX_PIXELS:
+        raise AnnotationError(
+            f"segmentation: expected an object of at most {MAX_PIXELS:,} pixels, got "
+            f"one on {right - left:,} x {height:,}"
+        )
+    runs = np.diff(borders - left * height, prepend=0, append=pixels)
+    columns = np.repeat(np.arange(runs.size) % 2 == 1, runs)
     return tight_crop(columns.reshape(right - left, height).T, (0, left))
 
 
-def _polygon(ring: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _polygon(ring: Any) -> Floats:
     """Returns float64[N, 2] (x, y)."""
-    problem = (
-        "segmentation: expected polygons of at least 3 points [x1, y1, x2, y2, ...], "
-        f"got {ring!r:.60}"
+    are_numbers = isinstance(ring, list) and {*map(type, ring)} <= {int, float}
+    is_whole = are_numbers and len(ring) >= 6 and len(ring) % 2 == 0
+    if is_whole and all(-_FARTHEST < value < _FARTHEST for value in ring):
+        return np.array(ring, np.float64).reshape(-1, 2)
+    raise AnnotationError(
+        "segmentation: expected polygons of at least 3 points [x1, y1, x2, y2, ...] "
+        f"within {_FARTHEST:,} pixels, got {quoted(ring)}"
     )
-    try:
-        points = np.array(ring, np.float64)
-    except (TypeError, ValueError) as err:
-        raise AnnotationError(problem) from err
-    if points.ndim != 1 or points.size < 6 or points.size % 2:
-        raise AnnotationError(problem)
-    if not np.all(np.abs(points) < _FARTHEST):
-        raise AnnotationError(problem)
-    return points.reshape(-1, 2)
 
 
-def _draw_polygon(
-    points: np.ndarray[Any, np.dtype[np.float64]], size: tuple[int, int]
-) -> MaskCrop | None:
-    """Draws one polygon.
+def _draw_polygons(rings: Sequence[Floats], size: tuple[int, int]) -> MaskCrop | None:
+    """Draws polygons, united.
 
     Args:
-        points: float64[N, 2] (x, y).
+        rings: of float64[N, 2] (x, y) each.
         size: (height, width) of the picture.
-
-    Source: rleFrPoly of COCO's maskApi: walks along the border in fifths of a pixel and
-        notes where it passes the middle of a column.
     """
-    height, width = size
-    fine = np.trunc(points * _UPSAMPLING + 0.5).astype(np.int64)
-    path = _walk(fine, np.roll(fine, -1, axis=0))
-    x, y = path[:, 0], path[:, 1]
-    moved = np.flatnonzero(np.diff(x)) + 1
-    before, after = moved - 1, moved
-    columns = np.where(x[after] < x[before], x[after], x[after] - 1)
-    columns = (columns + 0.5) / _UPSAMPLING - 0.5
-    rows = (np.minimum(y[after], y[before]) + 0.5) / _UPSAMPLING - 0.5
-    kept = (columns == np.floor(columns)) & (columns >= 0) & (columns <= width - 1)
-    rows = np.ceil(np.clip(rows[kept], 0, height))
-    return _from_borders((columns[kept] * height + rows).astype(np.int64), size)
-
-
-def _walk(starts: Ints, ends: Ints) -> Ints:
-    """Returns the steps along a closed border.
-
-    Args:
-        starts: int64[N, 2] (x, y), fifths of a pixel.
-        ends: int64[N, 2], where the edges end.
-
-    Returns:
-        int64[S, 2]; every edge is walked from one end to the other, both included.
-    """
-    steps = []
-    for start, end in zip(starts, ends, strict=True):
-        delta = end - start
-        long = 0 if abs(delta[0]) >= abs(delta[1]) else 1
-        length = abs(int(delta[long]))
-        low, high = (start, end) if delta[long] >= 0 else (end, start)
-        slope = (high[1 - long] - low[1 - long]) / length if length else 0.0
-        along = np.arange(length + 1)
-        edge = np.empty((length + 1, 2), np.int64)
-        edge[:, long] = low[long] + along
-        edge[:, 1 - long] = np.trunc(low[1 - long] + slope * along + 0.5)
-        steps.append(edge if delta[long] >= 0 else edge[::-1])
-    return np.concatenate(steps)
-
-
-def _unite(crops: Sequence[MaskCrop]) -> MaskCrop | None:
-    if len(crops) < 2:
-        return crops[0] if crops else None
-    boxes = np.array([crop.box for crop in crops])
-    top, left = boxes[:, 0].min(), boxes[:, 1].min()
-    bottom, right = boxes[:, 2].max(), boxes[:, 3].max()
-    union = np.zeros((bottom - top, right - left), np.bool_)
-    for crop in crops:
+    if len(rings) == 1:
+        return _from_borders(polygon_borders(rings[0], size), size)
+    # One array for all of them, however many there are.
+    union: MaskCrop | None = None
+    for ring in rings:
+        crop = _from_borders(polygon_borders(ring, size), size)
+        if crop is None:
+            continue
+        if union is None:
+            union = _room(rings, size)
         y1, x1, y2, x2 = crop.box
-        union[y1 - top : y2 - top, x1 - left : x2 - left] |= crop.mask
-    return MaskCrop(int(top), int(left), union)
+        top, left = union.y1, union.x1
+        union.mask[y1 - top : y2 - top, x1 - left : x2 - left] |= crop.mask
+    return None if union is None else tight_crop(union.mask, (union.y1, union.x1))
 
 
-__all__ = ["decode_counts", "draw_segmentation"]
+def _room(rings: Sequence[Floats], size: tuple[int, int]) -> MaskCrop:
+    """Returns a mask without a set pixel that polygons fit into.
+
+    Raises:
+        AnnotationError: more pixels than any image has.
+    """
+    points = np.concatenate(rings)
+    left, top = np.clip(points.min(axis=0) - 1, 0, None).astype(np.int64).tolist()
+    right, bottom = np.ceil(points.max(axis=0) + 1).astype(np.int64).tolist()
+    height, width = min(bottom, size[0]) - top, min(right, size[1]) - left
+    if height * width > MAX_PIXELS:
+        raise AnnotationError(
+            f"segmentation: expected an object of at most {MAX_PIXELS:,} pixels, got "
+            f"one on {width:,} x {height:,}"
+        )
+    return MaskCrop(top, left, np.zeros((height, width), np.bool_))
+
+
+__all__ = ["Segmentation", "decode_counts", "draw_segmentation", "read_segmentation"]

@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from formats.bitmap import MAX_PIXELS
 from formats.clip import Polygon, WholePoint, clip_line, clip_polygon
+from formats.errors import AnnotationError
 from formats.mask_crop import MaskCrop, tight_crop
 
 Canvas = np.ndarray[Any, np.dtype[np.uint8]]
@@ -44,6 +46,7 @@ def draw_rectangle(corners: list[WholePoint], size: tuple[int, int]) -> list[Mas
     width = min(right, size[1] - 1) - left + 1
     if height < 1 or width < 1:
         return []
+    _check_pixels(height, width)
     return [MaskCrop(top, left, np.ones((height, width), np.bool_))]
 
 
@@ -103,7 +106,17 @@ def _canvas(
     top = max(0, min(y for _, y in points))
     right = min(size[1] - 1, max(x for x, _ in points))
     bottom = min(size[0] - 1, max(y for _, y in points))
-    return np.zeros((bottom - top + 1, right - left + 1), np.uint8), (left, top)
+    height, width = bottom - top + 1, right - left + 1
+    _check_pixels(height, width)
+    return np.zeros((height, width), np.uint8), (left, top)
+
+
+def _check_pixels(height: int, width: int) -> None:
+    if height * width > MAX_PIXELS:
+        raise AnnotationError(
+            f"expected an object of at most {MAX_PIXELS:,} pixels, got one on "
+            f"{width:,} x {height:,}; check the size of the picture"
+        )
 
 
 def _shifted(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from formats.problem_list import told
+
 
 class FormatError(ValueError):
     """A file that is not what it should be."""
@@ -13,24 +15,25 @@ class ConfigError(FormatError):
     """A config with problems.
 
     Attributes:
-        problems: one line each, "file: path.to.key: what is wrong".
+        problems: one line each, "file: path.to.key: what is wrong"; the text of the
+            error has the first twenty.
     """
 
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
-        super().__init__("\n".join(self.problems))
+        super().__init__(told(self.problems))
 
 
 class AnnotationError(FormatError):
     """A project meta or an annotation that cannot be read or put together.
 
     Attributes:
-        problems: one text each.
+        problems: one text each; the error's text has the first twenty.
     """
 
     def __init__(self, *problems: str) -> None:
         self.problems = problems
-        super().__init__("\n".join(problems))
+        super().__init__(told(problems))
 
 
 class ImageFileError(FormatError):

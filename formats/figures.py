@@ -14,8 +14,10 @@ from formats.bitmap import read_bitmap
 from formats.clip import Polygon, WholePoint
 from formats.drawing import draw_line, draw_point, draw_polygon, draw_rectangle
 from formats.errors import AnnotationError
+from formats.fractions_of_one import look_like_fractions
 from formats.mask_crop import MaskCrop, clip_crop
 from formats.meta import BITMAP
+from formats.quoted import LONGEST, quoted, quoted_name
 
 ANY = "any"
 """Shape of a class whose objects each name their own."""
@@ -53,7 +55,7 @@ class Figure:
             AnnotationError: the geometry is missing or makes no sense.
         """
         if self.shape == BITMAP:
-            mask, origin = read_bitmap(self.content.get(BITMAP))
+            mask, origin = read_bitmap(self.content.get(BITMAP), size)
             crop = clip_crop(MaskCrop(*origin, mask), size)
             return [] if crop is None else [crop]
         polygon = read_polygon(self.content, self.shape)
@@ -66,7 +68,21 @@ class Figure:
             return draw_line(points, size)
         return draw_point(points[0], size)
 
+    def has_fractions(self) -> bool:
+        """Says whether a figure that was drawn has coordinates like fractions of 1."""
+        if self.shape == BITMAP:
+            return False
+        exterior = self.content["points"]["exterior"]
+        return look_like_fractions(value for point in exterior for value in point)
 
+    def is_thin_polygon(self) -> bool:
+        """Says whether this is a polygon of under three points, drawn as a line."""
+        if self.shape != "polygon":
+            return False
+        return len(self.content["points"]["exterior"]) < LEAST_CORNERS
+
+
+LEAST_CORNERS = 3
 _MANY = 1 << 62
 _COUNTS = {
     "polygon": (1, _MANY),
@@ -87,11 +103,12 @@ def read_figure(content: Any, shapes: Mapping[str, str]) -> Figure:
         AnnotationError: unknown class or shape.
     """
     if not isinstance(content, Mapping):
-        raise AnnotationError(f"expected an object, got {content!r:.60}")
+        raise AnnotationError(f"expected an object, got {quoted_name(content)}")
     title = content.get("classTitle")
     if not isinstance(title, str) or title not in shapes:
         raise AnnotationError(
-            f"unknown class {title!r}; add it to meta.json or remove the object"
+            f"unknown class {quoted_name(title)}; add it to meta.json or remove the "
+            "object"
         )
     shape = shapes[title]
     if shape == ANY:
@@ -99,7 +116,7 @@ def read_figure(content: Any, shapes: Mapping[str, str]) -> Figure:
     if shape not in SHAPES:
         raise AnnotationError(
             f'class "{title}": expected a shape out of {", ".join(SHAPES)}, got '
-            f"{shape}; convert the objects or remove them"
+            f"{_shape_text(shape)}; convert the objects or remove them"
         )
     return Figure(title, shape, content)
 
@@ -128,25 +145,36 @@ def _read_points(points: Any) -> Polygon:
     try:
         exterior = _ring(points["exterior"])
         holes = [_ring(hole) for hole in points.get("interior") or ()]
-    except (KeyError, TypeError, ValueError, AttributeError) as err:
+    except (
+        AttributeError,
+        KeyError,
+        OverflowError,
+        TypeError,
+        ValueError,
+    ) as err:
         raise AnnotationError(
-            'points: expected {"exterior": [[x, y], ...], "interior": [...]}, got '
-            f"{points!r:.60}"
+            'points: expected {"exterior": [[x, y], ...], "interior": [...]} within '
+            f"{_FARTHEST:,} pixels, got {quoted(points)}"
         ) from err
     return Polygon(exterior, [hole for hole in holes if hole])
+
+
+def _shape_text(shape: Any) -> str:
+    is_word = isinstance(shape, str) and shape.isprintable()
+    return shape[:LONGEST] if is_word else quoted(shape)
 
 
 def _ring(points: Sequence[Any]) -> list[WholePoint]:
     """Reads points, rounded half-to-even to whole pixels.
 
     Raises:
-        TypeError: not numbers.
+        OverflowError, TypeError: not numbers that a float can hold.
         ValueError: not pairs, not finite or far off.
     """
     ring = []
     for x, y in points:
         if not math.hypot(x, y) < _FARTHEST:
-            raise ValueError(f"{x}, {y}")
+            raise ValueError("far off")
         ring.append((round(x), round(y)))
     return ring
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Any, Protocol
 
 import cv2
@@ -11,6 +12,8 @@ Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 Color = tuple[int, int, int]
 
 _WEIGHT = 600  # semibold: legible on photographs at small sizes
+_UNDRAWN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+"""Unicode's categories of control, format, halves of pairs, private and unassigned."""
 _HERSHEY = cv2.FONT_HERSHEY_DUPLEX
 _HERSHEY_HEIGHT = 22.0
 """Pixels of a capital letter of that font at scale 1."""
@@ -50,12 +53,14 @@ class OutlineFont:
 
     def width(self, text: str) -> int:
         """Returns the width of a text, pixels."""
+        text = drawable(text)
         box = cv2.getTextSize((0, 0), text, (0, 0), self._face, self._size, _WEIGHT)
         return int(box[2])
 
     def draw(self, canvas: Pixels, text: str, left: int, top: int, ink: Color) -> None:
         """Writes a text into a picture, in place."""
         base = (left, top + round(self._size * 0.98))
+        text = drawable(text)
         cv2.putText(canvas, text, base, ink, self._face, self._size, _WEIGHT)
 
 
@@ -70,6 +75,7 @@ class StrokeFont:
 
     def width(self, text: str) -> int:
         """Returns the width of a text, pixels."""
+        text = drawable(text)
         size, _ = cv2.getTextSize(text, _HERSHEY, self._scale, self._stroke)
         return int(size[0])
 
@@ -77,8 +83,26 @@ class StrokeFont:
         """Writes a text into a picture, in place."""
         base = (left, top + (self.line_px + self._cap) // 2)
         cv2.putText(
-            canvas, text, base, _HERSHEY, self._scale, ink, self._stroke, cv2.LINE_AA
+            canvas,
+            drawable(text),
+            base,
+            _HERSHEY,
+            self._scale,
+            ink,
+            self._stroke,
+            cv2.LINE_AA,
         )
+
+
+def drawable(text: str) -> str:
+    """Returns a text that OpenCV can draw, in one line.
+
+    Half of a surrogate pair ends the process there, and control characters move or
+    hide what is beside them.
+    """
+    return "".join(
+        "?" if unicodedata.category(letter) in _UNDRAWN else letter for letter in text
+    )
 
 
 def make_font(size_px: int) -> Font:
@@ -86,4 +110,4 @@ def make_font(size_px: int) -> Font:
     return OutlineFont(size_px) if hasattr(cv2, "FontFace") else StrokeFont(size_px)
 
 
-__all__ = ["Color", "Font", "OutlineFont", "StrokeFont", "make_font"]
+__all__ = ["Color", "Font", "OutlineFont", "StrokeFont", "drawable", "make_font"]

@@ -7,14 +7,23 @@ Content decides, never a file's name. Nothing is decoded here, so a file that cl
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 
-FORMATS = "JPEG, PNG, GIF, BMP, WebP or TIFF"
+from formats.image_boxes import CODESTREAM, brand, read_item, read_jpeg_2000
+
+FORMATS = "JPEG, PNG, GIF, BMP, WebP, TIFF, JPEG 2000, AVIF or HEIC"
+
+FIRST_BYTES = 264
+"""So many tell the format."""
 
 UPRIGHT = 1
 """EXIF orientation of a picture that is stored as it is seen."""
 SIDEWAYS = frozenset({5, 6, 7, 8})
 """EXIF orientations that swap height and width."""
+
+MAX_SCANS = 64
+"""Most scans of a progressive JPEG; programs write ten, and some dozens at most."""
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -24,6 +33,7 @@ _HEIGHT = 0x0101
 # SOF0..SOF15 but DHT, JPG and DAC, which share the range.
 _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _START_OF_SCAN = 0xDA
+_SCAN = b"\xff\xda"
 _END_OF_IMAGE = b"\xff\xd9"
 _APP1 = 0xE1
 # Markers without a length: TEM, RST0..RST7, SOI.
@@ -41,7 +51,7 @@ class Header:
     """What a file says of its picture.
 
     Attributes:
-        format: "JPEG", "PNG", "GIF", "BMP", "WebP" or "TIFF".
+        format: one of `FORMATS`.
         height: pixels, as stored.
         width: pixels, as stored.
         orientation: EXIF orientation, 1..8; 1 is upright.
@@ -73,15 +83,32 @@ def read_header(data: bytes) -> Header | None:
     Raises:
         ValueError: the format is known, but its header is cut or makes no sense.
     """
-    for signature, read in _READERS:
+    for signature, _, read in _READERS:
         if data.startswith(signature):
             try:
                 header = read(data)
-            except struct.error as err:
+            except (struct.error, IndexError) as err:
                 raise ValueError("the header is cut off") from err
             if header is not None:
                 return header
-    return None
+    return _read_boxed(data) if data[4:8] == b"ftyp" else None
+
+
+def format_of(data: bytes) -> str:
+    """Returns the format of a picture by its first bytes, "" if it is none.
+
+    Args:
+        data: `FIRST_BYTES` of the file, or all.
+    """
+    for signature, name, read in _READERS:
+        if data.startswith(signature):
+            try:
+                header = read(data)
+            except (ValueError, struct.error, IndexError):
+                return name  # the rest of the header lies further on
+            if header is not None:
+                return header.format
+    return brand(data) if data[4:8] == b"ftyp" else ""
 
 
 def _read_jpeg(data: bytes) -> Header:
@@ -104,6 +131,11 @@ def _read_jpeg(data: bytes) -> Header:
         position += 2 + length
     if frame is None:
         raise ValueError("the JPEG header has no size")
+    end = data.find(_END_OF_IMAGE, position)
+    scans = data.count(_SCAN, position, end if end > 0 else len(data))
+    if scans > MAX_SCANS:
+        # Each goes over all pixels again, and may be written in some sixty bytes.
+        raise ValueError(f"the JPEG has {scans:,} scans, expected {MAX_SCANS} at most")
     bits, height, width = frame
     if height * width > len(data) * _JPEG_PIXELS_PER_BYTE:
         # Decoders would not mind: they paint grey what they miss.
@@ -117,7 +149,7 @@ def _read_jpeg(data: bytes) -> Header:
         width,
         orientation,
         plain=orientation == UPRIGHT and bits == 8,
-        complete=data.find(_END_OF_IMAGE, position) > 0,
+        complete=end > 0,
     )
 
 
@@ -209,6 +241,26 @@ def _read_tiff(data: bytes) -> Header:
     return Header("TIFF", tags[_HEIGHT], tags[_WIDTH], orientation)
 
 
+def _read_jpeg_2000(data: bytes) -> Header:
+    found = read_jpeg_2000(data)
+    return Header("JPEG 2000", found.height, found.width, complete=found.complete)
+
+
+def _read_boxed(data: bytes) -> Header | None:
+    name = brand(data)
+    if not name:
+        return None
+    try:
+        found = read_item(data)
+    except (struct.error, IndexError) as err:
+        raise ValueError(f"the {name} header is cut off") from err
+    # OpenCV, which reads AVIF, shows all of it; libheif, which reads HEIC, the crop.
+    height, width = found.height, found.width
+    if name == "HEIC" and found.cropped is not None:
+        height, width = found.cropped
+    return Header(name, height, width, found.orientation, complete=found.complete)
+
+
 def _orientation(exif: bytes) -> int:
     """Returns the orientation in an EXIF block; upright if the block is damaged."""
     try:
@@ -239,15 +291,25 @@ def _tiff_tags(data: bytes) -> dict[int, int]:
     return tags
 
 
-_READERS = (
-    (b"\xff\xd8\xff", _read_jpeg),
-    (PNG_SIGNATURE, _read_png),
-    (b"GIF87a", _read_gif),
-    (b"GIF89a", _read_gif),
-    (b"BM", _read_bmp),
-    (b"RIFF", _read_webp),
-    (b"II*\0", _read_tiff),
-    (b"MM\0*", _read_tiff),
+_READERS: tuple[tuple[bytes, str, Callable[[bytes], Header | None]], ...] = (
+    (b"\xff\xd8\xff", "JPEG", _read_jpeg),
+    (PNG_SIGNATURE, "PNG", _read_png),
+    (b"GIF87a", "GIF", _read_gif),
+    (b"GIF89a", "GIF", _read_gif),
+    (b"BM", "BMP", _read_bmp),
+    (b"RIFF", "WebP", _read_webp),
+    (b"II*\0", "TIFF", _read_tiff),
+    (b"MM\0*", "TIFF", _read_tiff),
+    (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000", _read_jpeg_2000),
+    (CODESTREAM, "JPEG 2000", _read_jpeg_2000),
 )
 
-__all__ = ["FORMATS", "SIDEWAYS", "UPRIGHT", "Header", "read_header"]
+__all__ = [
+    "FIRST_BYTES",
+    "FORMATS",
+    "SIDEWAYS",
+    "UPRIGHT",
+    "Header",
+    "format_of",
+    "read_header",
+]

@@ -1,4 +1,8 @@
-"""Reads JSON as the standard has it: UTF-8, no NaN, no key twice in one object."""
+"""Reads JSON as the standard has it: UTF-8, no NaN, no key twice in one object.
+
+Time and memory grow with the file, no faster. What comes back is nested less deeply
+than Python's own stack, so that whatever walks it or prints it ends.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,70 @@ from pathlib import Path
 from typing import Any
 
 from formats.errors import ConfigError
+from formats.problem_list import ProblemList
+from formats.quoted import quoted
+
+MAX_DEPTH = 100
+"""Lists and objects inside of one another; configs and annotations have under ten."""
+MAX_BYTES = 64 << 20
+"""Of a file that is read in one go."""
+
+
+class NotJsonError(ValueError):
+    """What `Decoder` refuses, but for `json.JSONDecodeError`."""
+
+
+class Decoder(json.JSONDecoder):
+    """Parses JSON; keys that are there twice in one object are collected.
+
+    Attributes:
+        repeated: one entry for each such key.
+    """
+
+    def __init__(self) -> None:
+        """Makes a decoder of one text."""
+        self.repeated = ProblemList()
+        super().__init__(
+            object_pairs_hook=self._keep_object, parse_constant=_refuse_constant
+        )
+
+    def read(self, text: str, start: int) -> tuple[Any, int]:
+        """Reads the value that starts at a place.
+
+        Returns:
+            The value, and where it ends.
+
+        Raises:
+            json.JSONDecodeError: it is not JSON, or not whole.
+            NotJsonError: a number without end, a constant that is no JSON, or nested
+                too deeply.
+        """
+        try:
+            value, end = self.raw_decode(text, start)
+        except (json.JSONDecodeError, NotJsonError):
+            raise
+        except ValueError as err:  # Python's bound of the digits of an integer
+            raise NotJsonError("a number has thousands of digits") from err
+        except RecursionError as err:
+            raise NotJsonError(_TOO_DEEP) from err
+        brackets = text.count("[", start, end) + text.count("{", start, end)
+        if brackets > MAX_DEPTH and _is_deep(value):
+            raise NotJsonError(_TOO_DEEP)
+        return value, end
+
+    def _keep_object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        content = dict(pairs)
+        if len(content) < len(pairs):
+            seen: set[str] = set()
+            for key, _ in pairs:
+                if key in seen:
+                    name = quoted(key)
+                    self.repeated.add(f"key {name} is there twice in one object")
+                seen.add(key)
+        return content
+
+
+_TOO_DEEP = f"nested too deeply, more than {MAX_DEPTH} lists and objects"
 
 
 def read_json(path: str | PathLike[str]) -> Any:
@@ -17,9 +85,16 @@ def read_json(path: str | PathLike[str]) -> Any:
         ConfigError: the file cannot be read, is not UTF-8 or is not JSON.
     """
     try:
-        data = Path(path).read_bytes()
+        with Path(path).open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
     except OSError as err:
         raise ConfigError([f"{path}: {err.strerror or err}"]) from err
+    except ValueError as err:
+        raise ConfigError([f"{str(path)!a}: no path of a file: {err}"]) from err
+    if len(data) > MAX_BYTES:
+        raise ConfigError(
+            [f"{path}: expected at most {MAX_BYTES >> 20} MiB of JSON, got more"]
+        )
     return parse_json(data, str(path))
 
 
@@ -39,38 +114,58 @@ def parse_json(data: bytes, name: str) -> Any:
         raise ConfigError(
             [f"{name}: expected UTF-8 text, got other bytes at position {err.start}"]
         ) from err
-    return _parse(text, name)
-
-
-def _parse(text: str, name: str) -> Any:
-    repeated: list[str] = []
-
-    def keep_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        content = dict(pairs)
-        if len(content) < len(pairs):
-            keys = [key for key, _ in pairs]
-            repeated.extend(k for k in content if keys.count(k) > 1)
-        return content
-
+    decoder = Decoder()
     try:
-        content = json.loads(
-            text, object_pairs_hook=keep_object, parse_constant=_refuse_constant
-        )
+        content = _whole(decoder, text)
     except json.JSONDecodeError as err:
         raise ConfigError(
             [f"{name}: not JSON: line {err.lineno}, column {err.colno}: {err.msg}"]
         ) from err
-    except (ValueError, RecursionError) as err:
+    except NotJsonError as err:
         raise ConfigError([f"{name}: not JSON: {err}"]) from err
-    if repeated:
-        raise ConfigError(
-            [f'{name}: key "{key}" is there twice in one object' for key in repeated]
-        )
+    if decoder.repeated:
+        raise ConfigError([f"{name}: {problem}" for problem in decoder.repeated])
     return content
 
 
+def _whole(decoder: Decoder, text: str) -> Any:
+    """Reads the one value of a text."""
+    content, end = decoder.read(text, _after_space(text, 0))
+    end = _after_space(text, end)
+    if end < len(text):
+        raise json.JSONDecodeError("Extra data", text, end)
+    return content
+
+
+def _after_space(text: str, start: int) -> int:
+    match = json.decoder.WHITESPACE.match(text, start)  # type: ignore[attr-defined]
+    return start if match is None else int(match.end())
+
+
+def _is_deep(value: Any) -> bool:
+    """Says whether there are more than `MAX_DEPTH` lists and objects in one another."""
+    level = [value] if isinstance(value, (dict, list)) else []
+    for _ in range(MAX_DEPTH):
+        level = [
+            child
+            for parent in level
+            for child in (parent.values() if isinstance(parent, dict) else parent)
+            if isinstance(child, (dict, list))
+        ]
+        if not level:
+            return False
+    return True
+
+
 def _refuse_constant(text: str) -> Any:
-    raise ValueError(f"{text} is not a JSON number")
+    raise NotJsonError(f"{text} is not a JSON number")
 
 
-__all__ = ["parse_json", "read_json"]
+__all__ = [
+    "MAX_BYTES",
+    "MAX_DEPTH",
+    "Decoder",
+    "NotJsonError",
+    "parse_json",
+    "read_json",
+]

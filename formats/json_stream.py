@@ -7,17 +7,27 @@ it lies.
 from __future__ import annotations
 
 import codecs
+import itertools
 import json
+import re
 from collections.abc import Iterator
 from io import BufferedReader
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from formats.errors import FormatError
+from formats.json_file import Decoder, NotJsonError
+from formats.quoted import quoted
 
+MAX_PIECE = 64 << 20
+"""Characters of an entry; those of the largest real sets have a hundredth of it."""
 _CHUNK = 1 << 20
 _OF_NUMBERS = "0123456789.eE+-"
-_SPACE = " \t\n\r"
+_SPACE = re.compile("[ \t\n\r]*")
+_LONGEST_WORD = 16
+"""Characters that may be missing where an error is due to the end of the window: of
+`-Infinity`, or of an escaped character."""
+_OPEN_STRING = "Unterminated string"
 
 
 class Piece(NamedTuple):
@@ -28,16 +38,20 @@ class Piece(NamedTuple):
         value: the entry.
         offset: of its first byte in the file.
         length: bytes.
+        number: of the entry in its list; None where the value is no list.
     """
 
     key: str
     value: Any
     offset: int
     length: int
+    number: int | None = None
 
 
 def stream_object(path: Path) -> Iterator[Piece]:
     """Yields the entries of the lists of an object, and its other values.
+
+    An empty list yields nothing.
 
     Raises:
         FormatError: not readable, not UTF-8, not JSON, or not an object.
@@ -56,7 +70,7 @@ class _Reader:
         self._file = file
         self._path = path
         self._decode = codecs.getincrementaldecoder("utf-8")().decode
-        self._json = json.JSONDecoder(parse_constant=self._refuse)
+        self._json = Decoder()
         self._text = ""
         self._at = 0
         self._offset = 0
@@ -68,10 +82,14 @@ class _Reader:
         self._expect("{")
         if self._peek() == "}":
             return
+        keys: set[str] = set()
         while True:
             if self._peek() != '"':
                 raise self._error("expected a key")
             key = self._value()[0]
+            if key in keys:
+                raise self._error(f"key {quoted(key)} is there twice")
+            keys.add(key)
             self._expect(":")
             if self._peek() == "[":
                 yield from self._entries(key)
@@ -87,8 +105,8 @@ class _Reader:
         if self._peek() == "]":
             self._skip(1)
             return
-        while True:
-            yield Piece(key, *self._value())
+        for number in itertools.count():
+            yield Piece(key, *self._value(), number)
             if self._expect(",]") == "]":
                 return
 
@@ -97,28 +115,36 @@ class _Reader:
         self._peek()
         while True:
             try:
-                value, end = self._json.raw_decode(self._text, self._at)
+                value, end = self._json.read(self._text, self._at)
             except json.JSONDecodeError as err:
-                if not self._more():
-                    raise self._error(err.msg) from err
+                if not (self._is_cut(err) and self._more()):
+                    place = self._offset + _bytes(self._text[self._at : err.pos])
+                    raise self._error(f"{err.msg} (byte {place})") from err
                 continue
-            except RecursionError as err:
-                raise self._error("nested too deeply") from err
+            except NotJsonError as err:
+                raise self._error(str(err)) from err
             length = end - self._at
             # A number may go on in the next chunk: of "1.5", "1" and "1." come first.
             cut = self._text[end : end + 1] in _OF_NUMBERS
-            if not (cut and type(value) in (int, float) and self._more()):
-                offset = self._offset
-                self._skip(length)
-                return value, offset, self._offset - offset
+            if cut and type(value) in (int, float) and self._more():
+                continue
+            for problem in self._json.repeated:
+                raise self._error(problem)
+            offset = self._offset
+            self._skip(length)
+            return value, offset, self._offset - offset
+
+    def _is_cut(self, err: json.JSONDecodeError) -> bool:
+        """Says whether an error may come from the end of the window."""
+        near_the_end = err.pos >= len(self._text) - _LONGEST_WORD
+        return near_the_end or err.msg.startswith(_OPEN_STRING)
 
     def _peek(self) -> str:
         """Returns the next character that is no space, or "" at the end."""
         while True:
-            start = self._at
-            while start < len(self._text) and self._text[start] in _SPACE:
-                start += 1
-            self._skip(start - self._at)
+            match = _SPACE.match(self._text, self._at)
+            if match is not None:
+                self._skip(match.end() - self._at)
             if self._at < len(self._text):
                 return self._text[self._at]
             if not self._more():
@@ -133,7 +159,7 @@ class _Reader:
 
     def _skip(self, count: int) -> None:
         passed = self._text[self._at : self._at + count]
-        self._offset += count if passed.isascii() else len(passed.encode())
+        self._offset += _bytes(passed)
         self._at += count
 
     def _more(self) -> bool:
@@ -142,6 +168,10 @@ class _Reader:
             return False
         self._text = self._text[self._at :]
         self._at = 0
+        if len(self._text) > MAX_PIECE:
+            raise self._error(
+                f"expected entries of at most {MAX_PIECE >> 20} MiB, got a longer one"
+            )
         data = self._file.read(max(_CHUNK, len(self._text)))
         self._ended = not data
         try:
@@ -150,11 +180,12 @@ class _Reader:
             raise self._error("expected UTF-8 text") from err
         return not self._ended
 
-    def _refuse(self, text: str) -> Any:
-        raise self._error(f"{text} is not a JSON number")
-
     def _error(self, text: str) -> FormatError:
         return FormatError(f"{self._path}: not JSON: byte {self._offset}: {text}")
 
 
-__all__ = ["Piece", "stream_object"]
+def _bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())
+
+
+__all__ = ["MAX_PIECE", "Piece", "stream_object"]

@@ -73,13 +73,15 @@ class LeftOut:
         ]
 
 
-_FILES = frozenset({"annotation", "file", "image"})
-"""Nouns that are files themselves."""
+_FILES = frozenset({"annotation", "category", "file", "folder", "image", "link"})
+"""Nouns that are files themselves, or named one by one."""
 
 
 def counted(count: int, noun: str) -> str:
-    """Returns "1 image", "2,980 images"."""
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+    """Returns "1 image", "2,980 images", "2 categories"."""
+    if count == 1:
+        return f"1 {noun}"
+    return f"{count:,} {noun[:-1]}ies" if noun.endswith("y") else f"{count:,} {noun}s"
 
 
 def named(first: list[str], count: int) -> str:

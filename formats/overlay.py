@@ -13,36 +13,38 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from formats.font import Color, Font, make_font
+from formats.font import Color
+from formats.overlay_labels import Label, draw_labels
+from formats.overlay_mask import Mask, coverage_of, outlines
 
-Mask = np.ndarray[Any, np.dtype[np.bool_]]
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
-Rect = tuple[int, int, int, int]
-"""(left, top, right, bottom), whole pixels, half-open."""
 
 MASK_OPACITY = 0.42
-LABEL_OPACITY = 0.88
-LABELS_SHARE = 0.15
-"""Of the picture that labels may cover; the most confident instances get theirs."""
 GOLDEN_RATIO = 0.618034
 """Step of the hue between classes without a colour: no two of them come close."""
+SHIFT = 4
+"""Bits of a fraction in the coordinates of lines."""
+READABLE_PX = 1024
+"""Longest side up to which small pictures are enlarged, by a whole factor."""
+DASH_SHARE = 1 / 90
+"""Of the picture's side: a dash of a region's box, and the gap after it."""
 
 
 class Overlay(NamedTuple):
-    """One instance to draw.
+    """One instance to draw, or a region.
 
     Attributes:
         title: of its class; empty, and without a score, for no label.
         color: RGB.
         box: (y1, x1, y2, x2), half-open.
-        mask: bool[y2 - y1, x2 - x1].
+        mask: bool[y2 - y1, x2 - x1]; None for a region, whose box is dashed.
         score: 0..1; None for what was labelled, not predicted.
     """
 
     title: str
     color: Color
     box: tuple[int, int, int, int]
-    mask: Mask
+    mask: Mask | None
     score: float | None = None
 
     @property
@@ -51,38 +53,71 @@ class Overlay(NamedTuple):
         top, left, bottom, right = self.box
         return (bottom - top) * (right - left)
 
+    @property
+    def score_text(self) -> str:
+        """What its label says after the title."""
+        return "" if self.score is None else f"{self.score:.2f}"
+
+
+class _Drawn(NamedTuple):
+    """An overlay with its box in the frame of the drawing.
+
+    Its mask is cut to the picture and not enlarged yet; None where it has no pixel.
+    """
+
+    overlay: Overlay
+    box: tuple[int, int, int, int]
+    mask: Mask | None
+    scale: int
+
+
+def readable_scale(size: tuple[int, int]) -> int:
+    """Returns the whole factor that makes a small picture large enough to read.
+
+    Args:
+        size: (height, width), pixels.
+
+    Returns:
+        1 for all pictures with a side above 512 pixels; the longest side of others
+        grows to between 513 and 1024.
+    """
+    return max(1, READABLE_PX // max(size))
+
 
 def draw_overlays(
-    image: Pixels, overlays: Sequence[Overlay], *, labels: bool = True
+    image: Pixels, overlays: Sequence[Overlay], *, labels: bool = True, scale: int = 1
 ) -> Pixels:
     """Draws instances over a picture; sizes of lines and text follow the picture's.
 
     Args:
         image: uint8[H, W, 3] RGB; not changed.
-        overlays: what to draw, in this picture's frame.
-        labels: write classes and scores too.
+        overlays: what to draw, in this picture's frame; cut to it.
+        labels: write classes and scores too, where they hide neither an object nor
+            each other.
+        scale: draw everything so many times as large, with smooth masks.
 
     Returns:
-        uint8[H, W, 3] RGB.
+        uint8[H * scale, W * scale, 3] RGB.
     """
-    canvas: Pixels = np.ascontiguousarray(image).copy()
+    canvas = _enlarged(image, scale)
     side = math.sqrt(canvas.shape[0] * canvas.shape[1])
-    font = make_font(round(min(max(side / 46, 11), 44)))
     line_px = max(1, round(side / 480))
     # Large ones first: what lies in front is mostly smaller, and stays visible.
-    order = sorted(overlays, key=lambda overlay: -overlay.area)
-    for overlay in order:
-        _draw_mask(canvas, overlay, line_px)
-    for overlay in order:
-        _draw_box(canvas, overlay, line_px)
-    if not labels:
-        return canvas
-    taken: list[Rect] = []
-    allowed = LABELS_SHARE * canvas.shape[0] * canvas.shape[1]
-    for overlay in sorted(overlays, key=_label_rank):
-        _draw_label(canvas, overlay, font, taken)
-        if sum(_rect_area(rect) for rect in taken) > allowed:
-            break
+    drawn = [
+        _prepare(overlay, (image.shape[0], image.shape[1]), scale)
+        for overlay in sorted(overlays, key=lambda overlay: -overlay.area)
+    ]
+    for one in drawn:
+        _draw_mask(canvas, one, line_px)
+    for one in drawn:
+        _draw_box(canvas, one, max(1, line_px // 2), max(3, round(side * DASH_SHARE)))
+    if labels:
+        ranked = sorted(drawn, key=lambda one: _label_rank(one.overlay))
+        draw_labels(
+            canvas,
+            [Label(o.title, o.score_text, o.color, box) for o, box, _, _ in ranked],
+            [(one.box, one.mask) for one in drawn if one.mask is not None],
+        )
     return canvas
 
 
@@ -90,7 +125,7 @@ def distinct_colors(ids: set[int], colors: Mapping[int, str]) -> dict[int, Color
     """Returns an RGB colour for each class id, no two of them the same."""
     palette: dict[int, Color] = {}
     for class_id in sorted(ids):
-        color = _parse_color(colors.get(class_id, ""))
+        color = parse_color(colors.get(class_id, ""))
         if color is None or color in palette.values():
             hue = (class_id * GOLDEN_RATIO) % 1.0
             red, green, blue = colorsys.hsv_to_rgb(hue, 0.75, 0.95)
@@ -99,7 +134,8 @@ def distinct_colors(ids: set[int], colors: Mapping[int, str]) -> dict[int, Color
     return palette
 
 
-def _parse_color(text: str) -> Color | None:
+def parse_color(text: str) -> Color | None:
+    """Returns the RGB of "#RRGGBB", None of any other text."""
     try:
         red, green, blue = bytes.fromhex(text.removeprefix("#"))
     except ValueError:
@@ -114,99 +150,76 @@ def _label_rank(overlay: Overlay) -> tuple[float, int]:
     return -overlay.score, 0
 
 
-def _draw_mask(canvas: Pixels, overlay: Overlay, line_px: int) -> None:
-    mask = overlay.mask
-    if not mask.any():
-        return
+def _enlarged(image: Pixels, scale: int) -> Pixels:
+    if scale == 1:
+        return np.array(image, np.uint8, order="C")
+    height, width = image.shape[:2]
+    size = (width * scale, height * scale)
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_CUBIC))
+
+
+def _prepare(overlay: Overlay, size: tuple[int, int], scale: int) -> _Drawn:
+    """Cuts an overlay to the picture of (height, width), and enlarges it."""
     top, left, bottom, right = overlay.box
-    part = canvas[top:bottom, left:right]
-    part[mask] = _blend(part[mask], overlay.color, MASK_OPACITY)
-    contours, _ = cv2.findContours(
-        mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE, offset=(left, top)
-    )
-    outline = _towards(overlay.color, (255, 255, 255), 0.35)
-    cv2.drawContours(canvas, contours, -1, outline, line_px, cv2.LINE_AA)
+    y1, y2 = (min(max(y, 0), size[0]) for y in (top, max(top, bottom)))
+    x1, x2 = (min(max(x, 0), size[1]) for x in (left, max(left, right)))
+    mask = None
+    if overlay.mask is not None:
+        cut = overlay.mask[y1 - top : y2 - top, x1 - left : x2 - left]
+        mask = cut if cut.any() else None
+    box = y1 * scale, x1 * scale, y2 * scale, x2 * scale
+    return _Drawn(overlay, box, mask, scale)
 
 
-def _draw_box(canvas: Pixels, overlay: Overlay, line_px: int) -> None:
-    top, left, bottom, right = overlay.box
-    if bottom > top and right > left:
-        corners = (left, top), (right - 1, bottom - 1)
-        cv2.rectangle(canvas, *corners, overlay.color, line_px)
-
-
-def _draw_label(
-    canvas: Pixels, overlay: Overlay, font: Font, taken: list[Rect]
-) -> None:
-    """Writes class and score where no label is yet; `taken` are those written."""
-    height, width = canvas.shape[:2]
-    pad = max(2, font.line_px // 5)
-    score = "" if overlay.score is None else f" {overlay.score:.2f}"
-    text = _shorten(overlay.title, score, font, width - 2 * pad)
-    if not text:
+def _draw_mask(canvas: Pixels, one: _Drawn, line_px: int) -> None:
+    if one.mask is None:
         return
-    size = (min(font.width(text) + 2 * pad, width), min(font.line_px + 2, height))
-    place = _place(overlay.box, size, (width, height), taken)
-    if place is None:
-        return
-    taken.append(place)
-    left, top, right, bottom = place
+    coverage = coverage_of(one.mask, one.scale)
+    top, left, bottom, right = one.box
     part = canvas[top:bottom, left:right]
-    part[:] = _blend(part, overlay.color, LABEL_OPACITY)
-    font.draw(canvas, text, left + pad, top + 1, _ink_on(overlay.color))
+    color = one.overlay.color
+    tinted = cv2.LUT(part, _tint_table(color))
+    if one.scale > 1:
+        weights = coverage * np.float32(1 / 255)
+        part[:] = cv2.blendLinear(part, tinted, 1 - weights, weights)
+    else:
+        cv2.copyTo(tinted, coverage, part)
+    outline = _towards(color, (255, 255, 255), 0.35)
+    for line in outlines(coverage, one.scale):
+        placed = line + np.array((left, top), np.float32)
+        cv2.polylines(
+            canvas,
+            [np.rint(placed * 2**SHIFT).astype(np.int32)],
+            isClosed=True,
+            color=outline,
+            thickness=line_px,
+            lineType=cv2.LINE_AA,
+            shift=SHIFT,
+        )
 
 
-def _shorten(title: str, score: str, font: Font, width: int) -> str:
-    """Returns title and score, the title cut where both are wider than allowed."""
-    if font.width(title + score) <= width:
-        return title + score
-    for length in range(len(title) - 1, 0, -1):
-        if font.width(text := f"{title[:length]}..{score}") <= width:
-            return text
-    return score.strip()
+def _tint_table(color: Color) -> Pixels:
+    """Returns uint8[1, 256, 3]: what becomes of each value under a mask."""
+    values = np.arange(256)[:, None] * (1 - MASK_OPACITY)
+    mixed = values + np.asarray(color) * MASK_OPACITY
+    return np.rint(mixed).astype(np.uint8)[None]
 
 
-def _place(
-    box: tuple[int, int, int, int],
-    size: tuple[int, int],
-    canvas: tuple[int, int],
-    taken: Sequence[Rect],
-) -> Rect | None:
-    """Returns where a label goes: at the box, in the picture, on no other label.
-
-    None where there is no such place.
-
-    Args:
-        box: (top, left, bottom, right) of the instance.
-        size: (width, height) of the label.
-        canvas: (width, height) of the picture.
-        taken: where labels are already.
-    """
-    top, left, bottom, right = box
-    above = top - size[1]
-    corners = [(left, above), (left, top), (right - size[0], above)]
-    corners += [(left, top + step * size[1]) for step in range(1, 8)]
-    corners += [(left, bottom), *((left, above - step * size[1]) for step in (1, 2, 3))]
-    places = []
-    for corner in corners:
-        x = min(max(corner[0], 0), canvas[0] - size[0])
-        y = min(max(corner[1], 0), canvas[1] - size[1])
-        places.append((x, y, x + size[0], y + size[1]))
-    free = (p for p in places if not any(_overlap(p, other) for other in taken))
-    return next(free, None)
-
-
-def _rect_area(rect: Rect) -> int:
-    return (rect[2] - rect[0]) * (rect[3] - rect[1])
-
-
-def _overlap(a: Rect, b: Rect) -> bool:
-    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
-
-
-def _blend(pixels: Pixels, color: Color, opacity: float) -> Pixels:
-    mixed = pixels * (1.0 - opacity) + np.asarray(color) * opacity
-    return np.asarray(np.rint(mixed), dtype=np.uint8)
+def _draw_box(canvas: Pixels, one: _Drawn, line_px: int, dash_px: int) -> None:
+    top, left, bottom, right = one.box
+    if bottom <= top or right <= left:
+        return
+    color = one.overlay.color
+    if one.overlay.mask is not None:
+        cv2.rectangle(canvas, (left, top), (right - 1, bottom - 1), color, line_px)
+        return
+    thick = 2 * line_px
+    for y in (top, max(top, bottom - thick)):
+        for x in range(left, right, 2 * dash_px):
+            canvas[y : min(y + thick, bottom), x : min(x + dash_px, right)] = color
+    for x in (left, max(left, right - thick)):
+        for y in range(top, bottom, 2 * dash_px):
+            canvas[y : min(y + dash_px, bottom), x : min(x + thick, right)] = color
 
 
 def _towards(color: Color, other: Color, share: float) -> Color:
@@ -216,10 +229,10 @@ def _towards(color: Color, other: Color, share: float) -> Color:
     return red, green, blue
 
 
-def _ink_on(color: Color) -> Color:
-    """Returns black or white, whichever reads better on a colour (ITU-R BT.601)."""
-    luma = 0.299 * color[0] + 0.587 * color[1] + 0.114 * color[2]
-    return (0, 0, 0) if luma > 140 else (255, 255, 255)
-
-
-__all__ = ["Overlay", "distinct_colors", "draw_overlays"]
+__all__ = [
+    "Overlay",
+    "distinct_colors",
+    "draw_overlays",
+    "parse_color",
+    "readable_scale",
+]

@@ -19,6 +19,8 @@ from formats.errors import AnnotationError
 from formats.figures import ANY, SHAPES, read_polygon
 from formats.mask_crop import MaskCrop, clip_crop
 from formats.meta import BITMAP, ProjectMeta
+from formats.problem_list import ProblemList
+from formats.quoted import quoted, quoted_name
 
 Box = tuple[int, int, int, int]
 
@@ -70,20 +72,21 @@ def place_annotation(content: Any, meta: ProjectMeta) -> PlacedAnnotation:
     size = read_size(content)
     known = {tag.name for tag in meta.tags}
     shapes = {c.title: c.shape for c in meta.classes}
-    problems, objects, outside = [], [], 0
+    problems, outside = ProblemList(), 0
+    objects: list[PlacedObject] = []
     for key in ("tags", "objects"):
         if not isinstance(content.get(key), list):
-            problems.append(f"{key}: expected a list, got {content.get(key)!r:.60}")
+            problems.add(f"{key}: expected a list, got {quoted(content.get(key))}")
     if not problems:
-        problems += unknown_tags("tags", content["tags"], known)
+        problems.extend(unknown_tags("tags", content["tags"], known))
         for index, entry in enumerate(content["objects"]):
             path = f"objects[{index}]"
             try:
                 placed = _place(entry, shapes, size)
             except AnnotationError as err:
-                problems += [f"{path}: {problem}" for problem in err.problems]
+                problems.extend(f"{path}: {problem}" for problem in err.problems)
                 continue
-            problems += unknown_tags(f"{path}.tags", entry.get("tags"), known)
+            problems.extend(unknown_tags(f"{path}.tags", entry.get("tags"), known))
             objects += placed
             outside += not placed
     if problems:
@@ -97,11 +100,12 @@ def _place(
 ) -> list[PlacedObject]:
     """Returns an object, or its parts; nothing where it lies outside."""
     if not isinstance(entry, Mapping):
-        raise AnnotationError(f"expected an object, got {entry!r:.60}")
+        raise AnnotationError(f"expected an object, got {quoted_name(entry)}")
     title = entry.get("classTitle")
     if not isinstance(title, str) or title not in shapes:
         raise AnnotationError(
-            f"unknown class {title!r}; add it to meta.json or remove the object"
+            f"unknown class {quoted_name(title)}; add it to meta.json or remove the "
+            "object"
         )
     shape = shapes[title]
     if shape == ANY:
@@ -123,7 +127,7 @@ def _place(
 def _place_bitmap(
     title: str, entry: Mapping[str, Any], size: tuple[int, int]
 ) -> list[PlacedObject]:
-    mask, origin = read_bitmap(entry.get(BITMAP))
+    mask, origin = read_bitmap(entry.get(BITMAP), size)
     whole = MaskCrop(*origin, mask)
     inside = clip_crop(whole, size)
     if inside is None:

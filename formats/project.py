@@ -3,49 +3,31 @@
 `<dataset>/img/<picture>` goes with `<dataset>/ann/<picture>.json`, or in the old naming
 with `<dataset>/ann/<picture without extension>.json`. Datasets may hold others under
 `<dataset>/datasets/`. A project may lie one folder down.
+
+Names come from strangers: all of them are checked here, when a project is opened.
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from os import PathLike
-from typing import overload
+from typing import Any
 
 from formats.annotation_reader import Annotation, read_annotation
+from formats.archive import MAX_ARCHIVE_BYTES
 from formats.errors import AnnotationError, ConfigError, FormatError
-from formats.image import Pixels, checked_size, decode_image
+from formats.image import Pixels, checked_size, decode_image, unreadable
+from formats.image_header import FIRST_BYTES
 from formats.json_file import parse_json
+from formats.left_out import LeftOut
 from formats.meta import ProjectMeta
 from formats.project_files import ProjectFiles, open_files
-from formats.text_list import TextList
-
-EXTENSIONS = frozenset(
-    {".bmp", ".jfif", ".jpeg", ".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp"}
-)
-"""Names that make a file of `img/` a picture."""
-
-META = "meta.json"
-_IMAGE = re.compile(r"(?P<dataset>[^/]+(?:/datasets/[^/]+)*)/img/(?P<name>[^/]+)")
-
-
-@dataclass(frozen=True)
-class Item:
-    """One picture of a project.
-
-    Attributes:
-        dataset: its dataset; a nested one is "outer/inner".
-        image: path of the picture within the project; tells items apart.
-        annotation: path of its annotation, None where there is none.
-        problem: why it has none.
-    """
-
-    dataset: str
-    image: str
-    annotation: str | None
-    problem: str = ""
+from formats.project_items import Item, Items
+from formats.project_layout import META, expected_layout, found_layout, misplaced
+from formats.regular_file import MAX_JSON_BYTES
+from formats.safe_path import OWN_NAMES, check_path
 
 
 @dataclass(frozen=True)
@@ -57,12 +39,14 @@ class Project:
         root: path of the project in `files`, "" or ending in "/".
         meta: classes and tags.
         items: in the order of their paths.
+        left_out: what is there and neither an item nor a part of one.
     """
 
     files: ProjectFiles
     root: str
     meta: ProjectMeta
     items: Items = field(repr=False)
+    left_out: LeftOut = field(default_factory=LeftOut, repr=False, compare=False)
 
     def locate(self, path: str) -> str:
         """Returns what messages call a file."""
@@ -75,6 +59,34 @@ class Project:
             FormatError: it cannot be read.
         """
         return self.files.read(self.root + path)
+
+    def read_annotation(self, item: Item) -> bytes:
+        """Reads the file of the annotation of an item.
+
+        Raises:
+            AnnotationError: the item has none.
+            FormatError: it cannot be read.
+        """
+        if item.annotation is None:
+            raise AnnotationError(f"{self.locate(item.image)}: {item.problem}")
+        return self.files.read(self.root + item.annotation, MAX_JSON_BYTES)
+
+    def content(self, item: Item) -> dict[str, Any]:
+        """Reads the annotation of an item as JSON.
+
+        Raises:
+            AnnotationError: the item has none, or it is no JSON object.
+            FormatError: it cannot be read.
+        """
+        data = self.read_annotation(item)
+        where = self.locate(item.annotation or item.image)
+        content = parse_json(data, where)
+        if not isinstance(content, dict):
+            raise AnnotationError(
+                f'{where}: expected {{"size": {{"height", "width"}}, "tags", '
+                f'"objects"}}, got {content!r:.60}'
+            )
+        return content
 
     def parse(self, item: Item, data: bytes) -> Annotation:
         """Reads the annotation of an item from the content of its file.
@@ -110,113 +122,76 @@ class Project:
         return decode_image(self.read(item.image), self.locate(item.image))
 
 
-def open_project(path: str | PathLike[str]) -> Project:
+def open_project(
+    path: str | PathLike[str], max_archive_bytes: int = MAX_ARCHIVE_BYTES
+) -> Project:
     """Opens a project and lists its items; annotations are not read.
 
     Args:
-        path: the folder or tar of the project, or one that holds just this project.
+        path: the folder or archive of the project, or one that holds just this project.
+        max_archive_bytes: what a compressed archive may unpack to.
 
     Raises:
-        FormatError: no project or several, or a meta that cannot be read.
+        FormatError: no project or several, one of another layout or with names that
+            lead elsewhere, or a meta that cannot be read.
     """
-    files = open_files(path)
-    paths = files.paths()
+    files = open_files(path, max_archive_bytes)
+    left_out = LeftOut()
+    paths = files.paths(left_out)
     root = _find_root(paths, str(path))
     meta_path = files.locate(root + META)
     try:
-        content = parse_json(files.read(root + META), meta_path)
+        content = parse_json(files.read(root + META, MAX_JSON_BYTES), meta_path)
         meta = ProjectMeta.from_json(content)
     except AnnotationError as err:
         raise AnnotationError(*(f"{meta_path}: {p}" for p in err.problems)) from err
     inside = [p.removeprefix(root) for p in paths if p.startswith(root)]
-    return Project(files, root, meta, Items(inside))
+    items = Items(inside, _looks_at(files, root), left_out)
+    misplaced(inside, left_out)
+    if not items:
+        found = found_layout(inside, meta.extra.get("projectType"), left_out)
+        raise FormatError(
+            f"{path}: expected a project with pictures, got none; expected "
+            f"{expected_layout()}; {found}"
+        )
+    for folder in sorted(items.folders):
+        check_path(folder, f"{path}: dataset")
+        if folder.partition("/")[0] in OWN_NAMES:
+            raise FormatError(
+                f"{path}: dataset {folder}: expected another name, got one that "
+                "programs of ours keep for themselves; rename the folder"
+            )
+    return Project(files, root, meta, items, left_out)
 
 
 def _find_root(paths: list[str], name: str) -> str:
     if META in paths:
         return ""
     roots = [p.removesuffix(META) for p in paths if re.fullmatch(f"[^/]+/{META}", p)]
-    if len(roots) != 1:
-        found = f"several: {', '.join(roots)}" if roots else "none"
+    if len(roots) > 1:
         raise FormatError(
-            f"{name}: expected one project (a folder with {META}), got {found}"
+            f"{name}: expected one project (a folder with {META}), got several: "
+            f"{', '.join(roots[:20])}"
+        )
+    if not roots:
+        found = found_layout(paths, None, LeftOut())
+        raise FormatError(
+            f"{name}: expected one project (a folder with {META}), got none: it has no "
+            f"{META}; expected {expected_layout()}; {found}"
         )
     return roots[0]
 
 
-class Items(Sequence[Item]):
-    """The items of a project; each is put together when asked for.
+def _looks_at(files: ProjectFiles, root: str) -> Callable[[str], str]:
+    """Returns what says why a file of `img/` cannot be read, "" where it can."""
 
-    A project may have very many: what is held of one is the path of its picture.
-    """
+    def look(path: str) -> str:
+        try:
+            return unreadable(files.start(root + path, FIRST_BYTES))
+        except FormatError:
+            return ""  # fails when it is read, by name
 
-    def __init__(self, paths: Sequence[str]) -> None:
-        """Finds pictures and their annotations among the files of a project.
-
-        Args:
-            paths: of all files within the project, sorted.
-        """
-        annotations = {p for p in paths if p.endswith(".json")}
-        self._images = TextList(path for path in paths if _is_image(path))
-        pairs = map(_annotation_names, self._images)
-        uses = Counter(old for new, old in pairs if new not in annotations)
-        self._namings = bytes(
-            _NEW
-            if new in annotations
-            else _NONE
-            if old not in annotations
-            else _OLD
-            if uses[old] == 1
-            else _SHARED
-            for new, old in map(_annotation_names, self._images)
-        )
-
-    def __len__(self) -> int:
-        return len(self._images)
-
-    @overload
-    def __getitem__(self, index: int) -> Item: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[Item]: ...
-
-    def __getitem__(self, index: int | slice) -> Item | list[Item]:
-        if isinstance(index, slice):
-            return [self[number] for number in range(*index.indices(len(self)))]
-        image, naming = self._images[index], self._namings[index]
-        inner = image.rpartition("/img/")[0].replace("/datasets/", "/")
-        new, old = _annotation_names(image)
-        if naming == _NONE:
-            problem = f"has no annotation; add {new}, or remove the picture"
-            return Item(inner, image, None, problem)
-        if naming == _SHARED:
-            problem = f"{old} matches several pictures; rename it to {new}"
-            return Item(inner, image, None, problem)
-        return Item(inner, image, new if naming == _NEW else old)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Items) and list(self) == list(other)
-
-    __hash__ = None  # type: ignore[assignment]
+    return look
 
 
-_NEW, _OLD, _NONE, _SHARED = range(4)
-"""How an item's annotation is named: as now, as before, not at all, as others' too."""
-
-
-def _is_image(path: str) -> bool:
-    match = _IMAGE.fullmatch(path)
-    if not match or match["name"].startswith("."):
-        return False
-    return f".{path.rpartition('.')[2].lower()}" in EXTENSIONS
-
-
-def _annotation_names(image: str) -> tuple[str, str]:
-    """Returns where the annotation of a picture is in the new and the old naming."""
-    # Texts, as there may be very many; paths would leave their parts in memory.
-    dataset, _, name = image.rpartition("/img/")
-    stem = name.rpartition(".")[0]
-    return f"{dataset}/ann/{name}.json", f"{dataset}/ann/{stem}.json"
-
-
-__all__ = ["EXTENSIONS", "Item", "Items", "Project", "open_project"]
+__all__ = ["Item", "Items", "Project", "open_project"]

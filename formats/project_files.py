@@ -1,30 +1,45 @@
-"""The files of a project: a folder, or a tar that is read in place.
+"""The files of a project: a folder, or an archive.
 
 Paths are relative to the project, with "/". Safe to read from many threads.
 """
 
 from __future__ import annotations
 
-import os
 import tarfile
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Protocol
 
+from formats.archive import MAX_ARCHIVE_BYTES, unpack
 from formats.errors import FormatError
+from formats.folder_walk import list_folder
+from formats.left_out import LeftOut
+from formats.packed_files import PackedFiles, open_tar
+from formats.regular_file import MAX_FILE_BYTES, read_regular
 
 
 class ProjectFiles(Protocol):
     """Where the files of a project are."""
 
-    def paths(self) -> list[str]:
-        """Returns the paths of all files, sorted."""
+    def paths(self, left_out: LeftOut) -> list[str]:
+        """Returns the paths of all files, sorted.
+
+        Args:
+            left_out: gets what is there and no file of the project.
+        """
         ...
 
-    def read(self, path: str) -> bytes:
-        """Reads a file.
+    def read(self, path: str, most: int = MAX_FILE_BYTES) -> bytes:
+        """Reads a file of at most so many bytes.
+
+        Raises:
+            FormatError: it cannot be read, or is too large.
+        """
+        ...
+
+    def start(self, path: str, count: int) -> bytes:
+        """Reads the first bytes of a file.
 
         Raises:
             FormatError: it cannot be read.
@@ -46,124 +61,81 @@ class FolderFiles:
 
     root: Path
 
-    def paths(self) -> list[str]:
-        """Returns the paths of all files, sorted; links are followed.
+    def paths(self, left_out: LeftOut) -> list[str]:
+        """Returns the paths of all files, sorted; links are followed within the folder.
 
         Raises:
-            FormatError: a folder cannot be read.
+            FormatError: a folder cannot be read, or there are too many files.
         """
-        found: list[str] = []
-        self._list("", set(), found)
-        found.sort()
-        return found
+        return list_folder(str(self.root), left_out)
 
-    def _list(self, folder: str, above: set[str], found: list[str]) -> None:
-        """Adds the files of a folder; a link to a folder above it is left out."""
-        try:
-            real = os.path.realpath(self.root / folder)
-            if real in above:
-                return
-            with os.scandir(self.root / folder) as entries:
-                for entry in entries:
-                    path = folder + entry.name
-                    if entry.is_dir():
-                        self._list(f"{path}/", above | {real}, found)
-                    else:
-                        found.append(path)
-        except OSError as err:
-            where = self.root / folder
-            raise FormatError(f"{where}: {err.strerror or err}") from err
+    def read(self, path: str, most: int = MAX_FILE_BYTES) -> bytes:
+        """Reads a file of at most so many bytes.
 
-    def read(self, path: str) -> bytes:
-        """Reads a file.
+        Raises:
+            FormatError: it cannot be read, or is too large.
+        """
+        return read_regular(self.locate(path), most)
+
+    def start(self, path: str, count: int) -> bytes:
+        """Reads the first bytes of a file.
 
         Raises:
             FormatError: it cannot be read.
         """
-        try:
-            with open(self.locate(path), "rb") as file:
-                return file.read()
-        except OSError as err:
-            raise FormatError(f"{self.locate(path)}: {err.strerror or err}") from err
+        return read_regular(self.locate(path), count, start=True)
 
     def locate(self, path: str) -> str:
         """Returns what messages call a file."""
         return f"{self.root}/{path}"
 
 
-@dataclass(frozen=True)
-class TarFiles:
-    """Files of a tar; only their places are held.
+def open_files(
+    path: str | PathLike[str], max_archive_bytes: int = MAX_ARCHIVE_BYTES
+) -> ProjectFiles:
+    """Opens the folder or the archive of a project.
 
-    Attributes:
-        archive: the tar.
-        places: path -> (offset, size), bytes.
-    """
-
-    archive: Path
-    places: Mapping[str, tuple[int, int]] = field(repr=False)
-
-    def paths(self) -> list[str]:
-        """Returns the paths of all files, sorted."""
-        return sorted(self.places)
-
-    def read(self, path: str) -> bytes:
-        """Reads a file.
-
-        Raises:
-            FormatError: it cannot be read.
-        """
-        if path not in self.places:
-            raise FormatError(f"{self.locate(path)}: no such file in the archive")
-        offset, size = self.places[path]
-        try:
-            with self.archive.open("rb") as stream:
-                stream.seek(offset)
-                data = stream.read(size)
-        except OSError as err:
-            raise FormatError(f"{self.locate(path)}: {err.strerror or err}") from err
-        if len(data) < size:
-            raise FormatError(f"{self.locate(path)}: the archive is cut off")
-        return data
-
-    def locate(self, path: str) -> str:
-        """Returns what messages call a file."""
-        return f"{self.archive}:{path}"
-
-
-def open_files(path: str | PathLike[str]) -> ProjectFiles:
-    """Opens the folder or the tar of a project.
+    Args:
+        path: a folder, a tar, a tar that gzip, bzip2 or xz made smaller, or a zip.
+        max_archive_bytes: what a compressed one may unpack to.
 
     Raises:
-        FormatError: neither, or a tar that is compressed or damaged.
+        FormatError: none of these, damaged, or with members that are not files of
+            their own below the root.
     """
     place = Path(path)
-    if place.is_dir():
-        return FolderFiles(place)
-    if not place.exists():
-        raise FormatError(f"{place}: no such folder or file")
     try:
-        with tarfile.open(place, "r:") as archive:
-            return TarFiles(place, _places(archive))
-    except (tarfile.TarError, OSError, EOFError) as err:
-        raise FormatError(
-            f"{place}: expected a folder or a tar that is not compressed, got neither "
-            f"({err}); unpack it and name the folder"
-        ) from err
+        if place.is_dir():
+            return FolderFiles(place)
+        if not place.exists():
+            raise FormatError(f"{place}: no such folder or file")
+        if not place.is_file():
+            raise FormatError(f"{place}: expected a folder or an archive, got a device")
+        made = unpack(place, max_archive_bytes)
+        if made is not None:
+            return made
+        with place.open("rb") as file:
+            start = file.read(tarfile.BLOCKSIZE)
+            if _is_tar(start):
+                file.seek(0)
+                return open_tar(file, str(place))
+    except (OSError, RuntimeError) as err:
+        reason = getattr(err, "strerror", None) or err
+        raise FormatError(f"{place}: {reason}") from err
+    raise FormatError(
+        f"{place}: expected a folder, a tar, a tar.gz, tar.bz2 or tar.xz, or a zip, "
+        f"got a file that starts with {start[:8]!r}"
+    )
 
 
-def _places(archive: tarfile.TarFile) -> dict[str, tuple[int, int]]:
-    """Returns where the files of an archive are; hard links are followed."""
-    places: dict[str, tuple[int, int]] = {}
-    for member in archive:
-        name = os.path.normpath(member.name)
-        if member.isreg() and not member.issparse():
-            places[name] = (member.offset_data, member.size)
-        elif member.islnk():
-            target = os.path.normpath(member.linkname)
-            if target in places:
-                places[name] = places[target]
-    return places
+def _is_tar(start: bytes) -> bool:
+    try:
+        tarfile.TarInfo.frombuf(start, "utf-8", "surrogateescape")
+    except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
+        return True
+    except tarfile.HeaderError:
+        return False
+    return True
 
 
-__all__ = ["FolderFiles", "ProjectFiles", "TarFiles", "open_files"]
+__all__ = ["FolderFiles", "PackedFiles", "ProjectFiles", "open_files"]

@@ -16,6 +16,12 @@ MAX_PATH_BYTES = 4096
 """Longest path, that of Linux."""
 MAX_NAME_BYTES = 255
 """Longest part of a path, that of the usual file systems."""
+RUN_STATE = ".maskrcnn-run.json"
+"""File of a run's output that says what made it."""
+RUN_SCRATCH = ".maskrcnn-run"
+"""Folder of a run's output for what is being made."""
+OWN_NAMES = frozenset({RUN_STATE, RUN_SCRATCH, "meta.json"})
+"""What lies beside the datasets in the output of a run."""
 _DRIVE = re.compile("[A-Za-z]:")
 
 
@@ -87,4 +93,11 @@ def _short(path: str) -> str:
     return text if len(text) <= 120 else f"{text[:117]}..."
 
 
-__all__ = ["check_path", "is_inside", "path_problem"]
+__all__ = [
+    "OWN_NAMES",
+    "RUN_SCRATCH",
+    "RUN_STATE",
+    "check_path",
+    "is_inside",
+    "path_problem",
+]

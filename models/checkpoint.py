@@ -1,10 +1,12 @@
-"""Reads and writes weight files in Matterport's HDF5 layout.
+"""Reads weight files, and writes them in Matterport's HDF5 layout.
 
 Reads what Keras 2 and Keras 3 wrote in that layout: weights only or a whole model
 (`model_weights` at the top, optimiser state ignored), the nested `rpn_model`,
 time-distributed heads, one wrapper model around everything, numbered names, and the
-`anchors` variable that some ports store. Only arrays are read: a model description
-inside the file is never run. Needs no TensorFlow until weights enter a network.
+`anchors` variable that some ports store; Keras 3's own `.weights.h5` and `.keras`,
+where they name their layers; any of them in a zip file. Only arrays are read: a model
+description inside the file is never run. Needs no TensorFlow until weights enter a
+network.
 """
 
 from __future__ import annotations
@@ -26,8 +28,11 @@ from models.architecture import Architecture
 from models.config import ModelConfig
 from models.detect_architecture import find_architecture
 from models.errors import WeightsError
+from models.keras3_names import is_keras3_path
 from models.layout import Key, Shape, array_shapes, file_layers
-from models.weight_file import ADVICE, StoredArray, open_weight_file, sort_arrays
+from models.stored_arrays import StoredArray, read_array
+from models.weight_archive import KERAS_ADVICE
+from models.weight_file import ADVICE, open_weight_file, sort_arrays
 
 if TYPE_CHECKING:
     from models.mask_rcnn import MaskRCNN
@@ -85,11 +90,7 @@ def inspect_checkpoint(path: str | Path) -> Checkpoint:
     with open_weight_file(path) as file:
         known, unexpected, ignored = sort_arrays(path, file)
     if not known:
-        if any("/vars/" in name for name in unexpected):
-            unexpected = ["is a Keras 3 .weights.h5 file, which does not name layers"]
-        raise WeightsError(
-            str(path), ["holds no layer of a Mask R-CNN", *_sample(unexpected)], ADVICE
-        )
+        raise _not_a_mask_rcnn(path, unexpected)
     shapes = {key: array.shape for key, array in known.items()}
     architecture, contradictions = find_architecture(shapes)
     expected = {
@@ -128,14 +129,14 @@ def read_arrays(checkpoint: Checkpoint) -> dict[Key, np.ndarray[Any, Any]]:
     if not problems:
         with open_weight_file(checkpoint.path) as file:
             for key, stored in checkpoint.arrays.items():
-                if not stored.dtype.startswith("float"):
+                if not stored.dtype.startswith(("float", "bfloat")):
                     problems.append(
                         f"{_text(key)}: expected floating-point numbers, got "
                         f"{stored.dtype}"
                     )
                     continue
                 try:
-                    arrays[key] = np.asarray(file[stored.path], np.float32)
+                    arrays[key] = read_array(file.hdf5, stored)
                 except OSError as err:
                     problems.append(f"{_text(key)}: unreadable, {err}")
                     continue
@@ -278,6 +279,17 @@ def _write_layers(
         for weight in weights:
             layer, array = weight.removesuffix(":0").split("/")
             group.create_dataset(weight, data=np.asarray(arrays[layer, array], "<f4"))
+
+
+def _not_a_mask_rcnn(path: Path, arrays: list[str]) -> WeightsError:
+    problems = ["holds no layer of a Mask R-CNN"]
+    if not any(map(is_keras3_path, arrays)):
+        return WeightsError(str(path), [*problems, *_sample(arrays)], ADVICE)
+    problems.append(
+        "is a Keras 3 .weights.h5 file whose groups name no such layer; Keras before "
+        "3.6 wrote no names of layers"
+    )
+    return WeightsError(str(path), [*problems, *_sample(arrays)], KERAS_ADVICE)
 
 
 def _text(key: Key) -> str:

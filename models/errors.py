@@ -17,6 +17,10 @@ class ModelConfigError(ValueError):
         super().__init__("model config: " + "; ".join(self.problems))
 
 
+LISTED = 100
+"""Problems that the text of an error has; a ResNet-101 has 690 arrays."""
+
+
 class WeightsError(ValueError):
     """A checkpoint that cannot be read or does not fit the network.
 
@@ -28,7 +32,10 @@ class WeightsError(ValueError):
         self.path = path
         self.problems = tuple(problems)
         self.advice = advice
-        listed = "\n".join(f"  - {problem}" for problem in self.problems)
         count = len(self.problems)
+        lines = [f"  - {problem}" for problem in self.problems[:LISTED]]
+        if count > LISTED:
+            lines.append(f"  and {count - LISTED:,} more")
+        listed = "\n".join(lines)
         noun = "problem" if count == 1 else "problems"
         super().__init__(f"{path}: {count} {noun}:\n{listed}\n{advice}")

@@ -17,6 +17,7 @@ CLASS_LAYERS = ("mrcnn_class_logits", "mrcnn_bbox_fc", "mrcnn_mask")
 """Layers whose shape depends on the number of classes."""
 
 _NORM = ("gamma", "beta", "moving_mean", "moving_variance")
+ARRAY_NAMES = ("kernel", "bias", *_NORM)
 
 _LAYER_NAME = re.compile(
     r"conv1|bn_conv1|(res|bn)[2-5][a-z]_branch(1|2[abc])|fpn_(c[2-5]p[2-5]|p[2-5])"
@@ -40,6 +41,11 @@ def canonical_layer(name: str) -> str | None:
         return name
     unnumbered = re.sub(r"_\d+$", "", name)
     return unnumbered if _LAYER_NAME.fullmatch(unnumbered) else None
+
+
+def array_names(layer: str) -> tuple[str, ...]:
+    """Returns the names of a layer's arrays, in Keras' order."""
+    return _NORM if "bn" in layer else ("kernel", "bias")
 
 
 def array_shapes(architecture: Architecture) -> dict[str, dict[str, Shape]]:

@@ -8,15 +8,20 @@ pixel i spanning [i, i + 1). Needs numpy only.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-CONTRACT_VERSION = 1
-"""Grows when a reader written against the older contract would misread an answer."""
+from serving.model_info import (
+    CONTRACT_VERSION,
+    MAX_INFO_BYTES,
+    MAX_NAME_BYTES,
+    ContractError,
+    ModelClass,
+    ModelInfo,
+    ModelInput,
+)
 
 SERVING_DEFAULT = "serving_default"
 IMAGE_TENSOR = "image_tensor"
@@ -139,121 +144,6 @@ SIGNATURES: dict[str, Signature] = {
 }
 
 
-class ContractError(ValueError):
-    """A model or an answer that does not keep the contract."""
-
-
-@dataclass(frozen=True)
-class ModelClass:
-    """One class of a model.
-
-    Attributes:
-        id: 0 for the background, then 1..C-1.
-        title: its name.
-        color: "#RRGGBB".
-    """
-
-    id: int
-    title: str
-    color: str
-
-
-@dataclass(frozen=True)
-class ModelInput:
-    """How a model sizes its pictures (Matterport's IMAGE_* constants)."""
-
-    min_dim: int
-    max_dim: int
-    resize_mode: str
-    max_image_pixels: int
-
-
-@dataclass(frozen=True)
-class ModelInfo:
-    """What `model_info` and `assets.extra/model.json` say of a model."""
-
-    name: str
-    classes: tuple[ModelClass, ...]
-    backbone: str
-    input: ModelInput
-    mask_size: int
-    score_threshold: float
-    iou_threshold: float
-    max_detections: int
-    precision: str
-    checkpoint: Mapping[str, str]
-    created: str
-    versions: Mapping[str, str]
-    classes_assumed: bool = False
-    contract_version: int = field(default=CONTRACT_VERSION)
-
-    def to_json(self) -> str:
-        """Returns the JSON text, classes in id order."""
-        content = asdict(self)
-        if not self.classes_assumed:
-            del content["classes_assumed"]
-        first = {"contract_version": content.pop("contract_version")}
-        return json.dumps(first | content, ensure_ascii=False)
-
-    @classmethod
-    def from_json(cls, text: str | bytes) -> ModelInfo:
-        """Reads what `to_json` wrote; unknown keys are ignored.
-
-        Raises:
-            ContractError: not JSON, a key missing or of the wrong type, class ids that
-                are not 0..C-1 in order, or a contract version this code does not know.
-        """
-        try:
-            content = json.loads(text)
-            version = content["contract_version"]
-            info = cls._from_content(content) if version == CONTRACT_VERSION else None
-        except KeyError as err:
-            raise ContractError(f"model information: key {err} is missing") from err
-        except (TypeError, ValueError, AttributeError) as err:
-            raise ContractError(f"model information is not readable: {err}") from err
-        if info is None:
-            raise ContractError(
-                f"model information: expected contract version {CONTRACT_VERSION}, got "
-                f"{version}; use a client of the model's own release"
-            )
-        if [c.id for c in info.classes] != list(range(len(info.classes))):
-            raise ContractError(
-                "model information: expected class ids 0, 1, 2, ... in order, got "
-                f"{[c.id for c in info.classes]}"
-            )
-        return info
-
-    @classmethod
-    def _from_content(cls, content: Any) -> ModelInfo:
-        return cls(
-            name=str(content["name"]),
-            classes=tuple(
-                ModelClass(int(c["id"]), str(c["title"]), str(c["color"]))
-                for c in content["classes"]
-            ),
-            backbone=str(content["backbone"]),
-            input=ModelInput(
-                min_dim=int(content["input"]["min_dim"]),
-                max_dim=int(content["input"]["max_dim"]),
-                resize_mode=str(content["input"]["resize_mode"]),
-                max_image_pixels=int(content["input"]["max_image_pixels"]),
-            ),
-            mask_size=int(content["mask_size"]),
-            score_threshold=float(content["score_threshold"]),
-            iou_threshold=float(content["iou_threshold"]),
-            max_detections=int(content["max_detections"]),
-            precision=str(content["precision"]),
-            checkpoint=_text_map(content["checkpoint"]),
-            created=str(content["created"]),
-            versions=_text_map(content["versions"]),
-            classes_assumed=bool(content.get("classes_assumed", False)),
-        )
-
-
-def _text_map(value: Any) -> dict[str, str]:
-    return {str(k): str(v) for k, v in dict(value).items()}
-
-
 def round_boxes(boxes: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Rounds boxes half-to-even to whole pixels: the frame of their PNG masks.
 
@@ -278,6 +168,8 @@ __all__ = [
     "IMAGE_BYTES",
     "IMAGE_SIZE",
     "IMAGE_TENSOR",
+    "MAX_INFO_BYTES",
+    "MAX_NAME_BYTES",
     "MODEL_INFO",
     "MODEL_INFO_ASSET",
     "MODEL_INFO_JSON",

@@ -1,29 +1,20 @@
-"""Writes `docs/contract.md` from `serving.contract`.
+"""Writes the tables of `docs/contract.md` from `serving.contract`.
 
-`python -m serving.contract_page > docs/contract.md`; a test compares the two.
+`python -m serving.contract_page docs/contract.md` renews what lies between the page's
+two marks; the rest of the page is written by hand. A test compares the two.
 """
 
 from __future__ import annotations
 
+import argparse
+from pathlib import Path
+
 from serving import contract
 
-_HEAD = """# The serving contract
+BEGIN = "<!-- from serving/contract.py: do not edit by hand -->"
+END = "<!-- end of what comes from serving/contract.py -->"
 
-Generated from `serving/contract.py`; do not edit by hand.
-
-A model directory is `<base>/<version>/`, holding `saved_model.pb`, `variables/`,
-`assets/` and `assets.extra/`, with a positive integer as version, published by one
-atomic rename. Its graph uses only ops that TensorFlow 2.17 to 2.21 have.
-
-Shape letters: `B` pictures of a request, `H` and `W` their pixels, `D`
-`max_detections`, `M` `mask_size`. Every output has the leading dimension `B`; rows at
-and past `num_detections` are zero or empty. Boxes and masks are in the frame of the
-decoded original picture: (0, 0) is its top-left corner, pixel i spans [i, i + 1). The
-server ignores EXIF orientation, as TensorFlow does; the client of this project
-straightens pictures first.
-"""
-
-_TAIL = f"""## model_info_json
+_INFO = f"""## model_info_json
 
 The same JSON lies in `assets.extra/{contract.MODEL_INFO_ASSET}`:
 
@@ -41,19 +32,27 @@ The same JSON lies in `assets.extra/{contract.MODEL_INFO_ASSET}`:
 | `checkpoint` | `file` and its `sha256` |
 | `created` | UTC, ISO 8601 |
 | `versions` | `tensorflow`, `keras`, `maskrcnn_serving` |
-
-## Errors
-
-A picture that is no JPEG, PNG, GIF or BMP, is damaged, or has more than
-`max_image_pixels` pixels by its header fails its request with INVALID_ARGUMENT; so do a
-wrong rank or number of channels and a batch of 0. Nothing is decoded before its size is
-known.
 """
 
 
-def render() -> str:
-    """Returns the page as Markdown."""
-    parts = [_HEAD]
+def render(page: str) -> str:
+    """Returns a page with its tables renewed.
+
+    Args:
+        page: Markdown that holds `BEGIN` and, after it, `END`.
+
+    Raises:
+        ValueError: a mark is missing.
+    """
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f"page: expected the lines {BEGIN!r} and {END!r}")
+    return f"{before}{BEGIN}\n\n{_tables()}\n{END}{after}"
+
+
+def _tables() -> str:
+    parts = []
     for signature in contract.SIGNATURES.values():
         parts.append(f"## {signature.name}\n\nFor {signature.purpose}.\n")
         for title, tensors in (
@@ -63,7 +62,7 @@ def render() -> str:
             rows = [f"| {title} | dtype[shape] | meaning |", "|---|---|---|"]
             rows += [_row(tensor) for tensor in tensors]
             parts.append("\n".join(rows) + "\n")
-    return "\n".join([*parts, _TAIL])
+    return "\n".join([*parts, _INFO])
 
 
 def _row(tensor: contract.Tensor) -> str:
@@ -71,5 +70,14 @@ def _row(tensor: contract.Tensor) -> str:
     return f"| `{tensor.name}` | {tensor.dtype}[{shape}] | {tensor.meaning} |"
 
 
+def main(argv: list[str] | None = None) -> int:
+    """Runs the command line; returns its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m serving.contract_page")
+    parser.add_argument("page", type=Path, help="docs/contract.md")
+    page: Path = parser.parse_args(argv).page
+    page.write_text(render(page.read_text("utf-8")), "utf-8")
+    return 0
+
+
 if __name__ == "__main__":
-    print(render(), end="")  # noqa: T201
+    raise SystemExit(main())

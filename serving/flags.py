@@ -11,6 +11,7 @@ from typing import Any
 
 from serving.foreign_flags import explain_foreign_flag
 from serving.options import ServerOptions, check_model_name
+from serving.program_version import ShowVersion
 
 _DRAIN_TIMEOUT_S = 30.0
 _MAX_PORT = 65535
@@ -44,6 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_wire_flags(parser.add_argument_group("ports and messages"))
     _add_load_flags(parser.add_argument_group("load"))
     parser.add_argument("--debug", action="store_true", help="log more, and tracebacks")
+    parser.add_argument("--version", action=ShowVersion)
     return parser
 
 

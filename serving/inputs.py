@@ -15,14 +15,15 @@ import grpc
 
 from serving.errors import ServingError, invalid_argument
 from serving.protos import DATA_TYPE_NAMES
-from serving.protos.tensors import Array, from_tensor_proto
+from serving.protos.tensors import (
+    MAX_FILLED_BYTES,
+    MAX_RANK,
+    Array,
+    from_tensor_proto,
+)
 
 MAX_TENSOR_BYTES = 2**31 - 1
 """No tensor that claims more can have come in one message."""
-MAX_EXPANDED_BYTES = 2**28
-"""Largest tensor that is filled from one typed value on the wire."""
-MAX_RANK = 254
-"""Most dimensions of a tensor in TensorFlow."""
 _SHOWN_NAMES = 20
 _ITEM_BYTES = {
     "DT_DOUBLE": 8,
@@ -181,11 +182,11 @@ def _check_claim(alias: str, tensor: Any, shape: tuple[int, ...], claimed: int) 
     # One typed value stands for a whole tensor, so a few bytes can ask for gigabytes.
     # Where every value is there, a byte of the message holds at most 8 of the tensor.
     if (
-        claimed > MAX_EXPANDED_BYTES
+        claimed > MAX_FILLED_BYTES
         and not tensor.tensor_content
         and claimed > 8 * tensor.ByteSize()
     ):
-        limit = MAX_EXPANDED_BYTES
+        limit = MAX_FILLED_BYTES
     if claimed > limit:
         raise ServingError(
             grpc.StatusCode.RESOURCE_EXHAUSTED,
@@ -197,7 +198,7 @@ def _check_claim(alias: str, tensor: Any, shape: tuple[int, ...], claimed: int) 
 def _decode(alias: str, tensor: Any) -> Array:
     try:
         return from_tensor_proto(tensor)
-    except (ValueError, OverflowError) as err:
+    except ValueError as err:
         raise invalid_argument(f"tensor parsing error: {alias} ({err})") from err
 
 

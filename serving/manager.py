@@ -7,6 +7,7 @@ that runs on it is done. A version that fails to load changes nothing but its st
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -70,7 +71,14 @@ class ModelManager:
         return self._current is not None
 
     def start(self) -> None:
-        """Begins to watch the base path, in a thread of its own."""
+        """Begins to watch the base path, in a thread of its own.
+
+        From here on the version to be loaded has a status, so that who asks early is
+        told that it comes, and not that there is no such model.
+        """
+        with contextlib.suppress(OSError):
+            if versions := list_versions(self._base_path):
+                self._set_status(max(versions), State.START)
         self._thread.start()
 
     def stop(self, timeout_s: float) -> bool:

@@ -98,10 +98,10 @@ class EmbeddedServer:
             if self._rest is not None:
                 self._rest.stop(0)
             raise
+        self.manager.start()
         self._grpc.start()
         if self._rest is not None:
             self._rest.start()
-        self.manager.start()
         rest = "no REST" if self._rest is None else f"REST on port {self.rest_api_port}"
         logger.info("serving %s: gRPC on %s, %s", self.manager.name, self.address, rest)
 

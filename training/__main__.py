@@ -7,9 +7,12 @@ import os
 import sys
 from collections.abc import Sequence
 
+from serving.plain_text import visible
+from serving.program_version import version_line
 from serving.siblings import SiblingError, check_siblings
+from training.interrupt import INTERRUPTED, leave
 
-FAILED, INTERRUPTED = 1, 130
+FAILED = 1
 _NEEDED = frozenset(
     {"tensorflow", "keras", "h5py", "matplotlib", "pycocotools", "tensorboard"}
 )
@@ -22,6 +25,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         0, 1 after an error, 130 after Ctrl-C.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments == ["--version"]:
+        print(version_line())
+        return 0
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     try:
@@ -38,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         sys.stderr.write(
             f"error: {err.name} is not installed: "
-            "pip install 'maskrcnn-serving[training]'\n"
+            "pip install '.[training]' in a checkout of maskrcnn-serving\n"
         )
         return FAILED
 
@@ -63,7 +69,7 @@ def _run(arguments: list[str]) -> int:
     except TrainingError as err:
         if "--debug" in arguments:
             raise
-        sys.stderr.write(f"error: {err}\n")
+        sys.stderr.write(visible(f"error: {err}\n", keep="\n"))
         return FAILED
 
 
@@ -73,4 +79,7 @@ def _silence_tensorflow() -> None:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    code = main()
+    if code == INTERRUPTED:
+        leave(code)
+    raise SystemExit(code)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from formats.meta import BITMAP, ClassMeta
@@ -26,12 +26,16 @@ class Candidate:
         classes: that it knows.
         description: JSON values that tell which one it is.
         close: frees what the detector holds.
+        notes: what had to be assumed of it, one text each.
+        training: `config.json` of the training it came from; empty if unknown.
     """
 
     detector: Detector
     classes: ClassMap
     description: Mapping[str, Any]
     close: Callable[[], None] = _nothing_to_close
+    notes: tuple[str, ...] = ()
+    training: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -25,12 +25,13 @@ import numpy as np
 
 from models.checkpoint import save_weights
 from models.mask_rcnn import MaskRCNN
+from models.weight_path import CHECKPOINT_WEIGHTS, find_weights
 from training.checkpoint_config import CONFIG_NAME
 from training.errors import TrainingError
 from training.writing import writing
 
 FOLDER = "checkpoints"
-WEIGHTS = Path("model_weights", "model.h5")
+WEIGHTS = CHECKPOINT_WEIGHTS
 STATE = "training_state.npz"
 BEST, LAST = "best", "last"
 _DIGITS = 8
@@ -63,7 +64,7 @@ class Checkpoints:
         return sorted(
             int(path.name)
             for path in self.folder.iterdir()
-            if path.name.isdigit() and len(path.name) == _DIGITS
+            if path.name.isdecimal() and len(path.name) == _DIGITS
         )
 
     def next_number(self) -> int:
@@ -202,8 +203,14 @@ def _sync(folder: Path) -> None:
 
 
 def weight_file(path: Path) -> Path:
-    """Returns the weights of what a user names: a file, or a checkpoint's folder."""
-    return path / WEIGHTS if path.is_dir() else path
+    """Returns the weights of what a user names.
+
+    A file, the folder of a checkpoint, or that of a training, whose best one counts.
+
+    Raises:
+        WeightsError: the folder holds none, or several.
+    """
+    return find_weights(path)
 
 
 __all__ = ["BEST", "LAST", "STATE", "WEIGHTS", "Checkpoints", "weight_file"]

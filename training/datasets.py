@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from os import PathLike
 from typing import Any, TypeVar
 
+from formats.archive import MAX_ARCHIVE_BYTES
 from formats.errors import AnnotationError, FormatError
 from formats.meta import ClassMeta
 from training.check import Facts
@@ -18,6 +19,8 @@ from training.coco import open_coco_source
 from training.config import TrainConfig
 from training.errors import DatasetError, TrainingError
 from training.file_dataset import FileDataset
+from training.neutral_class import missing_neutral
+from training.set_notes import SetNotes, background_note
 from training.set_reader import (
     Sets,
     both_sets,
@@ -60,20 +63,25 @@ class Splits:
 
 
 def open_project_splits(
-    path: FilePath, config: TrainConfig, earlier: Mapping[str, Any] | None = None
+    path: FilePath,
+    config: TrainConfig,
+    earlier: Mapping[str, Any] | None = None,
+    max_archive_bytes: int = MAX_ARCHIVE_BYTES,
 ) -> Splits:
     """Opens the sets of a Supervisely project.
 
     Args:
-        path: folder or tar.
+        path: folder or archive.
         config: tags, special classes, and how thoroughly to check.
         earlier: `config.json` of the training that is continued.
+        max_archive_bytes: what a compressed archive may unpack to.
 
     Raises:
         DatasetError: lists everything that is wrong with the data.
         TrainingError: the classes do not fit the config or the earlier training.
     """
-    source = _opened(lambda: open_supervisely(path))
+    source = _opened(lambda: open_supervisely(path, max_archive_bytes))
+    left_out = [f"left out: {line}" for line in source.left_out.lines()]
     meta = source.project.meta
     classes = _class_map(meta.classes, config, earlier, source.project.locate(""))
     tags = {"train": config.dataset_tags.train, "val": config.dataset_tags.val}
@@ -84,11 +92,15 @@ def open_project_splits(
         return split_by_tags(tags, {i: fact.tags for i, fact in facts.items()})
 
     texts = {p: f'with the tag "{t}"' for p, t in tags.items() if p not in absent}
-    sets, datasets = read_sets(source, classes, config, split, texts, problems)
+    notes = SetNotes()
+    sets, datasets = read_sets(source, classes, config, split, texts, problems, notes)
     check_batch(datasets["train"], config, problems)
     if problems:
-        raise DatasetError(problems)
-    warnings = shared_items(source, sets, tags)
+        raise DatasetError([*problems, *left_out])
+    told = [*left_out, *notes.lines(), *background_note(meta.classes, classes)]
+    warnings = [*told, *shared_items(source, sets, tags)]
+    where = source.project.locate("")
+    warnings += missing_neutral(classes.neutral, source.classes, where)
     return Splits(datasets["train"], datasets["val"], tuple(warnings))
 
 
@@ -98,6 +110,8 @@ def open_coco_splits(
     images: FilePath,
     config: TrainConfig,
     earlier: Mapping[str, Any] | None = None,
+    *,
+    is_lenient: bool = False,
 ) -> Splits:
     """Opens the sets of two COCO files.
 
@@ -107,6 +121,7 @@ def open_coco_splits(
         images: folder of the pictures of both.
         config: special classes, and how thoroughly to check.
         earlier: `config.json` of the training that is continued.
+        is_lenient: go past what a training can do without, and count it.
 
     Raises:
         DatasetError: lists everything that is wrong with the data.
@@ -117,7 +132,8 @@ def open_coco_splits(
     problems: list[str] = []
     for purpose, path in paths.items():
         try:
-            sources[purpose] = open_coco_source(path, images)
+            opened = open_coco_source(path, images, is_lenient=is_lenient)
+            sources[purpose] = opened
         except FormatError as err:
             problems += _texts(err)
     if problems:
@@ -125,18 +141,25 @@ def open_coco_splits(
     classes = _class_map(sources["train"].classes, config, earlier, str(train))
     problems += unknown_classes(sources["val"].classes, classes, str(val))
     datasets: dict[str, FileDataset] = {}
+    told: list[str] = []
     for purpose, source in sources.items():
         whole = {purpose: tuple(range(len(source)))}
         texts = {purpose: f"of {paths[purpose]}"}
-        _, made = read_sets(source, classes, config, _only(whole), texts, problems)
+        notes = SetNotes()
+        _, made = read_sets(
+            source, classes, config, _only(whole), texts, problems, notes
+        )
         datasets |= made
+        told += [f"left out: {line}" for line in source.left_out.lines()]
+        told += [*source.odd.lines(), *notes.lines()]
     check_batch(datasets["train"], config, problems)
     if problems:
         raise DatasetError(problems)
-    train_names = {sources["train"].name(i) for i in range(len(sources["train"]))}
-    val_names = [sources["val"].name(i) for i in range(len(sources["val"]))]
-    both = [name for name in val_names if name in train_names]
-    warnings = [both_sets(both, "listed in both files")] if both else []
+    told += background_note(sources["train"].classes, classes)
+    train_paths = set(sources["train"].paths)
+    both = [path for path in sources["val"].paths if path in train_paths]
+    warnings = [*told, *([both_sets(both, "listed in both files")] if both else [])]
+    warnings += missing_neutral(classes.neutral, sources["train"].classes, str(train))
     return Splits(datasets["train"], datasets["val"], tuple(warnings))
 
 
@@ -147,45 +170,54 @@ def open_splits(
     coco: tuple[FilePath, FilePath] | None = None,
     images: FilePath | None = None,
     earlier: Mapping[str, Any] | None = None,
+    max_archive_bytes: int = MAX_ARCHIVE_BYTES,
+    is_lenient: bool = False,
 ) -> Splits:
     """Opens the sets of a project, or of COCO files.
 
     Args:
         config: see the two functions for it.
-        project: folder or tar.
+        project: folder or archive.
         coco: COCO files of the training and the validation set.
         images: folder of their pictures.
         earlier: `config.json` of the training that is continued.
+        max_archive_bytes: what a compressed archive may unpack to.
+        is_lenient: go past what of COCO files a training can do without, and count it.
 
     Raises:
         DatasetError: lists everything that is wrong with the data.
         TrainingError: neither or both are given, or the classes do not fit.
     """
-    if project is not None and coco is None and images is None:
-        return open_project_splits(project, config, earlier)
+    if project is not None and coco is None and images is None and not is_lenient:
+        return open_project_splits(project, config, earlier, max_archive_bytes)
     if project is None and coco is not None and images is not None:
-        return open_coco_splits(*coco, images, config, earlier)
+        return open_coco_splits(*coco, images, config, earlier, is_lenient=is_lenient)
     raise TrainingError(
         "data: expected a Supervisely project, or COCO files of both sets with the "
-        "folder of their images"
+        "folder of their images (these alone can be read leniently)"
     )
 
 
 def open_project_set(
-    path: FilePath, tag: str | None, classes: ClassMap, config: TrainConfig
+    path: FilePath,
+    tag: str | None,
+    classes: ClassMap,
+    config: TrainConfig,
+    max_archive_bytes: int = MAX_ARCHIVE_BYTES,
 ) -> FileDataset:
     """Opens one set of a Supervisely project, with the class ids of a network.
 
     Args:
-        path: folder or tar.
+        path: folder or archive.
         tag: image tag of the set; None takes every picture.
         classes: of the network.
         config: how thoroughly to check, and whether to keep pictures without objects.
+        max_archive_bytes: what a compressed archive may unpack to.
 
     Raises:
         DatasetError: lists everything that is wrong with the data.
     """
-    source = _opened(lambda: open_supervisely(path))
+    source = _opened(lambda: open_supervisely(path, max_archive_bytes))
     where = source.project.locate("")
     problems = unknown_classes(source.classes, classes, where)
     if tag is not None and (problem := missing_tag(tag, source.project.meta)):
@@ -201,7 +233,8 @@ def open_project_set(
         )
 
     texts = {EVALUATION: f"of {where}" if tag is None else f'with the tag "{tag}"'}
-    _, datasets = read_sets(source, classes, config, split, texts, problems)
+    notes = SetNotes()
+    _, datasets = read_sets(source, classes, config, split, texts, problems, notes)
     if problems:
         raise DatasetError(problems)
     return datasets[EVALUATION]
@@ -227,7 +260,10 @@ def open_coco_set(
         raise DatasetError(problems)
     whole = {EVALUATION: tuple(range(len(source)))}
     texts = {EVALUATION: f"of {path}"}
-    _, datasets = read_sets(source, classes, config, _only(whole), texts, problems)
+    notes = SetNotes()
+    _, datasets = read_sets(
+        source, classes, config, _only(whole), texts, problems, notes
+    )
     if problems:
         raise DatasetError(problems)
     return datasets[EVALUATION]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from formats.errors import ConfigError as FileConfigError
+from formats.problem_list import told
 
 
 class TrainingError(Exception):
@@ -19,12 +20,13 @@ class DatasetError(TrainingError):
     """Data with problems.
 
     Attributes:
-        problems: one line each: which file, what is wrong, how to mend it.
+        problems: one line each: which file, what is wrong, how to mend it; the error's
+            text has the first twenty.
     """
 
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
-        super().__init__("\n".join(self.problems))
+        super().__init__(told(self.problems))
 
 
 __all__ = ["ConfigError", "DatasetError", "TrainingError"]

@@ -8,6 +8,11 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from formats.class_names import read_class_names
+from formats.errors import ConfigError
+from serving.plain_text import visible
+from training.data_flags import add_archive_flag
+from training.errors import TrainingError
 from training.figures import Evaluation
 
 _ROWS = (
@@ -40,7 +45,18 @@ def build_parser() -> argparse.ArgumentParser:
     network.add_argument(
         "--server", metavar="HOST:PORT", help="running server, its gRPC port"
     )
-    add("--config", type=Path, metavar="JSON", help="config.json of the checkpoint")
+    add(
+        "--config",
+        type=Path,
+        metavar="JSON",
+        help="config.json of the checkpoint, or a flat JSON of Matterport's constants "
+        "(default: found beside the weights or one folder up)",
+    )
+    add(
+        "--classes",
+        metavar="NAMES",
+        help="class names of the checkpoint in id order: a,b,c or a file",
+    )
     add(
         "--model-name",
         default="mask_rcnn",
@@ -50,11 +66,15 @@ def build_parser() -> argparse.ArgumentParser:
     add("--model-version", type=int, metavar="V", help="on the server or in --model")
     data = parser.add_mutually_exclusive_group(required=True)
     data.add_argument(
-        "--project", type=Path, metavar="DIR", help="Supervisely project, folder or tar"
+        "--project",
+        type=Path,
+        metavar="DIR",
+        help="Supervisely project, or its archive",
     )
     data.add_argument("--coco", type=Path, metavar="JSON", help="COCO file")
     add("--tag", metavar="TAG", help="image tag of the set (default: every picture)")
     add("--images", type=Path, metavar="DIR", help="pictures of the COCO file")
+    add_archive_flag(parser)
     add("--neutral", metavar="CLASS", help="class that marks what not to look at")
     add("--output", type=Path, required=True, metavar="DIR", help="for the results")
     add(
@@ -89,14 +109,28 @@ def run(argv: Sequence[str]) -> int:
     args = parser.parse_args(argv)
     if (args.coco is None) != (args.images is None):
         parser.error("--images goes with --coco, and --coco needs it")
+    options = {key: value for key, value in vars(args).items() if key != "debug"}
+    if args.classes is not None:
+        options["classes"] = _read_names(args.classes)
     from training.evaluation_run import evaluate
 
-    options = {key: value for key, value in vars(args).items() if key != "debug"}
     with _progress() as tell:
-        evaluation = evaluate(**options, tell=tell)
+        evaluation = evaluate(**options, tell=tell, say=_say)
     sys.stdout.write(table(evaluation))
     sys.stderr.write(f"written: {args.output}\n")
     return 0
+
+
+def _read_names(text: str) -> tuple[str, ...]:
+    try:
+        return read_class_names(text)
+    except ConfigError as err:
+        raise TrainingError(str(err)) from err
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(visible(f"{text}\n", keep="\n"))
+    sys.stderr.flush()
 
 
 def table(evaluation: Evaluation) -> str:

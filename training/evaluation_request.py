@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from formats.archive import MAX_ARCHIVE_BYTES
 from training.candidate import Candidate, Limits
 from training.classes import ClassMap
 from training.config import read_config
@@ -23,13 +25,15 @@ class Network:
 
     Attributes:
         weights: checkpoint.
-        config: its `config.json`, where that is not beside it or one folder up.
+        config: its `config.json`, or Matterport's constants as flat JSON, where that is
+            not beside it or one folder up.
         model: SavedModel, a version's folder or the base path of versions.
         server: host and gRPC port of a running server.
         model_name: of the model on the server.
         model_version: of the model on the server or under the base path.
         neutral: title of what the set marks as not to be looked at; a checkpoint's
             config names it.
+        classes: class names of the checkpoint in id order, in place of its config's.
     """
 
     weights: FilePath | None = None
@@ -39,6 +43,7 @@ class Network:
     model_name: str = "mask_rcnn"
     model_version: int | None = None
     neutral: str | None = None
+    classes: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         """Refuses what does not name one network.
@@ -47,6 +52,14 @@ class Network:
             TrainingError: names what is there and what is expected.
         """
         _expect_one("weights, model and server", self.weights, self.model, self.server)
+        if self.weights is not None:
+            return
+        for name in ("config", "classes"):
+            if getattr(self, name) is not None:
+                raise TrainingError(
+                    f"{name}: goes with weights; an exported model has its own, leave "
+                    f"--{name} out"
+                )
 
     def open(self, limits: Limits) -> Candidate:
         """Loads the network, or connects to it.
@@ -59,7 +72,8 @@ class Network:
             from training.checkpoint_candidate import open_checkpoint
 
             config = None if self.config is None else Path(self.config)
-            return open_checkpoint(Path(self.weights), config, self.neutral, limits)
+            weights = Path(self.weights)
+            return open_checkpoint(weights, config, self.neutral, limits, self.classes)
         if self.model is not None:
             from training.saved_model_candidate import open_saved_model
 
@@ -82,12 +96,14 @@ class Data:
         tag: image tag of the set in the project; every picture without it.
         coco: COCO file.
         images: folder of its pictures.
+        max_archive_bytes: what a compressed archive of a project may unpack to.
     """
 
     project: FilePath | None = None
     tag: str | None = None
     coco: FilePath | None = None
     images: FilePath | None = None
+    max_archive_bytes: int = MAX_ARCHIVE_BYTES
 
     def __post_init__(self) -> None:
         """Refuses what does not name one set.
@@ -115,10 +131,17 @@ class Data:
         settings = {"use_empty_images": True, "check_images": "header"}
         config = read_config(settings)
         if self.project is not None:
-            return open_project_set(self.project, self.tag, classes, config)
+            return open_project_set(
+                self.project, self.tag, classes, config, self.max_archive_bytes
+            )
         if self.coco is None or self.images is None:
             raise TrainingError("coco: expected a file and a folder of pictures")
         return open_coco_set(self.coco, self.images, classes, config)
+
+    @property
+    def name(self) -> str:
+        """What messages call the set."""
+        return str(self.project if self.project is not None else self.coco)
 
     def describe(self) -> dict[str, Any]:
         """Returns JSON values that tell which set it is."""

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from formats.archive import MAX_ARCHIVE_BYTES
 from training.candidate import Limits
 from training.coco_score import CocoScorer
 from training.evaluation import MAX_DETECTIONS, SCORE_THRESHOLD, Tell, run_detector
 from training.evaluation_files import prepare, write_files
 from training.evaluation_request import Data, FilePath, Network
 from training.figures import Evaluation
+from training.hints import nothing_found
+from training.neutral_class import missing_neutral
 
 
 def evaluate(
@@ -22,15 +26,18 @@ def evaluate(
     model_name: str = "mask_rcnn",
     model_version: int | None = None,
     neutral: str | None = None,
+    classes: Sequence[str] | None = None,
     project: FilePath | None = None,
     tag: str | None = None,
     coco: FilePath | None = None,
     images: FilePath | None = None,
+    max_archive_bytes: int = MAX_ARCHIVE_BYTES,
     output: FilePath | None = None,
     overwrite: bool = False,
     score_threshold: float = SCORE_THRESHOLD,
     max_detections: int = MAX_DETECTIONS,
     tell: Tell | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> Evaluation:
     """Evaluates a network on a set.
 
@@ -39,7 +46,8 @@ def evaluate(
 
     Args:
         weights: checkpoint.
-        config: its `config.json`, where that is not beside it or one folder up.
+        config: its `config.json`, or Matterport's constants as flat JSON, where that is
+            not beside it or one folder up.
         model: SavedModel, a version's folder or the base path of versions.
         server: host and gRPC port of a running server.
         model_name: of the model on the server.
@@ -47,32 +55,44 @@ def evaluate(
             choice and the latest one without it.
         neutral: title of what the set marks as not to be looked at; a checkpoint's
             config names it.
+        classes: class names of the checkpoint in id order, in place of its config's.
         project: Supervisely project, a folder or a tar.
         tag: image tag of the set in the project; every picture without it.
         coco: COCO file.
         images: folder of its pictures.
+        max_archive_bytes: what a compressed archive may unpack to.
         output: folder for the figures, the detections, the curves and the gallery;
             nothing is written without it.
         overwrite: replace the files of an earlier evaluation there.
         score_threshold: detections below it are left out.
         max_detections: of a picture.
         tell: for a progress bar.
+        say: is told what had to be assumed, what is odd, and what to change where
+            nothing was found.
 
     Raises:
         TrainingError: the network or the data is not there or not readable, their
             classes differ, or the results cannot be written.
     """
     network = Network(
-        weights, config, model, server, model_name, model_version, neutral
+        weights, config, model, server, model_name, model_version, neutral, classes
     )
-    data = Data(project, tag, coco, images)
+    data = Data(project, tag, coco, images, max_archive_bytes)
     limits = Limits(score_threshold, max_detections)
     if output is not None:
         prepare(Path(output), overwrite=overwrite)
     with ExitStack() as stack:
         candidate = network.open(limits)
         stack.callback(candidate.close)
+        say = say or _say_nothing
+        for text in candidate.notes:
+            say(text)
         dataset = data.open(candidate.classes)
+        for line in dataset.source.left_out.lines():
+            say(f"warning: left out: {line}")
+        named = candidate.classes.neutral
+        for text in missing_neutral(named, dataset.source.classes, data.name):
+            say(f"warning: {text}")
         scorer = CocoScorer(
             candidate.classes,
             score_threshold=score_threshold,
@@ -80,10 +100,16 @@ def evaluate(
         )
         run_detector(candidate.detector, dataset, scorer, tell)
     score = scorer.finish()
+    for text in nothing_found(score.evaluation, candidate.training):
+        say(f"hint: {text}")
     if output is not None:
         origin = {"network": dict(candidate.description), "data": data.describe()}
         write_files(Path(output), origin, dataset, scorer, score)
     return score.evaluation
+
+
+def _say_nothing(_text: str) -> None:
+    pass
 
 
 __all__ = ["evaluate"]

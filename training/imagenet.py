@@ -14,7 +14,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
 from models.architecture import Architecture
@@ -22,6 +21,7 @@ from models.checkpoint import Key
 from models.errors import WeightsError
 from models.layout import array_shapes
 from models.resnet import BATCH_NORM_EPSILON
+from models.weight_file import checked_contents, open_weight_file
 
 KERAS_EPSILON = 1.001e-5
 """Epsilon of the batch normalisation of keras.applications."""
@@ -59,13 +59,9 @@ def read_resnet(
         for layer, arrays in array_shapes(architecture).items()
         if _TRUNK.fullmatch(layer)
     }
-    try:
-        with h5py.File(path, "r") as file:
-            stored, numbered = _stored_layers(file)
-    except (OSError, KeyError) as err:
-        raise WeightsError(
-            str(path), [f"not a readable HDF5 file: {err}"], _ADVICE
-        ) from err
+    with open_weight_file(Path(path)) as file:
+        checked_contents(Path(path), file)
+        stored, numbered = _stored_layers(file.hdf5)
     problems: list[str] = []
     arrays: dict[Key, Array] = {}
     for layer, shapes in wanted.items():
@@ -97,16 +93,8 @@ def is_resnet(path: str | Path) -> bool:
     Raises:
         WeightsError: the file is unreadable.
     """
-    try:
-        with h5py.File(path, "r") as file:
-            names = set(file.get("model_weights", file))
-    except OSError as err:
-        raise WeightsError(
-            str(path),
-            [f"not a readable HDF5 file, or cut short: {err}"],
-            "Expected a Mask R-CNN weight file in Matterport's layout, or an ImageNet "
-            "ResNet in Keras' layout.",
-        ) from err
+    with open_weight_file(Path(path)) as file:
+        names = set(file.hdf5.get("model_weights", file.hdf5))
     has_heads = any(name.startswith(("fpn_", "mrcnn_", "rpn_")) for name in names)
     return not has_heads and any(trunk_layer(name) for name in names)
 

@@ -11,6 +11,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from formats.archive import MAX_ARCHIVE_BYTES
 from training.classes import TRANSFER
 from training.config import TrainConfig, read_config
 from training.datasets import open_splits
@@ -48,16 +49,20 @@ def inspect_data(
     coco: tuple[FilePath, FilePath] | None = None,
     images: FilePath | None = None,
     samples: int = SAMPLES,
+    max_archive_bytes: int = MAX_ARCHIVE_BYTES,
+    is_lenient: bool = False,
 ) -> Inspection:
     """Reads both sets and writes what a person should know of them.
 
     Args:
         config: the train config, as file, content or object.
         output: folder of the three files; made if need be.
-        project: Supervisely project, a folder or a tar; or else
+        project: Supervisely project, a folder or an archive; or else
         coco: COCO files of the training and the validation set, with
         images: the folder of their pictures.
         samples: training samples to draw, 1 to 200; all where there are fewer.
+        max_archive_bytes: what a compressed archive may unpack to.
+        is_lenient: go past what of COCO files a training can do without, and count it.
 
     Raises:
         TrainingError: config, data or files do not allow it.
@@ -67,7 +72,14 @@ def inspect_data(
     config = config if isinstance(config, TrainConfig) else read_config(config)
     # The ids of an earlier training change nothing that is shown here.
     config = config.model_copy(update={"weights_init_type": TRANSFER})
-    splits = open_splits(config, project=project, coco=coco, images=images)
+    splits = open_splits(
+        config,
+        project=project,
+        coco=coco,
+        images=images,
+        max_archive_bytes=max_archive_bytes,
+        is_lenient=is_lenient,
+    )
     # Brings TensorFlow, which takes seconds: after all that may be wrong is told.
     from training.inspect_files import write_files
 

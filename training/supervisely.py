@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from os import PathLike
 
+from formats.archive import MAX_ARCHIVE_BYTES
 from formats.errors import AnnotationError
 from formats.image import Pixels
+from formats.left_out import LeftOut
 from formats.meta import ClassMeta, ProjectMeta
 from formats.project import Project, open_project
-from training.sources import Content, Labelled
+from training.sources import Content, Labelled, notes_of_objects
 
 DIGEST_BYTES = 16
 
@@ -31,6 +33,11 @@ class ProjectSource:
     def classes(self) -> Sequence[ClassMeta]:
         """Classes of the objects, in the order of the file."""
         return self.project.meta.classes
+
+    @property
+    def left_out(self) -> LeftOut:
+        """What of the project is no item, and no part of one."""
+        return self.project.left_out
 
     def __len__(self) -> int:
         """Returns the number of items."""
@@ -51,13 +58,12 @@ class ProjectSource:
             AnnotationError: lists every problem.
         """
         item = self.project.items[index]
-        if item.annotation is None:
-            raise AnnotationError(f"{self.locate(index)}: {item.problem}")
-        data = self.project.read(item.annotation)
+        data = self.project.read_annotation(item)
         annotation = self.project.parse(item, data)
         objects: list[Labelled] = []
         problems: list[str] = []
-        where = self.project.locate(item.annotation)
+        where = self.project.locate(item.annotation or item.image)
+        empty = fractions = thin = 0
         for number, figure in enumerate(annotation.figures):
             try:
                 crops = figure.draw(annotation.size)
@@ -65,10 +71,14 @@ class ProjectSource:
                 problems += [f"{where}: objects[{number}]: {p}" for p in err.problems]
             else:
                 objects += [Labelled(figure.class_title, crop) for crop in crops]
+                empty += not crops
+                fractions += figure.has_fractions()
+                thin += bool(crops) and figure.is_thin_polygon()
         if problems:
             raise AnnotationError(*problems)
         digest = blake2b(data, digest_size=DIGEST_BYTES).digest()
-        return Content(annotation.size, objects, annotation.tags, digest)
+        notes = notes_of_objects(empty, fractions, thin)
+        return Content(annotation.size, objects, annotation.tags, digest, **notes)
 
     def image(self, index: int) -> Pixels:
         """Reads the picture of an item, uint8[H, W, 3] RGB.
@@ -95,13 +105,20 @@ class ProjectSource:
         return self.project.image_size(self.project.items[index])
 
 
-def open_supervisely(path: str | PathLike[str]) -> ProjectSource:
-    """Opens a project, a folder or a tar.
+def open_supervisely(
+    path: str | PathLike[str], max_archive_bytes: int = MAX_ARCHIVE_BYTES
+) -> ProjectSource:
+    """Opens a project, a folder or an archive.
+
+    Args:
+        path: of the project.
+        max_archive_bytes: what a compressed archive may unpack to.
 
     Raises:
-        FormatError: no project or several, or a meta that cannot be read.
+        FormatError: no project or several, one of another layout, names that lead
+            elsewhere, or a meta that cannot be read.
     """
-    return ProjectSource(open_project(path))
+    return ProjectSource(open_project(path, max_archive_bytes))
 
 
 def missing_tags(tags: Mapping[str, str], meta: ProjectMeta) -> list[str]:

@@ -36,6 +36,15 @@ _NUMPY_TYPES: dict[str, tuple[str, str]] = {
 }
 _DATA_TYPES = {numpy: name for name, (numpy, _) in _NUMPY_TYPES.items()}
 
+MAX_RANK = 254
+"""Most dimensions of a tensor, TensorFlow's own bound."""
+MAX_FILLED_BYTES = 1 << 28
+"""Largest tensor that is filled from one value on the wire."""
+MOST_SIZES = 8
+"""Sizes of a shape that messages quote."""
+MOST_COUNTED = 10**18
+"""Messages count exactly below it; Python does not even write very long numbers."""
+
 
 def dtype_name(number: int) -> str:
     """Returns TensorFlow's short name of a DataType number ("float32", "string")."""
@@ -112,21 +121,38 @@ def _varint(value: int) -> Iterator[int]:
     yield value
 
 
+def claimed_shape(message: Any) -> tuple[int, ...]:
+    """Returns the shape that a TensorProto claims.
+
+    Raises:
+        ValueError: unknown or too high rank, unknown or negative size.
+    """
+    if message.tensor_shape.unknown_rank:
+        raise ValueError("tensor: expected a known shape, got one of unknown rank")
+    rank = len(message.tensor_shape.dim)
+    if rank > MAX_RANK:
+        raise ValueError(f"tensor: expected a rank of at most {MAX_RANK}, got {rank}")
+    shape = tuple(dim.size for dim in message.tensor_shape.dim)
+    if any(size < 0 for size in shape):
+        raise ValueError(f"tensor: expected a known shape, got {_sizes(shape)}")
+    return shape
+
+
 def from_tensor_proto(message: Any) -> Array:
     """Decodes a TensorProto.
+
+    What it takes is bounded by what the message holds, or by `MAX_FILLED_BYTES` where
+    one value stands for all.
 
     Returns:
         The array in the message's shape; strings as an object array of `bytes`.
 
     Raises:
-        ValueError: unknown dtype, unknown or negative size, or a number of values that
-            does not fill the shape.
+        ValueError: unknown dtype, unknown or negative size, too high a rank, a value
+            that the dtype does not have, or a number of values that does not fill the
+            shape.
     """
-    if message.tensor_shape.unknown_rank:
-        raise ValueError("tensor: expected a known shape, got one of unknown rank")
-    shape = tuple(dim.size for dim in message.tensor_shape.dim)
-    if any(size < 0 for size in shape):
-        raise ValueError(f"tensor: expected a known shape, got {list(shape)}")
+    shape = claimed_shape(message)
     count = 1
     for size in shape:  # exact in Python's integers, whatever a message claims
         count *= size
@@ -160,18 +186,38 @@ def _from_values(values: Any, name: str, count: int, shape: tuple[int, ...]) -> 
     if len(values) not in (1, count):  # before an array is made of them
         raise _wrong_count(len(values), count, shape)
     numpy_type = _NUMPY_TYPES[name][0]
-    stored = np.array(values, dtype=np.uint16 if name == "DT_HALF" else numpy_type)
+    try:
+        stored = np.array(values, dtype=np.uint16 if name == "DT_HALF" else numpy_type)
+    except OverflowError as err:  # 300 for an uint8
+        raise ValueError(f"tensor: {err}") from err
     if name == "DT_HALF":
         stored = stored.view(np.float16)
     if len(stored) == count:
         return stored
+    if count * stored.itemsize > MAX_FILLED_BYTES:
+        raise _wrong_count(len(stored), count, shape)
     return np.full(count, stored[0], dtype=stored.dtype)
 
 
 def _wrong_count(got: float, expected: int, shape: tuple[int, ...]) -> ValueError:
+    told = str(expected) if expected < MOST_COUNTED else f"over {MOST_COUNTED:g}"
     return ValueError(
-        f"tensor: expected {expected} values for shape {list(shape)}, got {got:g}"
+        f"tensor: expected {told} values for shape {_sizes(shape)}, got {got:g}"
     )
 
 
-__all__ = ["dtype_name", "from_tensor_proto", "shape_proto", "to_tensor_proto"]
+def _sizes(shape: tuple[int, ...]) -> str:
+    if len(shape) <= MOST_SIZES:
+        return str(list(shape))
+    return f"[{', '.join(map(str, shape[:MOST_SIZES]))}, ... of rank {len(shape)}]"
+
+
+__all__ = [
+    "MAX_FILLED_BYTES",
+    "MAX_RANK",
+    "claimed_shape",
+    "dtype_name",
+    "from_tensor_proto",
+    "shape_proto",
+    "to_tensor_proto",
+]

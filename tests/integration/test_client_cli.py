@@ -4,9 +4,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
+import grpc
 import numpy as np
 import pytest
 from PIL import Image
@@ -63,12 +65,133 @@ def test_annotations_and_overlays(server, pictures, capsys):
     assert origin == (10, 10)
     assert np.array_equal(mask, disc(20, 30))
     with Image.open(out / "overlay/street.jpg.png") as overlay:
-        assert overlay.size == (80, 40)
+        assert overlay.size == (960, 480)  # small pictures are enlarged
     printed = capsys.readouterr()
     summary = json.loads(printed.out)
     assert summary["done"] == 1
     assert summary["instances"] == 2
     assert "1 of 1 pictures done, 0 failed, 2 instances" in printed.err
+
+
+def test_overlays_of_pictures_with_names_alike(server, tmp_path):
+    for name in ("a.png", "a.jpg", "b.png"):
+        Image.new("RGB", (600, 30)).save(tmp_path / name)
+    out = tmp_path / "out"
+    assert run(server, tmp_path, "--output", out, "--draw") == 0
+    drawn = {path.name for path in (out / "overlay").iterdir()}
+    assert drawn == {"a.png", "a.jpg.png", "b.png"}
+
+
+def overlay_of(server, picture, out, *args):
+    assert run(server, picture, "--output", out, "--draw", *args) == 0
+    with Image.open(out / "overlay/street.jpg.png") as overlay:
+        return np.array(overlay)
+
+
+def test_overlays_show_saved_windows(server, pictures):
+    drawn = []
+    for save in (False, True):
+        config = pictures / "inference.json"
+        mode = {
+            "name": "sliding_window_det",
+            "window": {"width": 40, "height": 40},
+            "save": save,
+        }
+        config.write_text(json.dumps({"model": {}, "mode": mode}))
+        args = pictures / "street.jpg", pictures / f"out{save}", "--config", config
+        drawn.append(overlay_of(server, *args))
+    color = (drawn[1] == (0xE6, 0xC2, 0x29)).all(2)
+    assert color[0].mean() > 0.2
+    assert not (drawn[0] == (0xE6, 0xC2, 0x29)).all(2)[0].any()
+
+
+def test_overlays_with_a_color_for_each_instance(server, pictures, capsys):
+    picture, out = pictures / "street.jpg", pictures / "out"
+    by_class = overlay_of(server, picture, out)
+    args = picture, "--output", out, "--draw", "--color-by", "instance"
+    assert run(server, *args) == 1
+    assert 'color_by null, now "instance"; choose' in capsys.readouterr().err
+    assert run(server, *args, "--overwrite") == 0
+    with Image.open(out / "overlay/street.jpg.png") as overlay:
+        assert (np.array(overlay) != by_class).any()
+
+
+def names_of(out, name="street.jpg"):
+    annotation = json.loads((out / f"ann/{name}.json").read_text())
+    return [(o["classTitle"], o["tags"][0]["name"]) for o in annotation["objects"]]
+
+
+@pytest.mark.parametrize(
+    ("flags", "names"),
+    [
+        (["--suffix", "_m"], [("cat_m", "confidence_m"), ("dog_m", "confidence_m")]),
+        (["--classes", "dog"], [("dog", "confidence")]),
+        (["--classes", "dog, cat"], [("cat", "confidence"), ("dog", "confidence")]),
+        (["--min-score", "0.75"], [("cat", "confidence"), ("dog", "confidence")]),
+        (["--min-score", "0.76"], [("cat", "confidence")]),
+    ],
+)
+def test_selection_without_a_config(server, pictures, flags, names):
+    out = pictures / "out"
+    assert run(server, pictures / "street.jpg", "--output", out, *flags) == 0
+    assert names_of(out) == names
+
+
+def test_flags_beat_the_config(server, pictures, capsys):
+    config, out = pictures / "inference.json", pictures / "out"
+    kept = {"save_names": ["cat"], "add_suffix": "_config"}
+    mode = {"name": "full_image", "model_classes": kept}
+    model = {"min_confidence_threshold": 0.9}
+    config.write_text(json.dumps({"model": model, "mode": mode}))
+    args = pictures / "street.jpg", "--output", out, "--config", config
+    assert run(server, *args) == 0
+    assert names_of(out) == [("cat_config", "confidence_maskrcnn")]
+    flags = "--classes", "dog", "--min-score", "0"
+    assert run(server, *args, *flags) == 1
+    assert "config {" in capsys.readouterr().err  # other results are not mixed
+    assert run(server, *args, *flags, "--overwrite") == 0
+    assert names_of(out) == [("dog_config", "confidence_maskrcnn")]
+    assert run(server, *args, *flags, "--suffix", "", "--overwrite") == 0
+    assert names_of(out) == [("dog", "confidence")]
+
+
+def test_classes_that_the_model_lacks(server, pictures, capsys):
+    args = pictures / "street.jpg", "--output", pictures / "out", "--classes", "Dgo,cat"
+    assert run(server, *args) == 0
+    (warning,) = json.loads(capsys.readouterr().out)["warnings"]
+    assert 'the model has no class "Dgo" (did you mean "dog"?) to save' in warning
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (["--classes", "a,,b"], "expected names with a comma between two, got 'a,,b'"),
+        (["--classes", ""], "expected names"),
+        (["--min-score", "1.5"], "expected a number 0 to 1, got '1.5'"),
+        (["--min-score", "nan"], "expected a number 0 to 1"),
+        (["--color-by", "instance"], "expected --draw with it"),
+        (["--draw", "--color-by", "score"], "invalid choice"),
+    ],
+)
+def test_selection_that_makes_no_sense(flags, told, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["a.jpg", *flags])
+    assert caught.value.code == 2
+    assert told in capsys.readouterr().err
+
+
+def test_names_stay_texts_in_reports(server, tmp_path):
+    folder, report = tmp_path / "pictures", tmp_path / "r.html"
+    folder.mkdir()
+    evil = "<img src=x onerror=alert(1)><script>alert(2)<&script>.png"
+    Image.new("RGB", (60, 30)).save(folder / evil)
+    (folder / f"broken {evil}").write_bytes(b"\x89PNG\r\n\x1a\n")
+    args = folder, "--output", tmp_path / evil, "--report", report, "--suffix", evil
+    assert run(server, *args) == 1
+    text = report.read_text()
+    assert text.count("&lt;img src=x onerror=alert(1)&gt;&lt;script&gt;") > 6
+    assert "<img src=x" not in text
+    assert "<script>alert" not in text
 
 
 def test_folder_with_a_bad_file(server, pictures, capsys):
@@ -84,7 +207,11 @@ def test_folder_with_a_bad_file(server, pictures, capsys):
         "ann/inner/no_extension.json",
     }
     printed = capsys.readouterr()
-    (failure,) = json.loads(printed.out)["failed"]
+    summary = json.loads(printed.out)
+    assert [(entry["count"], entry["first"]) for entry in summary["left_out"]] == [
+        (1, ["notes.txt"])
+    ]
+    (failure,) = summary["failed"]
     assert failure["picture"].endswith("broken.jpg")
     assert "failed: " in printed.err
     assert "empty file" in printed.err
@@ -141,6 +268,28 @@ def test_hidden_pictures_are_taken_only_where_they_are_named(server, pictures, c
 
     assert annotations(folder) == ["a.png.json"]
     assert annotations(folder / ".b.png") == [".b.png.json", "a.png.json"]
+
+
+def test_folders_of_pictures_are_accounted_for(server, tmp_path, capsys):
+    folder = tmp_path / "in"
+    (folder / "inner").mkdir(parents=True)
+    Image.new("RGB", (20, 30)).save(folder / "a.avif")
+    Image.new("RGB", (20, 30)).save(folder / "inner" / "b", "JPEG2000")
+    Image.new("RGB", (20, 30)).save(tmp_path / "c.png")
+    (folder / "c.png").symlink_to(tmp_path / "c.png")
+    (folder / "elsewhere").symlink_to("/etc")
+    (folder / "back").symlink_to(folder)
+    os.mkfifo(folder / "pipe.png")
+    (folder / "notes.txt").write_text("no picture")
+    assert run(server, folder, "--output", tmp_path / "out") == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["done"] == 3
+    assert {line for line in printed.err.splitlines() if "left out" in line} == {
+        "  left out: 1 file of a special kind (pipe, socket or device): pipe.png",
+        "  left out: 1 link leading out of the folder: elsewhere",
+        "  left out: 1 link leading in a circle: back",
+        "  left out: 1 file of no known image format: notes.txt",
+    }
 
 
 def test_results_within_the_folder_are_no_pictures(server, pictures, capsys):
@@ -314,6 +463,79 @@ def test_first_interrupt_finishes_what_was_sent(server, pictures):
     written = list(out.glob("ann/*.json"))
     assert json.loads(stdout)["done"] == len(written) < 40
     assert all(json.loads(path.read_text())["size"]["width"] == 20 for path in written)
+
+
+def test_a_second_interrupt_does_not_wait_for_answers(server, pictures):
+    server.delay_s = 20.0
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "client", str(pictures / "street.jpg")),
+            *("--server", server.address, "--output", str(pictures / "out")),
+        ],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    while server.busy == 0 or len(server.requests) < 2:
+        assert process.poll() is None
+        time.sleep(0.05)
+    sent = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    assert process.stderr is not None
+    assert b"finishing what has been sent" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert stderr.endswith(b"interrupted\n")
+    assert time.monotonic() - sent < 15
+
+
+@pytest.mark.parametrize("in_flight", [8, 16])
+def test_a_server_with_few_threads(pictures, capsys, in_flight):
+    """TensorFlow Serving refuses what it has no thread for; nothing is lost by it."""
+    folder = pictures / "many"
+    folder.mkdir()
+    for number in range(60):
+        Image.new("RGB", (20, 20)).save(folder / f"{number:02}.png")
+    server = FakeServer(threads=32)
+    server.max_busy, server.delay_s = 4, 0.02
+    try:
+        args = [folder, "--output", pictures / "out", "--in-flight", in_flight]
+        assert run(server, *args) == 0
+    finally:
+        server.stop()
+    assert json.loads(capsys.readouterr().out)["done"] == 60
+    assert server.refused > 0
+    assert server.most_busy <= 4
+
+
+def test_nothing_of_a_server_acts_on_the_terminal(server, pictures, capsys):
+    text = "\x1b]0;owned\x07 and \u009b2J"
+    server.failures.append((grpc.StatusCode.INVALID_ARGUMENT, text))
+    named = pictures / "a\x1b[2J\u009b.png"
+    Image.new("RGB", (20, 20)).save(named)
+    assert run(server, named, "--output", pictures / "out") == 1
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["failed"][0]["picture"] == str(named)
+    assert "\\u001b]0;owned\\u0007 and \\u009b2J" in printed.err
+    for stream in (printed.out, printed.err):
+        assert not any(c in stream for c in "\x1b\x07\u009b")
+
+
+def test_a_program_that_starts_while_the_model_loads(server, pictures, caplog):
+    server.is_loading = True
+    timer = threading.Timer(1.0, lambda: setattr(server, "is_loading", False))
+    timer.start()
+    assert run(server, pictures / "street.jpg", "--output", pictures / "out") == 0
+    timer.join()
+    told = f"{server.address}: model mask_rcnn: version 3 is loading"
+    assert caplog.messages.count(told) == 1
+
+
+def test_a_model_that_loads_for_too_long(server, pictures, capsys):
+    server.is_loading = True
+    assert run(server, pictures / "street.jpg", "--server-wait", 0.5) == 1
+    assert "version 3 is loading, and was not ready" in capsys.readouterr().err
 
 
 FAKE_PROGRAM = f"""

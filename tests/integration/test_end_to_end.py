@@ -212,9 +212,13 @@ def test_program_goes_on_after_a_bad_picture(saved_model_dir, tmp_path):
     meta = json.loads((out / "meta.json").read_text("utf-8"))
     titles = {c["title"] for c in meta["classes"]}
     assert {o["classTitle"] for o in annotation["objects"]} <= titles
-    overlay = cv2.imread(str(out / "overlay" / "good.png.png"))
-    assert overlay.shape == cv2.imread(str(PICTURE)).shape
-    assert (overlay != cv2.imread(str(PICTURE))).any()
+    overlay = cv2.imread(str(out / "overlay" / "good.png"))
+    picture = cv2.imread(str(PICTURE))
+    height, width = picture.shape[:2]
+    scale = 1024 // max(height, width)
+    assert overlay.shape == (scale * height, scale * width, 3)
+    large = cv2.resize(picture, (0, 0), fx=scale, fy=scale)
+    assert (overlay != large).any()
 
 
 @pytest.mark.parametrize("options", [{"batch_size": 1}, {"batch_size": 5}])

@@ -66,6 +66,18 @@ def test_sources(connect, tmp_path):
         assert connected.predict(source).image_size == (40, 80)
 
 
+def test_open_files_and_pil_images(connect):
+    connected = connect()
+    for source in (io.BytesIO(encoded("JPEG")), Image.new("RGB", (80, 40))):
+        result = connected.predict(source)
+        assert result.image_size == (40, 80)
+        assert result.draw().shape == (40, 80, 3)  # an open file is read only once
+    stream = io.BytesIO(encoded("JPEG"))
+    [(given, result)] = connected.predict_many([stream])
+    assert given is stream
+    assert len(result) == 2
+
+
 def test_plain_files_travel_as_they_are(server, connect):
     data = encoded("JPEG")
     connect().predict(data)

@@ -1,4 +1,5 @@
 import io
+import os
 import struct
 import zlib
 
@@ -170,7 +171,10 @@ def test_other_arrays(array, got):
     ("data", "message"),
     [
         (b"", "empty file"),
-        (b"hello world", "expected JPEG, PNG, GIF, BMP, WebP or TIFF, got a file"),
+        (
+            b"hello world",
+            "expected JPEG, PNG, GIF, BMP, WebP, TIFF, JPEG 2000, AVIF or HEIC, got",
+        ),
         (b"BM is no bitmap, yet", "expected JPEG"),
         (b"RIFF....WAVEfmt ", "expected JPEG"),
         (b"RIFF....WEBPVP9 ....", "makes no sense"),
@@ -198,7 +202,7 @@ def test_size_is_checked_before_decoding():
     with pytest.raises(ImageError, match=r"1,600,000,000 \(40000 x 40000\)") as caught:
         load_picture(huge_png(), max_pixels=100_000_000)
     assert "at most 100,000,000 pixels" in str(caught.value)
-    with pytest.raises(ImageError, match="damaged"):
+    with pytest.raises(ImageError, match="promises 40000 x 40000 pixels; of"):
         load_picture(huge_png())
     load_picture(RGB, max_pixels=1200)
     with pytest.raises(ImageError, match="at most 1,199"):
@@ -269,3 +273,76 @@ def test_damaged_headers_raise_nothing_else(name, length, changes):
     except ValueError:
         return
     assert header is None or header.height >= 0
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "RGBa", "L", "LA", "P", "1", "CMYK"])
+def test_pil_images(mode):
+    image = with_alpha("RGBA").convert(mode) if mode != "RGB" else IMAGE
+    picture = load_picture(image)
+    plain = {"LA": "L"}.get(mode, "RGB")
+    assert picture.size == (30, 40)
+    if mode != "RGBa":
+        expected = np.array(image.convert(plain).convert("RGB"))
+        assert np.array_equal(picture.rgb(), expected)
+    assert picture.rgb().dtype == np.uint8
+
+
+def test_pil_images_are_turned_as_people_see_them():
+    data = rotated("JPEG", 6)
+    with Image.open(io.BytesIO(data)) as image:
+        picture = load_picture(image)
+    assert picture.size == (40, 30)
+    assert np.array_equal(picture.rgb(), seen(data))
+
+
+def test_pil_images_of_16_bits():
+    deep = Image.fromarray((RGB[..., 0].astype(np.uint16) << 8) + 17)
+    assert deep.mode == "I;16"
+    assert np.array_equal(load_picture(deep).rgb(), RGB[..., :1].repeat(3, 2))
+
+
+@pytest.mark.parametrize("mode", ["I", "F"])
+def test_pil_images_without_a_white(mode):
+    with pytest.raises(ImageError, match=f"got mode {mode}.* convert it"):
+        load_picture(IMAGE.convert(mode))
+
+
+def test_pil_images_that_cannot_be_read():
+    cut = Image.open(io.BytesIO(encode(IMAGE, "JPEG")[:700]))
+    with pytest.raises(ImageError, match="cannot be read"):
+        load_picture(cut)
+    with pytest.raises(ImageError, match="expected at most 1,000 pixels, got 1,200"):
+        load_picture(IMAGE, 1000)
+
+
+def test_open_files(tmp_path):
+    data = encode(IMAGE, "PNG")
+    path = tmp_path / "a.png"
+    path.write_bytes(data)
+    with path.open("rb") as file:
+        assert load_picture(file).encoded == data
+    with path.open("rb") as file:
+        file.read(8)
+        with pytest.raises(ImageError, match="got a file that starts"):
+            load_picture(file)
+    assert load_picture(io.BytesIO(data)).encoded == data
+
+
+def test_open_files_that_do_not_give_bytes(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("no picture", "utf-8")
+    with path.open() as file, pytest.raises(ImageError, match=r'a\.txt: .* "rb"'):
+        load_picture(file)
+    path.write_bytes(b"\xff\xfe\xff")
+    with path.open(encoding="utf-8") as file, pytest.raises(ImageError, match="utf-8"):
+        load_picture(file)
+    with pytest.raises(ImageError, match="closed file"):
+        load_picture(file)
+
+
+def test_what_is_no_file_is_not_opened(tmp_path):
+    pipe = tmp_path / "pipe.png"
+    os.mkfifo(pipe)
+    for path in (pipe, tmp_path, "/dev/zero"):
+        with pytest.raises(ImageError, match="got a folder, a pipe or a device"):
+            load_picture(path)

@@ -153,7 +153,8 @@ def test_a_missing_extra_is_told_with_its_remedy(small_checkpoint, tmp_path, mis
     done = python("-c", textwrap.dedent(code), cwd=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines()[-1] == (
-        f"error: {missing} is not installed: pip install 'maskrcnn-serving[export]'"
+        f"error: {missing} is not installed: pip install '.[export]' in the project's "
+        "folder"
     )
     assert "Traceback" not in done.stderr
 

@@ -191,3 +191,53 @@ def test_folder_bytes_counts_everything_below(tmp_path):
     (tmp_path / "x").write_bytes(b"12")
     (tmp_path / "a" / "b" / "y").write_bytes(b"345")
     assert folder_bytes(tmp_path) == 5
+
+
+def test_what_a_killed_export_left_is_removed(base):
+    """Nobody holds its lock any more."""
+    left = base / ".export-left"
+    (left / "variables").mkdir(parents=True)
+    (left / "variables" / "half").write_text("of a model")
+    assert put(base, "new") == base / "1"
+    assert names(base) == ["1"]
+
+
+def test_an_export_that_runs_keeps_its_folder(base):
+    with staging_folder(base) as first:
+        (first / "mark").write_text("first")
+        assert put(base, "second") == base / "1"
+        assert publish(first, base, None, overwrite=False) == base / "2"
+    assert names(base) == ["1", "2"]
+    assert (base / "2" / "mark").read_text() == "first"
+
+
+def test_a_version_that_a_killed_export_took_away_comes_back(base):
+    """Killed between the two renames of a replacement."""
+    put(base, "old", 3)
+    (base / ".replaced-left").mkdir()
+    (base / "3").rename(base / ".replaced-left" / "3")
+    with staging_folder(base) as folder:
+        assert names(base) == [folder.name, "3"]
+        assert (base / "3" / "mark").read_text() == "old"
+    assert names(base) == ["3"]
+
+
+def test_a_version_that_was_replaced_before_the_kill_is_removed(base):
+    put(base, "new", 3)
+    (base / ".replaced-left" / "3").mkdir(parents=True)
+    (base / ".replaced-left" / "3" / "mark").write_text("old")
+    put(base, "other", 4)
+    assert names(base) == ["3", "4"]
+    assert (base / "3" / "mark").read_text() == "new"
+
+
+def test_links_and_files_named_like_left_folders_are_not_touched(base, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "7").mkdir(parents=True)
+    base.mkdir()
+    for name in (".export-link", ".replaced-link"):
+        (base / name).symlink_to(elsewhere)
+    (base / ".export-file").write_text("a file")
+    put(base, "new")
+    assert names(base) == [".export-file", ".export-link", ".replaced-link", "1"]
+    assert (elsewhere / "7").is_dir()

@@ -11,6 +11,7 @@ import pytest
 
 from export.errors import ExportError
 from export.settings import Options, find_config, read_classes, resolve
+from formats.palette import distinct_color
 from models.architecture import preset
 from models.checkpoint import Checkpoint
 from models.config import ModelConfig
@@ -88,6 +89,23 @@ def test_a_training_config_gives_size_names_and_colours(settle, weights):
     ]
     assert not settings.classes_assumed
     assert settings.config_path == weights.parent / "config.json"
+
+
+@pytest.mark.parametrize(
+    ("color", "read"),
+    [
+        ("#F00", "#FF0000"),
+        ([255, 0, 0], "#FF0000"),
+        ("red", "#FF0000"),
+        ("#aa0000", "#aa0000"),
+        ("#AA0000FF", "#AA0000"),
+        (None, distinct_color(1)),
+        ("", distinct_color(1)),
+    ],
+)
+def test_colours_that_older_trainings_copied(settle, color, read):
+    settings = settle(training(classes=[{"title": "cat", "color": color}]))
+    assert settings.classes[1].color == read
 
 
 def test_constants_of_a_training_config_win_over_its_size(settle):
@@ -257,7 +275,11 @@ def test_all_wrong_constants_are_told_at_once(refused):
             "IMAGE_MAX_DIM: expected a multiple of 64",
         ),
         ({"class_title_to_idx": {"cat": "one"}}, "class_title_to_idx"),
-        ({"classes": [{"title": "cat", "color": "red"}]}, "classes[0].color: "),
+        (
+            {"classes": [{"title": "cat", "color": "reddish"}]},
+            'classes[0].color: expected "#RRGGBB", "#RGB", a CSS name or',
+        ),
+        ({"classes": [{"title": "cat", "color": [1, 2, 999]}]}, "got [1, 2, 999]"),
         ({"classes": [{"color": "#AABBCC"}]}, "classes[0].title: is missing"),
     ],
 )

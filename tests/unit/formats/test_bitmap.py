@@ -1,6 +1,8 @@
 import base64
 import io
 import json
+import struct
+import tracemalloc
 import zlib
 from pathlib import Path
 
@@ -108,6 +110,86 @@ def test_reads_a_bare_png():
 def test_unreadable(bitmap, message):
     with pytest.raises(AnnotationError, match=message):
         read_bitmap(bitmap)
+
+
+def bomb(data: bytes, more: int) -> str:
+    """Returns the text of data with very many zeros behind it."""
+    pack = zlib.compressobj(9)
+    parts = [pack.compress(data), *(pack.compress(bytes(1 << 20)) for _ in range(more))]
+    return base64.b64encode(b"".join([*parts, pack.flush()])).decode()
+
+
+def claiming(width: int, height: int) -> bytes:
+    """Returns a PNG that says it has other sides than it does."""
+    stream = io.BytesIO()
+    Image.new("L", (3, 3), 255).save(stream, "PNG")
+    data = stream.getvalue()
+    header = b"IHDR" + struct.pack(">II", width, height) + data[24:29]
+    return data[:12] + header + struct.pack(">I", zlib.crc32(header)) + data[33:]
+
+
+def png(side: int) -> bytes:
+    stream = io.BytesIO()
+    Image.new("L", (side, side), 255).save(stream, "PNG")
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        pytest.param(lambda: bomb(b"", 300), "expected PNG data", id="zeros"),
+        pytest.param(lambda: bomb(png(3), 300), "PNG of 9 pixels, got more", id="tail"),
+        pytest.param(
+            lambda: bomb(claiming(1 << 31, 1 << 31), 0), "got one of 2147", id="sides"
+        ),
+        pytest.param(
+            lambda: base64.b64encode(claiming(40_000, 40_000)).decode(),
+            "got one of 40000 x 40000",
+            id="bare",
+        ),
+        pytest.param(
+            lambda: base64.b64encode(zlib.compress(png(9))[:-9]).decode(),
+            "cut off",
+            id="cut",
+        ),
+    ],
+)
+def test_bitmaps_larger_than_they_say_take_no_memory(data, message):
+    text = data()
+    tracemalloc.start()
+    with pytest.raises(AnnotationError, match=message):
+        read_bitmap({"origin": [0, 0], "data": text})
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < (4 << 20) + 4 * len(text)
+
+
+@pytest.mark.parametrize("kind", [b"IDAT", b"aaAa", b"IEND"])
+def test_chunks_that_claim_more_than_is_there_take_no_memory(kind):
+    data = png(3)
+    claim = struct.pack(">I", 2**31 - 1) + kind
+    for text in (data[:33] + claim + data[33:], data[:33] + claim):
+        packed_text = base64.b64encode(zlib.compress(text)).decode()
+        with pytest.raises(AnnotationError, match="not readable: it is cut off"):
+            read_bitmap({"origin": [0, 0], "data": packed_text})
+
+
+def test_damaged_chunks_are_told():
+    data = bytearray(png(3))
+    data[-20] ^= 1
+    bitmap = {"origin": [0, 0], "data": base64.b64encode(data).decode()}
+    with pytest.raises(AnnotationError, match="not readable: it is damaged"):
+        read_bitmap(bitmap)
+
+
+def test_bitmaps_are_bounded_by_their_picture():
+    bitmap = {"origin": [-900, -900], "data": bomb(png(2000), 0)}
+    assert read_bitmap(bitmap, (1000, 1000))[0].shape == (2000, 2000)
+    with pytest.raises(AnnotationError, match=r"1 to 3,996,000 pixels .* 2000 x 2000"):
+        read_bitmap(bitmap, (1000, 999))
+    small = {"origin": [0, 0], "data": bomb(png(1024), 0)}
+    assert read_bitmap(small, (1, 1))[0].all()
+    assert read_bitmap(bitmap)[0].all()
 
 
 def test_object():

@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from formats import AnnotationError, clip
 from formats.clip import Polygon, clip_line, clip_polygon
 
 SIZE = (10, 20)  # x up to 19, y up to 9
@@ -97,3 +98,25 @@ def test_whatever_comes_is_inside(exterior, hole):
         for x, y in [*part.exterior, *(p for h in part.holes for p in h)]:
             assert 0 <= x < SIZE[1]
             assert 0 <= y < SIZE[0]
+
+
+def test_many_crossings_of_the_border():
+    """Each tooth of the comb is a part of its own."""
+    teeth = 3000
+    comb = [
+        point
+        for i in range(teeth)
+        for point in [(-5, 4 * i), (5, 4 * i + 1), (-5, 4 * i + 2)]
+    ]
+    assert len(clip_polygon(Polygon(comb, []), (4 * teeth, 20))) == teeth
+
+
+def test_holes_of_several_parts_are_found_in_bounded_steps(monkeypatch):
+    # Two bars that meet left of the picture, the lower one with three holes.
+    bars = [(-5, 0), (9, 0), (9, 3), (-2, 3), (-2, 5), (9, 5), (9, 9), (-5, 9)]
+    holes = [[(x, 7), (x + 1, 7), (x, 8)] for x in (1, 4, 7)]
+    upper, lower = clip_polygon(Polygon(bars, holes), SIZE)
+    assert (upper.holes, lower.holes) == ([], holes)
+    monkeypatch.setattr(clip, "_MOST_STEPS", 5)
+    with pytest.raises(AnnotationError, match="points with 3 holes is too tangled"):
+        clip_polygon(Polygon(bars, holes), SIZE)

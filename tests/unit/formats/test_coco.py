@@ -1,12 +1,13 @@
 import json
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from formats import AnnotationError
+from formats import AnnotationError, coco_polygon
 from formats.coco import open_coco
-from formats.coco_masks import decode_counts, draw_segmentation
+from formats.coco_masks import decode_counts, draw_segmentation, read_segmentation
 from formats.project import open_project
 from tests.project_factory import coco_json
 
@@ -119,7 +120,7 @@ def test_polygons_equal_pycocotools(polygon, counts):
 @pytest.mark.parametrize(
     ("segmentation", "text"),
     [
-        (None, "expected polygons or run lengths, got None"),
+        (None, "expected polygons or run lengths, got null"),
         ([], r"expected polygons or run lengths, got \[\]"),
         ([[1, 2, 3, 4]], "at least 3 points"),
         ([[1, 2, 3, 4, 5, 6, 7]], "at least 3 points"),
@@ -129,7 +130,7 @@ def test_polygons_equal_pycocotools(polygon, counts):
         ([[float("nan")] * 6], "at least 3 points"),
         ({"size": [6, 4], "counts": [24]}, r"expected size \[4, 6\]"),
         ({"counts": [24]}, r"expected size \[4, 6\]"),
-        ({"size": [4, 6]}, "expected run lengths, got None"),
+        ({"size": [4, 6]}, "expected run lengths, got null"),
         ({"size": [4, 6], "counts": [-1, 25]}, "expected run lengths, got"),
         ({"size": [4, 6], "counts": [1.5, 22.5]}, "expected run lengths, got"),
         ({"size": [4, 6], "counts": [3, 3]}, "of 24 pixels in all, got 6"),
@@ -138,6 +139,87 @@ def test_polygons_equal_pycocotools(polygon, counts):
 def test_bad_segmentations(segmentation, text):
     with pytest.raises(AnnotationError, match=text):
         draw_segmentation(segmentation, SIZE)
+
+
+def test_polygons_cost_what_they_cross():
+    """Points 900,000 pixels away, which no walk would end soon; by hand."""
+    far = 900_000
+    tracemalloc.start()
+    for _ in range(300):
+        whole = paste([[-far, -far, far, -far, far, far, -far, far]])
+        left = paste([[-far, 0, 3, 0, 3, 4, -far, 4]])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert whole.all()
+    assert left[:, :3].all()
+    assert not left[:, 3:].any()
+    assert peak < 1 << 20
+
+
+@pytest.mark.parametrize("block", [1, 3, 1 << 20])
+def test_polygons_are_the_same_in_blocks(monkeypatch, block):
+    monkeypatch.setattr(coco_polygon, "_BLOCK", block)
+    polygon = [11.5, -1.8, 16.4, 19.1, 17.5, 8.8, 12.6, -0.5, 15.6, 8.9, 1.4, -4.4]
+    counts = "d21;1O1O1O11ONM61F134"
+    expected = paste({"size": [12, 16], "counts": counts}, (12, 16))
+    np.testing.assert_array_equal(paste([polygon], (12, 16)), expected)
+
+
+def test_many_polygons_take_the_memory_of_one():
+    size = (1000, 1000)
+    tracemalloc.start()
+    crop = draw_segmentation([[0, 0, 1000, 0, 1000, 1000, 0, 1000]] * 30, size)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert crop.mask.all()
+    assert peak < 6 << 20
+
+
+def test_long_run_lengths_are_read_in_their_time():
+    text = "o" * 1_000_000  # goes on and on
+    with pytest.raises(AnnotationError, match="expected compressed run lengths"):
+        decode_counts(text)
+    assert len(decode_counts("1" * 1_000_000)) == 1_000_000
+    for wrong in ("1\u20ac", "1/", "1p"):
+        with pytest.raises(AnnotationError, match="expected compressed run lengths"):
+            decode_counts(wrong)
+
+
+@pytest.mark.parametrize(
+    ("counts", "size", "text"),
+    [
+        ([10**6, 10**12 - 10**6], (10**6, 10**6), "at most 1,073,741,824 pixels"),
+        ([10**40], (10**20, 10**20), "no picture has 1.* pixels"),
+        ([0, 0, 16 << 70], (4, 4), "of 16 pixels in all, got 18889465931478580854784"),
+    ],
+)
+def test_absurd_sizes_are_refused(counts, size, text):
+    with pytest.raises(AnnotationError, match=text):
+        draw_segmentation({"size": [*size], "counts": counts}, size)
+
+
+def test_numbers_that_no_float_holds_are_refused():
+    with pytest.raises(AnnotationError, match="got a number that is too long"):
+        draw_segmentation({"size": [4, 6], "counts": [10**4999]}, SIZE)
+    for number in (10**4999, -(10**400), float("inf"), True, "1", None):
+        with pytest.raises(AnnotationError, match="at least 3 points"):
+            draw_segmentation([[number] * 6], SIZE)
+    square = 10**6
+    ring = [1, 1, square - 1, 1, square - 1, square - 1, 1, square - 1]
+    with pytest.raises(AnnotationError, match="at most 1,073,741,824 pixels"):
+        draw_segmentation([ring], (square, square))
+
+
+def test_what_is_odd_is_said():
+    found = read_segmentation([[0.1, 0.1, 0.4, 0.1, 0.4, 0.4]], SIZE)
+    assert (found.crop, found.has_fractions) == (None, True)
+    assert not read_segmentation([[0, 0, 1, 0, 1, 1]], SIZE).has_fractions
+    assert not read_segmentation([SQUARE, [0.1] * 6], SIZE).has_fractions
+    stray = [SQUARE, [1, 2], [], None, [1, 2, 3, 4, 5]]
+    found = read_segmentation(stray, SIZE, is_lenient=True)
+    assert found.stray_rings == 4
+    assert found.crop.box == (1, 1, 3, 4)
+    assert read_segmentation([[1, 2]], SIZE, is_lenient=True).crop is None
 
 
 def annotation(image, category=10, **extra):
@@ -194,18 +276,176 @@ def test_index_problems_are_listed(tmp_path):
     with pytest.raises(AnnotationError) as caught:
         open_coco(write(tmp_path, content))
     text = str(caught.value)
-    assert len(caught.value.problems) == 9
+    assert len(caught.value.problems) == 8
     for part in (
         "images: id 1 twice",
-        "images: expected id, file_name, height and width (pixels), got {'id': 2",
-        "images: expected id, file_name, height and width (pixels), got 5",
-        "{'id': 10, 'name': 'x'}: id or name twice",
-        "{'id': 30, 'name': 'dog'}: id or name twice",
-        "categories: expected id and name, got {}",
-        "image_id 7 is not in images",
-        "annotations: expected an image_id, got {'id': 3}",
+        'images[2] ("b.png"): height: expected pixels, a whole number from 1, got 0',
+        "images[3]: id, height and width are missing",
+        "images[4]: expected an object, got 5",
+        "categories[2]: id 10 twice",
+        'categories[3]: name "dog" twice',
+        "categories[4]: id and name are missing",
+        "annotations[2]: image_id is missing",
     ):
         assert part in text
+
+
+def problems_of(tmp_path, content, **options):
+    path = write(tmp_path, content)
+    with pytest.raises(AnnotationError) as caught:
+        open_coco(path, **options)
+    return [p.removeprefix(f"{path}: ") for p in caught.value.problems]
+
+
+def test_annotations_of_images_that_are_not_listed(tmp_path):
+    content = coco_json({"a.png": SIZE}, [annotation(1), annotation(7), annotation(7)])
+    assert problems_of(tmp_path, content) == [
+        "annotations: image_id 7 is not in images; add it or remove the annotations"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"height": None}, "height: expected pixels, a whole number from 1, got null"),
+        ({"width": "80"}, 'width: expected pixels, a whole number from 1, got "80"'),
+        ({"height": 1.5, "width": True}, "height: expected pixels, a whole number f"),
+        ({"height": 10**6, "width": 10**6}, "expected at most 1,073,741,824 pixels"),
+        ({"id": None}, "id: expected a number or text, got null"),
+        ({"id": [1]}, "id: expected a number or text, got [1]"),
+        ({"file_name": 5}, "file_name: expected text, got 5"),
+        ({"file_name": "../a.png"}, "it leads out of its folder (..)"),
+        ({"file_name": "b\\..\\..\\a.png"}, "it leads out of its folder (..)"),
+        ({"file_name": "/etc/passwd"}, "it is absolute"),
+        ({"file_name": "\\\\host\\a.png"}, "it is absolute"),
+        ({"file_name": "C:\\a.png"}, "it names a drive"),
+        ({"file_name": "a\0.png"}, "it has a NUL character"),
+        ({"file_name": "\ud800.png"}, "it has characters that no file name can have"),
+        ({"file_name": "\x1b[31m.png"}, "it has control characters"),
+        ({"file_name": "./"}, "it is empty"),
+        ({"file_name": "x" * 300}, "longer than 255 bytes"),
+    ],
+)
+def test_wrong_keys_of_an_image_are_named_once(tmp_path, change, problem):
+    content = coco_json({"a.png": SIZE}, [annotation(1)])
+    content["images"][0] |= change
+    [got] = problems_of(tmp_path, content)
+    assert got.startswith("images[0]")
+    assert problem in got
+    assert got.isprintable()
+
+
+def test_missing_keys_are_told_in_one_line(tmp_path):
+    content = coco_json(dict.fromkeys("ab", SIZE), [annotation(1), annotation(2)])
+    for image in content["images"]:
+        del image["height"], image["width"]
+    assert problems_of(tmp_path, content) == [
+        'images[0] ("a"): height and width are missing',
+        'images[1] ("b"): height and width are missing',
+    ]
+
+
+def test_many_problems_end(tmp_path):
+    names = dict.fromkeys(map(str, range(3000)), SIZE)
+    content = coco_json(names, [annotation(i) for i in range(1, 3001)])
+    for image in content["images"]:
+        del image["width"]
+    *first, last = problems_of(tmp_path, content)
+    assert first[0] == 'images[0] ("0"): width is missing'
+    assert len(first) == 20
+    assert last == "and 2,980 more"
+
+
+def test_what_is_no_coco_file_is_told(tmp_path):
+    [problem] = problems_of(tmp_path, {"shapes": [], "version": "5.0", "flags": {}})
+    assert problem == (
+        "images: expected a list that is not empty, got none; the file has "
+        '["version", "flags"]'
+    )
+    [problem] = problems_of(tmp_path, {"images": {"a.png": {}}})
+    assert problem == 'images: expected a list, got {"a.png": {}}'
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"category_id": [1]}, "category_id: expected a number or text, got [1]"),
+        ({"category_id": None}, "category_id: expected a number or text, got null"),
+        ({"segmentation": None}, "expected polygons or run lengths, got null"),
+        ({"segmentation": []}, "expected polygons or run lengths, got []"),
+        ({"segmentation": [[1e400] * 6]}, "at least 3 points"),
+        ({"segmentation": [[10**4000] * 6]}, "within 1,000,000 pixels, got [1000"),
+        ({"segmentation": {"counts": {}, "size": [*SIZE]}}, "run lengths, got {}"),
+        ({"iscrowd": []}, "iscrowd: expected 0 or 1, got []"),
+    ],
+)
+def test_wrong_keys_of_an_annotation_are_named(tmp_path, change, problem):
+    content = coco_json({"a.png": SIZE}, [annotation(1, **change)])
+    text = json.dumps(content).replace("Infinity", "1e400")
+    (tmp_path / "coco.json").write_text(text)
+    coco = open_coco(tmp_path / "coco.json")
+    with pytest.raises(AnnotationError) as caught:
+        coco.objects(0, coco.read(0))
+    [got] = caught.value.problems
+    assert got.startswith(f"{coco.path}: annotation 1 of a.png: ")
+    assert problem in got
+
+
+def test_missing_segmentation_says_what_to_do(tmp_path):
+    content = coco_json({"a.png": SIZE}, [annotation(1)])
+    del content["annotations"][0]["segmentation"]
+    coco = open_coco(write(tmp_path, content))
+    with pytest.raises(AnnotationError, match=r"keypoints alone cannot be .*--lenient"):
+        coco.objects(0, coco.read(0))
+
+
+def test_a_file_that_changes_is_told(tmp_path):
+    coco = open_coco(write(tmp_path, coco_json({"a.png": SIZE}, [annotation(1)])))
+    coco.path.write_bytes(b"\xff" * 1000)
+    with pytest.raises(AnnotationError, match="no JSON any more; has the file changed"):
+        coco.objects(0, coco.read(0))
+
+
+def test_a_lenient_reading_goes_past_what_is_not_needed(tmp_path):
+    content = coco_json(
+        {"a.png": SIZE, "unused.png": SIZE},
+        [
+            annotation(1, segmentation=[SQUARE, [1, 2], [1] * 7]),
+            annotation(1, segmentation=[]),
+            annotation(1, segmentation=[[1, 2]]),
+            annotation(1, iscrowd=None),
+            annotation(9),
+            {"category_id": 10},
+        ],
+    )
+    del content["images"][1]["height"]
+    content["categories"].append({"id": 10, "name": 5, "supercategory": None})
+    content["categories"].append({"id": 30})
+    content["categories"][2]["id"] = 40
+    assert len(problems_of(tmp_path, content)) == 5
+    coco = open_coco(write(tmp_path, content), is_lenient=True)
+    assert coco.left_out.lines() == [
+        "1 annotation without an image_id: annotations[5]",
+        '1 image with wrong keys, which no annotation is of: images[1] ("unused.png")',
+        "2 categories with wrong keys, which no annotation is of: "
+        "categories[2], categories[3]",
+        "1 annotation of images that are not listed: image_id 9",
+    ]
+    first, second, third, fourth = coco.objects(0, coco.read(0))
+    assert (first.stray_rings, first.crop.box) == (2, (1, 1, 3, 4))
+    assert not second.has_segmentation
+    assert not third.has_segmentation
+    assert (fourth.is_crowd, fourth.has_crowd_flag) == (False, False)
+
+
+def test_a_lenient_reading_refuses_what_is_needed(tmp_path):
+    content = coco_json({"a.png": SIZE}, [annotation(1, 30)])
+    del content["images"][0]["height"]
+    content["categories"].append({"id": 30})
+    assert problems_of(tmp_path, content, is_lenient=True) == [
+        'images[0] ("a.png"): height is missing',
+        "categories[2]: name is missing",
+    ]
 
 
 @pytest.mark.parametrize("content", [{}, {"images": []}, {"images": 3}])

@@ -8,6 +8,7 @@ from formats import AnnotationError, ProjectMeta
 from formats.annotation_reader import read_annotation
 from formats.clip import Polygon
 from formats.drawing import draw_line, draw_point, draw_polygon, draw_rectangle
+from formats.figures import read_figure
 from formats.mask_crop import MaskCrop, clip_crop, tight_crop
 
 RASTER = Path(__file__).resolve().parents[3] / ".." / "shared" / "oracle" / "raster"
@@ -198,3 +199,41 @@ def test_equals_the_oracle(case, name):
     assert len(crops) == count
     got = np.stack([crop.paste(annotation.size) for crop in crops])
     np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.parametrize(
+    "points",
+    [
+        [[10**400, 0], [1, 1]],
+        [[float("inf"), 0], [1, 1]],
+        [[float("nan"), 0], [1, 1]],
+        [[1e9, 0], [1, 1]],
+        [[0, 10**4000], [1, 1]],
+    ],
+)
+def test_numbers_that_are_no_pixels_are_refused(points):
+    content = {"classTitle": "a", "points": {"exterior": points}}
+    figure = read_figure(content, {"a": "polygon"})
+    with pytest.raises(AnnotationError, match=r"points: expected .* 1,000,000 pixels"):
+        figure.draw(SIZE)
+
+
+@pytest.mark.parametrize("shape", ["polygon", "rectangle", "line"])
+def test_objects_larger_than_any_image_are_refused(shape):
+    content = {"classTitle": "a", "points": {"exterior": [[0, 0], [99_999, 99_999]]}}
+    with pytest.raises(AnnotationError, match="got one on 100,000 x 100,000; check"):
+        read_figure(content, {"a": shape}).draw((100_000, 100_000))
+
+
+def test_coordinates_like_fractions_are_seen():
+    def figure(*points, shape="polygon"):
+        content = {"classTitle": "a", "points": {"exterior": [*points]}}
+        return read_figure(content, {"a": shape})
+
+    assert figure((0.1, 0.2), (0.9, 0.2), (1, 1)).has_fractions()
+    assert not figure((0, 0), (1, 0), (1, 1)).has_fractions()
+    assert not figure((0.1, 0.2), (0.9, 0.2), (1.5, 1)).has_fractions()
+    assert not figure((0.1, 0.2), (0.9, -0.2)).has_fractions()
+    assert not figure((0.5, 0.5), shape="point").has_fractions()
+    bitmap = {"classTitle": "a", "bitmap": {}}
+    assert not read_figure(bitmap, {"a": "bitmap"}).has_fractions()

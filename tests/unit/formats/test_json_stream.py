@@ -1,4 +1,5 @@
 import json
+import tracemalloc
 
 import pytest
 
@@ -79,3 +80,60 @@ def test_empty_object(tmp_path):
 def test_missing_file(tmp_path):
     with pytest.raises(FormatError, match="No such file"):
         list(stream_object(tmp_path / "a.json"))
+
+
+@pytest.mark.usefixtures("_chunk")
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('{"a": 1, "a": 2}', 'key "a" is there twice'),
+        ('{"a": [{"b": 1, "b": 2}]}', 'key "b" is there twice in one object'),
+        pytest.param(f'{{"a": [{"7" * 5000}]}}', "thousands of digits", id="digits"),
+        pytest.param(f'{{"a": [{"[" * 3000}', "nested too deeply", id="cut and deep"),
+        pytest.param(
+            f'{{"a": [{"[" * 101}{"]" * 101}]}}', "nested too deeply", id="deep"
+        ),
+    ],
+)
+def test_what_is_refused(tmp_path, text, problem):
+    path = tmp_path / "a.json"
+    path.write_text(text)
+    with pytest.raises(FormatError, match=problem):
+        list(stream_object(path))
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        '{"images": [}',
+        '{"images": [{"id": 1,, "b": 2}]',
+        '{"images": [{"id" 1}',
+        '{"images": [tru, 1]',
+        '{"images": [{"id": "a\n"',
+        '{"images": [{"id": "\\x"',
+        '{"images" 1',
+        "[",
+    ],
+)
+def test_wrong_start_of_a_large_file_is_told_at_once(tmp_path, start):
+    path = tmp_path / "a.json"
+    path.write_text(start + " " * 64)
+    with path.open("r+b") as file:
+        file.truncate(400 << 20)  # a hole: takes no room on the disk
+    tracemalloc.start()
+    with pytest.raises(FormatError, match="not JSON: byte"):
+        list(stream_object(path))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 8 << 20
+
+
+def test_size_of_an_entry_is_bounded(tmp_path, monkeypatch):
+    monkeypatch.setattr(json_stream, "_CHUNK", 64)
+    monkeypatch.setattr(json_stream, "MAX_PIECE", 1000)
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps({"a": ["x" * 500, "y" * 500] * 9}))
+    assert len(list(stream_object(path))) == 18
+    path.write_text('{"a": ["' + "x" * 5000)
+    with pytest.raises(FormatError, match="entries of at most 0 MiB, got a longer"):
+        list(stream_object(path))

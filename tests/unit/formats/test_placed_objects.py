@@ -100,7 +100,7 @@ def test_problems_are_told_together():
         "objects[3]",
         "objects[4]",
     ]
-    with pytest.raises(AnnotationError, match="expected a list, got None"):
+    with pytest.raises(AnnotationError, match="expected a list, got null"):
         place_annotation({"size": {"height": 2, "width": 2}, "tags": []}, META)
 
 

@@ -97,11 +97,11 @@ def test_datasets_may_be_nested(tmp_path):
 
 def test_links_are_followed(tmp_path):
     root = write_project(tmp_path / "p")
-    (tmp_path / "elsewhere").mkdir()
-    (root / "ds").rename(tmp_path / "elsewhere" / "ds")
-    (root / "one").symlink_to(tmp_path / "elsewhere" / "ds")
-    (root / "two").symlink_to(tmp_path / "elsewhere" / "ds")
-    (tmp_path / "elsewhere" / "ds" / "loop").symlink_to(root)
+    (root / "pool").mkdir()
+    (root / "ds").rename(root / "pool" / "inner")
+    (root / "one").symlink_to(root / "pool" / "inner")
+    (root / "two").symlink_to(root / "pool" / "inner")
+    (root / "pool" / "inner" / "loop").symlink_to(root)
     project = open_project(root)
     assert [i.image for i in project.items] == [
         f"{dataset}/img/{name}.png" for dataset in ("one", "two") for name in "abc"
@@ -133,11 +133,14 @@ def test_damaged_tar_is_told(tmp_path):
         project.image(project.items[-1])
 
 
-@pytest.mark.parametrize("mode", ["w:gz", "w:xz"])
-def test_compressed_tar_is_refused(tmp_path, mode):
-    packed = pack(write_project(tmp_path / "p"), tmp_path / "p.tar", mode)
-    with pytest.raises(FormatError, match="unpack it and name the folder"):
-        open_project(packed)
+@pytest.mark.parametrize("mode", ["w:gz", "w:bz2", "w:xz"])
+def test_compressed_tar_equals_folder(tmp_path, mode):
+    root = write_project(tmp_path / "p")
+    packed = open_project(pack(root, tmp_path / "p.tar", mode))
+    folder = open_project(root)
+    assert packed.items == folder.items
+    assert read_all(packed) == read_all(folder)
+    assert packed.locate("meta.json") == f"{tmp_path / 'p.tar'}:meta.json"
 
 
 def test_finds_the_one_project_below(tmp_path):

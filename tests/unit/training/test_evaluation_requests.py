@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,7 @@ from serving.contract import ModelClass, ModelInfo, ModelInput
 from tests.project_factory import write_project
 from tests.unit.training.evaluation_cases import evaluate, found, rectangle, sample
 from training.candidate import Limits, check_exported
+from training.candidate_config import read_candidate_config
 from training.checkpoint_candidate import open_checkpoint
 from training.errors import DatasetError, TrainingError
 from training.evaluate_command import build_parser, table
@@ -95,7 +97,7 @@ def test_checkpoints_that_do_not_tell_their_classes(checkpoint, tmp_path):
     with pytest.raises(TrainingError, match="got one without class_title_to_idx; name"):
         open_checkpoint(weights, None, None, LIMITS)
     config.unlink()
-    with pytest.raises(TrainingError, match=r"got none; .* --config, or export"):
+    with pytest.raises(TrainingError, match=r"got none; .* --config, or the 3 classes"):
         open_checkpoint(weights, None, None, LIMITS)
     named = tmp_path / "named.json"
     with pytest.raises(TrainingError, match=r"named\.json"):
@@ -107,6 +109,56 @@ def test_checkpoints_that_do_not_tell_their_classes(checkpoint, tmp_path):
         open_checkpoint(weights, named, None, LIMITS)
     with pytest.raises(TrainingError, match="no such file"):
         open_checkpoint(tmp_path / "no.h5", named, None, LIMITS)
+
+
+def test_flat_constants_and_class_names(checkpoint, tmp_path):
+    (checkpoint / "config.json").unlink()
+    flat = tmp_path / "flat.json"
+    flat.write_text('{"IMAGE_MIN_DIM": 64, "IMAGE_MAX_DIM": 128, "NAME": "shapes"}')
+    titles = ("cat", "dog", "box")
+    candidate = open_checkpoint(checkpoint, flat, "fog", LIMITS, titles)
+    assert candidate.classes.ids == {"bg": 0, "cat": 1, "dog": 2, "box": 3}
+    assert candidate.classes.neutral == "fog"
+    assert candidate.detector._network.config.max_dim == 128
+    assert candidate.notes == ()
+    alone = open_checkpoint(checkpoint, None, None, LIMITS, ("back", *titles))
+    assert alone.classes.ids == {"back": 0, "cat": 1, "dog": 2, "box": 3}
+    assert alone.detector._network.config.max_dim == 1024
+    (note,) = alone.notes
+    assert "Matterport's defaults count, pictures of 800 to 1024 pixels" in note
+    with pytest.raises(TrainingError, match=r"got one without .* --classes a,b,c"):
+        open_checkpoint(checkpoint, flat, None, LIMITS)
+    with pytest.raises(TrainingError, match="expected 3 or 4 names, got 2"):
+        open_checkpoint(checkpoint, flat, None, LIMITS, ("cat", "dog"))
+    with pytest.raises(TrainingError, match="every name once, got dog twice"):
+        open_checkpoint(checkpoint, flat, None, LIMITS, ("cat", "dog", "dog"))
+    flat.write_text('{"IMAGE_MAX_DIM": 65}')
+    with pytest.raises(TrainingError, match=r"flat\.json: .*IMAGE_MAX_DIM: .* of 64"):
+        open_checkpoint(checkpoint, flat, None, LIMITS, titles)
+    for text, got in (("[1]", r"got \[1\]"), ('{"a": 1, "b": 2}', "the keys a, b")):
+        flat.write_text(text)
+        with pytest.raises(TrainingError, match=rf"flat\.json: expected .*{got}"):
+            open_checkpoint(checkpoint, flat, None, LIMITS, titles)
+
+
+def test_names_in_place_of_the_config_of_a_training(checkpoint):
+    candidate = open_checkpoint(checkpoint, None, None, LIMITS, ("a", "b", "c"))
+    assert candidate.classes.ids == {"bg": 0, "a": 1, "b": 2, "c": 3}
+    assert candidate.classes.neutral == "fog"
+    assert candidate.training["class_title_to_idx"] == CONFIG["class_title_to_idx"]
+
+
+def test_classes_of_coco_are_assumed():
+    many = dataclasses.replace(TINY, num_classes=81)
+    read = read_candidate_config(
+        Path("w.h5"), many, config=None, titles=None, neutral=None
+    )
+    assert read.classes.num_classes == 81
+    assert (read.classes.ids["person"], read.classes.ids["toothbrush"]) == (1, 80)
+    assert [note.split(":")[0] for note in read.notes] == [
+        "no config of w.h5 found",
+        "nothing names the 80 classes",
+    ]
 
 
 def test_models_that_are_not_there(tmp_path):
@@ -160,6 +212,9 @@ def test_requests_that_contradict_themselves():
         Network()
     with pytest.raises(TrainingError, match="got a and b"):
         Network(weights="a", model="b")
+    for name, value in (("config", "c.json"), ("classes", ("a", "b"))):
+        with pytest.raises(TrainingError, match=f"{name}: goes with weights; an expor"):
+            Network(model="m", **{name: value})
     with pytest.raises(TrainingError, match="expected one of project and coco"):
         Data(tag="val")
     with pytest.raises(TrainingError, match="needs the folder of its pictures"):

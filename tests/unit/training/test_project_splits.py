@@ -193,6 +193,7 @@ def test_missing_tags_and_empty_sets(tmp_path):
 @pytest.mark.parametrize("classes", [{}, {"bg": "bitmap"}])
 def test_no_classes(tmp_path, classes):
     (tmp_path / "meta.json").write_text(json.dumps(meta_json(classes)))
+    write_item(tmp_path / "ds", "a.png")
     [problem] = problems_of(tmp_path)
     assert "expected classes to learn, got" in problem
 
@@ -355,3 +356,17 @@ def test_nuclei():
     assert (len(splits.train), len(splits.val)) == (130, 45)
     assert splits.train.instances() == {"nucleus_fluo": 2623, "nucleus_stained": 1008}
     assert splits.val.instances() == {"nucleus_fluo": 914, "nucleus_stained": 403}
+
+
+def test_objects_without_a_pixel_are_counted(tmp_path):
+    root = write_project(tmp_path)
+    outside = vector("dog", [[40, 1], [50, 1], [50, 9]])
+    small = vector("dog", [[0.1, 0.2], [0.9, 0.2], [0.9, 0.8]])
+    write_item(root / "ds", "a.png", [outside, box(), outside, small], ["train"])
+    content = open_supervisely(root).content(0)
+    [empty], [odd] = content.left_out, content.odd
+    assert (empty.noun, empty.number) == ("object", 2)
+    assert empty.reason.startswith("without a pixel")
+    assert (odd.noun, odd.number) == ("object", 1)
+    assert "look like fractions of 1" in odd.reason
+    assert [found.title for found in content.objects] == ["box", "dog"]

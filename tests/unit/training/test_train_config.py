@@ -6,7 +6,7 @@ import pytest
 from export.settings import Options, resolve
 from formats.config import load_config
 from formats.errors import ConfigError as FileConfigError
-from formats.meta import ClassMeta
+from formats.meta import ClassMeta, ProjectMeta
 from models.architecture import preset
 from models.config import ModelConfig
 from models.matterport_config import from_matterport, to_matterport
@@ -205,6 +205,23 @@ def test_export_reads_the_checkpoint_config(tmp_path):
     assert make_class_map(
         classes.classes, weights_init_type="continue_training", earlier=earlier
     ).ids == dict(classes.ids)
+
+
+def test_export_reads_the_colors_of_any_project(tmp_path):
+    colors = ["#F00", "navy", [255, 0, 7], None, "#0a0b0c"]
+    entries = [
+        {"title": f"class {number}", "shape": "bitmap", "color": color}
+        for number, color in enumerate(colors)
+    ]
+    classes = make_class_map(ProjectMeta.from_json({"classes": entries}).classes)
+    config = read_config({"backbone": "small"})
+    content = checkpoint_config(config, classes)
+    (tmp_path / "config.json").write_text(json.dumps(content))
+    network = config.network(classes.num_classes)
+    settings = resolve(Options(tmp_path / "m.h5"), Checkpoint(network.architecture))
+    got = [c.color for c in settings.classes][1:]
+    assert got == ["#FF0000", "#000080", "#FF0007", got[3], "#0a0b0c"]
+    assert got[3].startswith("#")
 
 
 def test_earlier_config(tmp_path):
