@@ -115,10 +115,12 @@ class RunFolder:
             OutputError: it will not.
         """
         target = f"{self.path}/{path}"
-        if path_problem(path) or not is_inside(os.path.dirname(target), self.path):
+        problem = path_problem(path)
+        if not problem and not is_inside(os.path.dirname(target), self.path):
+            problem = "a link leads out of it"
+        if problem:
             raise OutputError(
-                f"{target}: expected a file inside {self.path}, got one that links or "
-                "its name lead out of it; choose another --output"
+                f"{target}: expected a file inside {self.path}; {problem}"
             )
 
     def finish(self, origin: Mapping[str, Any]) -> None:

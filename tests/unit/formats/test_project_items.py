@@ -153,6 +153,7 @@ def layout(root, *paths, meta=None):
             "1 image in ., without annotations beside them; python -m client",
         ),
         (["README"], None, "1 file: README"),
+        (["a/b/meta.json", "a/b/ds/img/x.png"], None, "meta.json in a/b; name that"),
         ([], None, "nothing"),
     ],
 )
