@@ -230,7 +230,7 @@ def test_headers_of_tars_are_bounded(tmp_path):
 
 
 @pytest.mark.parametrize("kind", [b"0", b"x", b"L", b"g", b"Z"])
-@pytest.mark.parametrize("size", [-1024, -512, -1, 2**62])
+@pytest.mark.parametrize("size", [-1024, -512, 2**62])
 def test_sizes_of_members_that_make_no_sense(tmp_path, kind, size):
     made = bytearray(tar_of(("a", b""), ("b", b""), ("c", b""))[:1536])
     made[512 + 124 : 512 + 136] = (size % 2**96 | (size > 0) << 95).to_bytes(12, "big")
