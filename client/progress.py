@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from formats.terminal import for_terminal
+from serving.plain_text import visible
 
 
 @contextlib.contextmanager
@@ -51,7 +51,7 @@ def progress(total: int) -> Iterator[Callable[[str | None], None]]:
 
         def tell(error: str | None) -> None:
             if error:
-                text = for_terminal(f"failed: {error}")
+                text = visible(f"failed: {error}", keep="\n")
                 console.print(text, markup=False, soft_wrap=True)
             bar.advance(task)
 
@@ -64,8 +64,8 @@ def _tell_failure(error: str | None) -> None:
 
 
 def write(text: str) -> None:
-    """Writes a line for people."""
-    sys.stderr.write(for_terminal(text) + "\n")
+    """Writes a line for people; nothing in it acts on their terminal."""
+    sys.stderr.write(visible(text, keep="\n") + "\n")
     sys.stderr.flush()
 
 

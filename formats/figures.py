@@ -160,7 +160,8 @@ def _read_points(points: Any) -> Polygon:
 
 
 def _shape_text(shape: Any) -> str:
-    return shape[:LONGEST] if isinstance(shape, str) else quoted(shape)
+    is_word = isinstance(shape, str) and shape.isprintable()
+    return shape[:LONGEST] if is_word else quoted(shape)
 
 
 def _ring(points: Sequence[Any]) -> list[WholePoint]:

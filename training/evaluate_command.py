@@ -10,7 +10,7 @@ from pathlib import Path
 
 from formats.class_names import read_class_names
 from formats.errors import ConfigError
-from formats.terminal import for_terminal
+from serving.plain_text import visible
 from training.data_flags import add_archive_flag
 from training.errors import TrainingError
 from training.figures import Evaluation
@@ -129,7 +129,7 @@ def _read_names(text: str) -> tuple[str, ...]:
 
 
 def _say(text: str) -> None:
-    sys.stderr.write(for_terminal(f"{text}\n"))
+    sys.stderr.write(visible(f"{text}\n", keep="\n"))
     sys.stderr.flush()
 
 

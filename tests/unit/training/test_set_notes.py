@@ -72,7 +72,9 @@ def test_fractions_thin_polygons_and_repetitions_are_told(tmp_path):
 def test_a_class_that_is_taken_as_background_is_told(tmp_path):
     meta = meta_json({"box": "rectangle", "bg": "rectangle", "dog": "polygon"})
     root = write_project(tmp_path, meta)
-    write_item(root / "ds", "a.png", [box("bg"), box(), box("bg")], ["train"])
+    write_item(
+        root / "ds", "a.png", [box("bg"), box(), box("bg", ((0, 0), (3, 1)))], ["train"]
+    )
     write_item(root / "ds", "b.png", [box()], ["val"])
     assert told(root) == (
         'left out: 2 objects of class "bg", which is taken as background in 1 image: '
