@@ -22,7 +22,7 @@ UPRIGHT = 1
 SIDEWAYS = frozenset({5, 6, 7, 8})
 """EXIF orientations that swap height and width."""
 
-MAX_SCANS = 100
+MAX_SCANS = 64
 """Most scans of a progressive JPEG; programs write ten, and some dozens at most."""
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"

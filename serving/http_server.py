@@ -100,8 +100,7 @@ class RestServer:
         Raises:
             OSError: the port cannot be bound.
         """
-        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-        self._socket = socket.create_server(address, family=family, backlog=_BACKLOG)
+        self._socket = _bound_socket(address)
         self.server_address: tuple[str, int] = self._socket.getsockname()[:2]
         self._service = service
         self._max_body_bytes = max_body_bytes
@@ -234,6 +233,19 @@ class RestServer:
         except Exception as err:
             logger.exception("a request failed in the server itself")
             return json_error(500, f"{type(err).__name__}: {err}")
+
+
+def _bound_socket(address: tuple[str, int]) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+        bound.listen(_BACKLOG)
+    except OSError:
+        bound.close()
+        raise
+    return bound
 
 
 def _refused(refusal: RefusalError) -> web.Response:

@@ -198,7 +198,7 @@ def _check_claim(alias: str, tensor: Any, shape: tuple[int, ...], claimed: int) 
 def _decode(alias: str, tensor: Any) -> Array:
     try:
         return from_tensor_proto(tensor)
-    except (ValueError, OverflowError) as err:
+    except ValueError as err:
         raise invalid_argument(f"tensor parsing error: {alias} ({err})") from err
 
 

@@ -20,6 +20,7 @@ from serving.options import ServerOptions
 from serving.predict import warm_up
 from serving.rest import RestService
 from serving.session import SessionModel
+from serving.storage import explain_base_path
 
 logger = logging.getLogger(__name__)
 
@@ -82,9 +83,11 @@ class EmbeddedServer:
         """Binds the ports, then loads and watches the model in the background.
 
         Raises:
-            StartError: the host has no address, or a port cannot be bound.
+            StartError: the base path can never hold versions, the host has no
+                address, or a port cannot be bound.
         """
         options = self._options
+        _check_base_path(options.model_base_path.absolute())
         _check_host(options.host)
         if options.rest_api_port is not None:
             self._rest = self._bind_rest(options.rest_api_port)
@@ -95,10 +98,10 @@ class EmbeddedServer:
             if self._rest is not None:
                 self._rest.stop(0)
             raise
+        self.manager.start()
         self._grpc.start()
         if self._rest is not None:
             self._rest.start()
-        self.manager.start()
         rest = "no REST" if self._rest is None else f"REST on port {self.rest_api_port}"
         logger.info("serving %s: gRPC on %s, %s", self.manager.name, self.address, rest)
 
@@ -187,6 +190,12 @@ class EmbeddedServer:
                 f"cannot listen on {options.host}:{port} for REST: "
                 + _why_unbound(err, "--rest-api-port")
             ) from err
+
+
+def _check_base_path(path: Path) -> None:
+    why = explain_base_path(path)
+    if why is not None:
+        raise StartError(f"--model-base-path: {why}")
 
 
 def _check_host(host: str) -> None:

@@ -17,6 +17,7 @@ import tarfile
 import tempfile
 import time
 import traceback
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -123,7 +124,8 @@ def make_tar(rng):
 
 def make_zip(rng):
     stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as archive:
+    with warnings.catch_warnings(), zipfile.ZipFile(stream, "w") as archive:
+        warnings.simplefilter("ignore")  # of names that are there twice
         for name, content in members(rng):
             info = zipfile.ZipInfo("x")
             info.filename = name

@@ -4,9 +4,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
+import grpc
 import numpy as np
 import pytest
 from PIL import Image
@@ -461,6 +463,79 @@ def test_first_interrupt_finishes_what_was_sent(server, pictures):
     written = list(out.glob("ann/*.json"))
     assert json.loads(stdout)["done"] == len(written) < 40
     assert all(json.loads(path.read_text())["size"]["width"] == 20 for path in written)
+
+
+def test_a_second_interrupt_does_not_wait_for_answers(server, pictures):
+    server.delay_s = 20.0
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "client", str(pictures / "street.jpg")),
+            *("--server", server.address, "--output", str(pictures / "out")),
+        ],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    while server.busy == 0 or len(server.requests) < 2:
+        assert process.poll() is None
+        time.sleep(0.05)
+    sent = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    assert process.stderr is not None
+    assert b"finishing what has been sent" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert stderr.endswith(b"interrupted\n")
+    assert time.monotonic() - sent < 15
+
+
+@pytest.mark.parametrize("in_flight", [8, 16])
+def test_a_server_with_few_threads(pictures, capsys, in_flight):
+    """TensorFlow Serving refuses what it has no thread for; nothing is lost by it."""
+    folder = pictures / "many"
+    folder.mkdir()
+    for number in range(60):
+        Image.new("RGB", (20, 20)).save(folder / f"{number:02}.png")
+    server = FakeServer(threads=32)
+    server.max_busy, server.delay_s = 4, 0.02
+    try:
+        args = [folder, "--output", pictures / "out", "--in-flight", in_flight]
+        assert run(server, *args) == 0
+    finally:
+        server.stop()
+    assert json.loads(capsys.readouterr().out)["done"] == 60
+    assert server.refused > 0
+    assert server.most_busy <= 4
+
+
+def test_nothing_of_a_server_acts_on_the_terminal(server, pictures, capsys):
+    text = "\x1b]0;owned\x07 and \u009b2J"
+    server.failures.append((grpc.StatusCode.INVALID_ARGUMENT, text))
+    named = pictures / "a\x1b[2J\u009b.png"
+    Image.new("RGB", (20, 20)).save(named)
+    assert run(server, named, "--output", pictures / "out") == 1
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["failed"][0]["picture"] == str(named)
+    assert "\\u001b]0;owned\\u0007 and \\u009b2J" in printed.err
+    for stream in (printed.out, printed.err):
+        assert not any(c in stream for c in "\x1b\x07\u009b")
+
+
+def test_a_program_that_starts_while_the_model_loads(server, pictures, caplog):
+    server.is_loading = True
+    timer = threading.Timer(1.0, lambda: setattr(server, "is_loading", False))
+    timer.start()
+    assert run(server, pictures / "street.jpg", "--output", pictures / "out") == 0
+    timer.join()
+    told = f"{server.address}: model mask_rcnn: version 3 is loading"
+    assert caplog.messages.count(told) == 1
+
+
+def test_a_model_that_loads_for_too_long(server, pictures, capsys):
+    server.is_loading = True
+    assert run(server, pictures / "street.jpg", "--server-wait", 0.5) == 1
+    assert "version 3 is loading, and was not ready" in capsys.readouterr().err
 
 
 FAKE_PROGRAM = f"""

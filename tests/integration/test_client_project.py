@@ -291,6 +291,16 @@ def test_files_that_cannot_be_are_told_at_the_start(
     assert not asked(server)
 
 
+def test_names_do_not_reach_the_terminal(server, project, tmp_path, capsys):
+    for name in ("\x1b[31m.png", "\x1b]0;title\x07.txt"):
+        (project / "ds" / "img" / name).write_bytes(b"no picture")
+    assert run(server, "--project", project, "--output", tmp_path / "out") == 1
+    printed = capsys.readouterr()
+    assert "\x1b" not in printed.err + printed.out
+    assert "\\x1b[31m.png" in printed.err
+    assert "\\x1b]0;title\\x07.txt" in printed.err
+
+
 def test_bad_items_fail_alone(server, project, tmp_path, capsys):
     (project / "ds" / "img" / "b.png").write_bytes(b"nothing")
     path = project / "ds" / "ann" / "c.png.json"
@@ -437,7 +447,9 @@ def test_server_that_goes_away(server, project, tmp_path, capsys):
 
     server.change = die
     args = ["--project", project, "--output", tmp_path / "out"]
-    assert run(server, *args, "--in-flight", 2) == 1
+    started = time.monotonic()
+    assert run(server, *args, "--in-flight", 2, "--server-wait", 3) == 1
+    assert time.monotonic() - started > 3
     printed = capsys.readouterr()
     summary = json.loads(printed.out)
     assert summary["failed"] == []
@@ -452,6 +464,62 @@ def test_server_that_goes_away(server, project, tmp_path, capsys):
         again.stop()
     summary = json.loads(capsys.readouterr().out)
     assert (summary["done"] + summary["skipped"], summary["left"]) == (17, 0)
+
+
+def test_server_that_is_restarted(server, project, tmp_path, capsys):
+    """It is gone, then it loads; no picture is lost, and the results are the same."""
+    for number in range(12):
+        write_item(project / "ds", f"x{number}.png")
+    assert run(server, "--project", project, "--output", tmp_path / "plain") == 0
+    port, later = server.port, []
+
+    def restart():
+        server.stop()
+        time.sleep(4)
+        later.append(FakeServer(port))
+        later[0].infos[3] = server.infos[3]
+        later[0].is_loading = True
+        time.sleep(4)
+        later[0].is_loading = False
+
+    thread = threading.Thread(target=restart)
+    calls = []
+
+    def die(outputs):
+        calls.append(1)
+        if len(calls) == 5:
+            thread.start()
+            time.sleep(0.2)
+        return outputs
+
+    server.change = die
+    out = tmp_path / "out"
+    # Calls end long before the server is back: their pictures are put back.
+    args = ["--project", project, "--output", out, "--in-flight", 2, "--timeout", 3]
+    try:
+        assert run(server, *args) == 0
+    finally:
+        thread.join()
+        later[0].stop()
+    printed = capsys.readouterr()
+    summary = json.loads(printed.out.splitlines()[-1])
+    assert (summary["done"], summary["failed"], summary["left"]) == (17, [], 0)
+    for path in files(tmp_path / "plain") - {RECORD}:
+        assert (out / path).read_bytes() == (tmp_path / "plain" / path).read_bytes()
+
+
+def test_a_model_that_is_gone_stops_the_run(server, project, tmp_path, capsys):
+    def go(outputs):
+        server.name = "another"
+        return outputs
+
+    server.change = go
+    args = ["--project", project, "--output", tmp_path / "out", "--in-flight", 1]
+    assert run(server, *args) == 1
+    printed = capsys.readouterr()
+    summary = json.loads(printed.out)
+    assert (summary["failed"], summary["done"] + summary["left"]) == ([], 5)
+    assert "check the model's name and version" in printed.err
 
 
 def command(server, project, out, *more):
