@@ -18,18 +18,21 @@ from client.batch import Summary, all_targets, run
 from client.client import Client
 from client.errors import ClientError
 from client.flags import build_parser, parse_arguments
-from client.local_server import CHANNEL_OPTIONS, LocalServer
+from client.local_server import LocalServer
 from client.memory import limit_arenas
-from client.progress import progress
+from client.progress import progress, write
 from client.run_folder import open_run
 from client.run_setup import describe_run, make_extras, open_work, read_config
 from client.work import Work
+from serving.plain_text import visible
 from serving.siblings import SiblingError, check_siblings
 
 if TYPE_CHECKING:
     from client.config import InferenceConfig
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
+OWN_SERVER_WAIT_S = 5.0
+"""Seconds that the run's own server is waited for: nobody would start it again."""
 MOST_FAILURES = 20
 """Failures that the summary for people lists."""
 
@@ -40,46 +43,59 @@ def main(argv: list[str] | None = None) -> int:
     # OpenCV writes to the log what our own errors say better.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     limit_arenas()
-    logging.basicConfig(
-        level=logging.DEBUG if args.debug else logging.WARNING,
-        format="%(levelname)s: %(message)s",
-        stream=sys.stderr,
-    )
+    _set_up_logging(debug=args.debug)
     try:
         check_siblings("client")
         return _execute(args)
     except (ClientError, SiblingError) as err:
         if args.debug:
             raise
-        print(f"error: {err}", file=sys.stderr)
+        write(f"error: {err}")
         return FAILED
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
 
 
+class _VisibleFormatter(logging.Formatter):
+    """Formats records so that nothing in them acts on a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return visible(super().format(record), keep="\n")
+
+
+def _set_up_logging(*, debug: bool) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_VisibleFormatter("%(levelname)s: %(message)s"))
+    level = logging.DEBUG if debug else logging.WARNING
+    logging.basicConfig(level=level, handlers=[handler])
+    if not debug:  # tells why nothing seems to happen
+        logging.getLogger("client.loading").setLevel(logging.INFO)
+
+
 def _execute(args: argparse.Namespace) -> int:
     work = None if args.info else open_work(args)
     config = read_config(args)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_end_on_terminate())
+        closing: list[Callable[[], None]] = []
+        stack.enter_context(_end_on_terminate(closing))
         address, name = args.server, args.model_name or "mask_rcnn"
-        options: tuple[tuple[str, Any], ...] = ()
         if args.model is not None:
             print(f"starting a server for {args.model}", file=sys.stderr)
             server = LocalServer(args.model, model_name=args.model_name)
             stack.enter_context(server)
             address, name = server.address, server.model_name
-            options = CHANNEL_OPTIONS
+            args.server_wait = min(args.server_wait, OWN_SERVER_WAIT_S)
         client = Client(
             address,
             config=config,
             model_name=name,
             version=args.model_version,
             timeout_s=args.timeout,
-            channel_options=options,
+            server_wait_s=args.server_wait,
         )
         stack.enter_context(client)
+        closing.append(client.close)
         if work is None:
             print(client.info())
             return DONE
@@ -96,13 +112,14 @@ def _run(
         folder = stack.enter_context(
             open_run(args.output, origin, targets, overwrite=args.overwrite)
         )
-        is_stopped = stack.enter_context(_stop_on_interrupt())
+        is_stopped = stack.enter_context(_stop_on_interrupt(client))
         summary = run(
             client,
             work,
             folder,
             extras,
             in_flight=args.in_flight,
+            server_wait_s=args.server_wait,
             is_stopped=is_stopped,
             tell=stack.enter_context(progress(len(work))),
         )
@@ -116,7 +133,7 @@ def _run(
 
 
 def _print_json(content: dict[str, Any]) -> None:
-    text = json.dumps(content, ensure_ascii=False)
+    text = visible(json.dumps(content, ensure_ascii=False))
     try:
         text.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:  # a file's name that is no text, or not in this encoding
@@ -127,38 +144,38 @@ def _print_json(content: dict[str, Any]) -> None:
 def _print_summary(summary: Summary, pictures: int, output: Path) -> None:
     rate = summary.done / summary.seconds if summary.seconds else 0.0
     before = f" {summary.skipped} done before," if summary.skipped else ""
-    print(
+    write(
         f"{summary.done} of {pictures} pictures done,{before} {len(summary.failed)} "
         f"failed, {summary.instances} instances, {summary.seconds:.1f} s "
-        f"({rate:.1f} pictures/s) -> {output}",
-        file=sys.stderr,
+        f"({rate:.1f} pictures/s) -> {output}"
     )
     for line in summary.told():
-        print(f"  {line}", file=sys.stderr)
+        write(f"  {line}")
     for _, error in summary.failed[:MOST_FAILURES]:
-        print(f"  failed: {error}", file=sys.stderr)
+        write(f"  failed: {error}")
     if len(summary.failed) > MOST_FAILURES:
         more = len(summary.failed) - MOST_FAILURES
-        print(f"  and {more} more, see the standard output", file=sys.stderr)
+        write(f"  and {more} more, see the standard output")
     if summary.stopped:
-        print(
+        write(
             f"error: {summary.stopped}\n{summary.left} pictures are left; the same "
-            "command goes on with them",
-            file=sys.stderr,
+            "command goes on with them"
         )
 
 
 @contextlib.contextmanager
-def _stop_on_interrupt() -> Iterator[Callable[[], bool]]:
+def _stop_on_interrupt(client: Client) -> Iterator[Callable[[], bool]]:
     """Lets the first Ctrl-C finish what has been sent; the second ends at once."""
     stopped = False
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         nonlocal stopped
         if stopped:
+            client.close()
             raise KeyboardInterrupt
         stopped = True
-        print("finishing what has been sent; Ctrl-C again to quit", file=sys.stderr)
+        client.stop_waiting()
+        write("finishing what has been sent; Ctrl-C again to quit")
 
     before = signal.signal(signal.SIGINT, stop)
     try:
@@ -168,10 +185,16 @@ def _stop_on_interrupt() -> Iterator[Callable[[], bool]]:
 
 
 @contextlib.contextmanager
-def _end_on_terminate() -> Iterator[None]:
-    """Turns SIGTERM into an ordinary end, so that a server of ours is stopped too."""
+def _end_on_terminate(closing: list[Callable[[], None]]) -> Iterator[None]:
+    """Turns SIGTERM into an ordinary end, so that a server of ours is stopped too.
+
+    Args:
+        closing: called first, so that nothing waits for an answer any more.
+    """
 
     def end(number: int, _frame: FrameType | None) -> None:
+        for close in closing:
+            close()
         raise SystemExit(128 + number)
 
     before = signal.signal(signal.SIGTERM, end)

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+import grpc
+
 from client.annotations import Dropped
 from client.client import Client
-from client.errors import ClientError, ConnectError
+from client.errors import ClientError, ConnectError, DeadlineError, ServerError
 from client.pipeline import as_they_come
 from client.result import Result
 from client.run_folder import OutputError, RunFolder
 from client.work import Work, json_bytes
 from formats.errors import FormatError
 from formats.left_out import LeftOut
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -120,6 +126,7 @@ def run(
     extras: Sequence[Extra] = (),
     *,
     in_flight: int,
+    server_wait_s: float,
     is_stopped: Callable[[], bool],
     tell: Callable[[str | None], None],
 ) -> Summary:
@@ -131,6 +138,8 @@ def run(
         folder: where results go.
         extras: what else is made of each picture.
         in_flight: how many pictures are under way at a time.
+        server_wait_s: seconds after its last answer that a server which is gone, or
+            takes no picture, is waited for.
         is_stopped: asked before each picture; once true, only what has been sent is
             still written.
         tell: called for each picture, with the error if there was one.
@@ -141,7 +150,7 @@ def run(
     folder.write("meta.json", json_bytes(client.output_meta(work.meta).to_json()))
     if folder.was_complete and _all_done(folder, work):
         extras = [extra for extra in extras if not extra.is_made]
-    running = _Run(client, work, folder, extras, is_stopped, tell)
+    running = _Run(client, work, folder, extras, server_wait_s, is_stopped, tell)
     started = time.monotonic()
     for outcome in as_they_come(running.attempt, running.to_do(), in_flight):
         running.note(outcome)
@@ -155,8 +164,11 @@ def run(
     return summary
 
 
-STOPPING = (ConnectError, _ModelChangedError)
-"""After these there is no use in trying the rest."""
+def _is_stopping(error: Exception | None) -> bool:
+    """Says whether there is no use in trying the rest."""
+    if isinstance(error, ServerError):
+        return error.code is grpc.StatusCode.NOT_FOUND
+    return isinstance(error, (ConnectError, _ModelChangedError))
 
 
 class _Run:
@@ -168,6 +180,7 @@ class _Run:
         work: Work,
         folder: RunFolder,
         extras: Sequence[Extra],
+        server_wait_s: float,
         is_stopped: Callable[[], bool],
         tell: Callable[[str | None], None],
     ) -> None:
@@ -178,8 +191,11 @@ class _Run:
         self._work = work
         self._folder = folder
         self._extras = extras
+        self._server_wait_s = server_wait_s
         self._asked_to_stop = is_stopped
         self._tell = tell
+        self._lock = threading.Lock()
+        self._is_waiting = False
 
     def _is_stopped(self) -> bool:
         return bool(self.summary.stopped) or self._asked_to_stop()
@@ -200,7 +216,7 @@ class _Run:
         if self._is_stopped():
             return _Outcome(index, was_tried=False)
         try:
-            result = self._work.predict(self._client, index)
+            result = self._predict(index)
             self._check_version(result)
             for extra in self._extras:
                 extra.write(self._folder, index, result)
@@ -213,6 +229,36 @@ class _Run:
         warnings = [text for text in result.warnings if text not in about]
         return _Outcome(index, instances=found, warnings=warnings, dropped=objects)
 
+    def _predict(self, index: int) -> Result:
+        """Predicts a picture; again where it ends because the server is gone."""
+        while True:
+            try:
+                result = self._work.predict(self._client, index)
+            except (ConnectError, DeadlineError) as err:
+                # A server that went without a word is noticed by the deadline alone.
+                if isinstance(err, DeadlineError) and self._client.is_answering():
+                    raise
+                silent_s = self._client.silent_s
+                is_over = silent_s >= self._server_wait_s or self._client.is_closed
+                if is_over or self._is_stopped():
+                    raise ConnectError(str(err)) from err
+                self._note_waiting(str(err))
+            else:
+                self._note_waiting("")
+                return result
+
+    def _note_waiting(self, told: str) -> None:
+        """Logs once that the server is waited for, and once that it is back."""
+        with self._lock:
+            if self._is_waiting == bool(told):
+                return
+            self._is_waiting = bool(told)
+        if told:
+            wait = f"waiting until {self._server_wait_s:g} s after its last answer"
+            logger.warning("%s; %s", told, wait)
+        else:
+            logger.warning("the server answers again")
+
     def _check_version(self, result: Result) -> None:
         if result.model_version != self._version:
             raise _ModelChangedError(
@@ -224,9 +270,9 @@ class _Run:
     def note(self, outcome: _Outcome) -> None:
         """Adds to the summary what became of a picture."""
         summary, error = self.summary, outcome.error
-        if isinstance(error, STOPPING):
+        if _is_stopping(error) and not self._asked_to_stop():
             summary.stopped = summary.stopped or str(error)
-        if isinstance(error, STOPPING) or not outcome.was_tried:
+        if _is_stopping(error) or not outcome.was_tried:
             summary.left += 1
         elif error is None:
             summary.done += 1

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 from collections.abc import Sequence
 from typing import Any
 
 import grpc
 from google.protobuf.message import DecodeError
 
-from client.address import check_address, is_loopback, proxy_hint
+from client.address import check_address, proxy_hint
+from client.connections import SMALL_ANSWER_BYTES, Connections
 from client.errors import ConnectError, ContractError, DeadlineError, ServerError
 from client.flow import Flow, Turn
 from client.refusal import GONE, OWN_LIMIT, hint, is_repeated, plain
-from client.retry import Budget, RetryPolicy
-from serving.contract import MAX_INFO_BYTES
+from client.retry import LONGEST_REPEATS_S, Budget, RetryPolicy
 from serving.protos import (
     MODEL_SERVICE,
     PREDICTION_SERVICE,
@@ -29,26 +30,10 @@ PREDICT = f"/{PREDICTION_SERVICE}/Predict"
 GET_MODEL_METADATA = f"/{PREDICTION_SERVICE}/GetModelMetadata"
 GET_MODEL_STATUS = f"/{MODEL_SERVICE}/GetModelStatus"
 
-SMALL_ANSWER_BYTES = MAX_INFO_BYTES + 4096
-"""Limit of every answer but those to pictures."""
-_STEP = 8
-"""How much larger the limit of each further connection is."""
 _RESPONSES = {
     PREDICT: PredictResponse,
     GET_MODEL_METADATA: GetModelMetadataResponse,
     GET_MODEL_STATUS: GetModelStatusResponse,
-}
-_RECEIVE = "grpc.max_receive_message_length"
-_OPTIONS: dict[str, Any] = {
-    # A 12-megapixel picture is 36 MB of pixels; gRPC's own limit is 4 MiB.
-    "grpc.max_send_message_length": -1,
-    "grpc.enable_retries": 0,  # ours know the deadline and tell about themselves
-    "grpc.initial_reconnect_backoff_ms": 100,
-    "grpc.max_reconnect_backoff_ms": 2000,
-    "grpc.service_config": '{"loadBalancingConfig": [{"round_robin": {}}]}',
-    # Masks are packed already, and a packed answer may grow a thousandfold.
-    "grpc.compression_enabled_algorithms_bitset": 1,
-    "grpc.per_message_decompression": 0,
 }
 
 
@@ -61,10 +46,7 @@ class _RefusedError(Exception):
 
 
 class Channel:
-    """Connections to a server; safe to use from several threads.
-
-    gRPC knows a limit of answers only for a whole connection, so there is one for small
-    answers, and others are made as larger pictures are sent.
+    """A channel to a server; safe to use from several threads.
 
     Attributes:
         address: the server's.
@@ -75,21 +57,27 @@ class Channel:
         address: str,
         *,
         retry: RetryPolicy,
+        server_wait_s: float = LONGEST_REPEATS_S,
         options: Sequence[tuple[str, Any]] = (),
         credentials: grpc.ChannelCredentials | None = None,
     ) -> None:
         """Connects when it is first used.
+
+        Args:
+            address: the server's.
+            retry: how refused calls are repeated.
+            server_wait_s: seconds after the last answer, or after the start of a call,
+                that calls are repeated.
+            options: gRPC channel arguments; they win over our own.
+            credentials: for TLS.
 
         Raises:
             ValueError: an address that is none.
         """
         self.address = check_address(address)
         self._retry = retry
-        own = {"grpc.enable_http_proxy": 0} if is_loopback(address) else {}
-        self._options = _OPTIONS | own | dict(options)
-        self._credentials = credentials
-        self._lock = threading.Lock()
-        self._connections: dict[int, grpc.Channel] = {}
+        self._server_wait_s = server_wait_s
+        self._connections = Connections(self.address, options, credentials)
         self._flow = Flow()
         self._no_more = threading.Event()
         self._is_closed = False
@@ -99,6 +87,11 @@ class Channel:
         """Says whether `close` was called."""
         return self._is_closed
 
+    @property
+    def silent_s(self) -> float:
+        """Seconds since the server last answered for the model."""
+        return time.monotonic() - self._flow.answered_at
+
     def wait_ready(self, timeout_s: float) -> None:
         """Waits until a server answers, whatever it says.
 
@@ -107,7 +100,9 @@ class Channel:
         """
         request = GetModelStatusRequest()
         try:
-            self._send(GET_MODEL_STATUS, request, timeout_s, wait_for_ready=True)
+            self._connections.send(
+                GET_MODEL_STATUS, request, timeout_s, wait_for_ready=True
+            )
         except grpc.RpcError as err:
             if err.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
                 raise ConnectError(
@@ -116,10 +111,21 @@ class Channel:
                     f"{proxy_hint(self.address)}"
                 ) from err
 
+    def is_answering(self, timeout_s: float) -> bool:
+        """Asks whether a server answers, whatever it says."""
+        request = GetModelStatusRequest()
+        try:
+            self._connections.send(GET_MODEL_STATUS, request, timeout_s)
+        except grpc.RpcError as err:
+            return err.code() not in (*GONE, grpc.StatusCode.DEADLINE_EXCEEDED)
+        except ValueError:  # closed
+            return False
+        return True
+
     def _reason(self) -> str:
         """Returns gRPC's own words on why there is no connection."""
         try:
-            self._send(GET_MODEL_STATUS, GetModelStatusRequest(), 0.5)
+            self._connections.send(GET_MODEL_STATUS, GetModelStatusRequest(), 0.5)
         except grpc.RpcError as err:
             return plain(str(err.details()))
         return "it answers by now"
@@ -168,7 +174,7 @@ class Channel:
                 if not attempt:
                     raise
                 raise self._gone(where, attempt, refused) from err
-            left = budget.repeats_left_s()
+            left = self._repeats_left_s(flow, budget)
             is_over = self._retry.is_over(attempt) or left < self._retry.first_delay_s
             # Halved near the end, so that the last attempt still has time.
             delay = min(self._retry.delay_s(attempt), left / 2)
@@ -196,7 +202,9 @@ class Channel:
             raise _late(where, budget)
         answered, refusal = False, ""
         try:
-            data = self._send(method, request, budget.left_s(), max_bytes=max_bytes)
+            data = self._connections.send(
+                method, request, budget.left_s(), max_bytes=max_bytes
+            )
             answered = True
         except grpc.RpcError as err:
             code, details = err.code(), err.details() or ""
@@ -207,7 +215,8 @@ class Channel:
                 raise _RefusedError(refusal) from err
             if code is grpc.StatusCode.DEADLINE_EXCEEDED:
                 raise _late(where, budget) from err
-            answered = True
+            # A server that has no model yet has not answered for it.
+            answered = code is not grpc.StatusCode.NOT_FOUND
             raise _error(where, code, details, max_bytes) from err
         except ValueError as err:  # gRPC's word for a closed channel
             raise self._closed(where) from err
@@ -215,45 +224,10 @@ class Channel:
             flow.leave(turn, answered=answered, refusal=refusal)
         return data
 
-    def _send(
-        self,
-        method: str,
-        request: Any,
-        timeout_s: float | None,
-        *,
-        wait_for_ready: bool = False,
-        max_bytes: int = SMALL_ANSWER_BYTES,
-    ) -> Any:
-        # Parsed by us, under the call's own limit and with an error of ours.
-        call = self._connection(max_bytes).unary_unary(
-            method,
-            request_serializer=lambda message: message.SerializeToString(),
-            response_deserializer=None,
-        )
-        return call(request, timeout=timeout_s, wait_for_ready=wait_for_ready)
-
-    def _connection(self, max_bytes: int) -> grpc.Channel:
-        """Returns a connection whose answers may be at least so large."""
-        limit = SMALL_ANSWER_BYTES
-        if _RECEIVE in self._options:
-            limit = self._options[_RECEIVE]
-        else:
-            while limit < max_bytes:
-                limit *= _STEP
-        limit = min(limit, (1 << 31) - 1)
-        with self._lock:
-            if self._is_closed:
-                raise ValueError("closed")
-            if limit not in self._connections:
-                options = list((self._options | {_RECEIVE: limit}).items())
-                self._connections[limit] = (
-                    grpc.insecure_channel(self.address, options=options)
-                    if self._credentials is None
-                    else grpc.secure_channel(
-                        self.address, self._credentials, options=options
-                    )
-                )
-            return self._connections[limit]
+    def _repeats_left_s(self, flow: Flow, budget: Budget) -> float:
+        since = max(flow.answered_at, budget.started)
+        wait_left = since + self._server_wait_s - time.monotonic()
+        return min(budget.repeats_left_s(), wait_left)
 
     def _gone(self, where: str, attempts: int, refused: Exception) -> ConnectError:
         return ConnectError(
@@ -274,13 +248,10 @@ class Channel:
 
     def close(self) -> None:
         """Ends the connections; calls under way fail."""
-        with self._lock:
-            self._is_closed = True
-            connections = list(self._connections.values())
+        self._is_closed = True
         self._no_more.set()
         self._flow.close()
-        for connection in connections:
-            connection.close()
+        self._connections.close()
 
 
 def _parse(method: str, data: bytes, where: str, max_bytes: int) -> Any:

@@ -79,8 +79,8 @@ class Client:
             version: the version to use, None for the server's choice.
             timeout_s: seconds for a whole call, retries included; None for no limit.
             connect_timeout_s: seconds for the server to appear.
-            server_wait_s: seconds that a server which is there has for loading the
-                model.
+            server_wait_s: seconds that a server which exists is waited for: while it
+                loads the model, and in a call since its last answer.
             retry: how calls are repeated while the server is unavailable.
             channel_options: gRPC channel arguments; they win over the client's own.
             credentials: for TLS, as `grpc.ssl_channel_credentials` makes them.
@@ -110,6 +110,7 @@ class Client:
         self._channel = Channel(
             address,
             retry=retry or RetryPolicy(),
+            server_wait_s=server_wait_s,
             options=channel_options,
             credentials=credentials,
         )
@@ -136,6 +137,24 @@ class Client:
         """Ends the connection; calls under way fail."""
         self._channel.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def stop_waiting(self) -> None:
+        """Lets calls end that the server does not take; those that it has go on."""
+        self._channel.end_repeats()
+
+    @property
+    def is_closed(self) -> bool:
+        """Says whether `close` was called."""
+        return self._channel.is_closed
+
+    def is_answering(self, timeout_s: float = 5.0) -> bool:
+        """Asks whether a server answers at the address, whatever it says."""
+        return self._channel.is_answering(timeout_s)
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds since the server last answered."""
+        return self._channel.silent_s
 
     @property
     def model_version(self) -> int | None:

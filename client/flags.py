@@ -6,7 +6,9 @@ import argparse
 import math
 from pathlib import Path
 
+from client.address import check_address
 from client.remote_model import MAX_VERSION
+from client.retry import LONGEST_REPEATS_S
 from formats.archive import MAX_ARCHIVE_BYTES
 from serving.program_version import ShowVersion
 
@@ -40,6 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
         "--server",
+        type=_address,
         default="localhost:8500",
         metavar="HOST:PORT",
         help="gRPC address of the server (default: %(default)s)",
@@ -107,6 +110,14 @@ def build_parser() -> argparse.ArgumentParser:
         help="for each picture, retries included (default: %(default)g)",
     )
     parser.add_argument(
+        "--server-wait",
+        type=_seconds,
+        default=LONGEST_REPEATS_S,
+        metavar="SECONDS",
+        help="for a server that exists: while it loads the model, and after its last "
+        "answer (default: %(default)g)",
+    )
+    parser.add_argument(
         "--debug", action="store_true", help="show tracebacks and more log"
     )
     parser.add_argument("--version", action=ShowVersion)
@@ -142,6 +153,14 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     if sum((bool(args.images), args.project is not None, args.info)) != 1:
         parser.error("expected pictures, or --project, or --info")
     return args
+
+
+def _address(text: str) -> str:
+    try:
+        return check_address(text)
+    except ValueError as err:
+        told = str(err).removeprefix("address: ")
+        raise argparse.ArgumentTypeError(told) from err
 
 
 def _positive(text: str) -> int:

@@ -6,6 +6,7 @@ import heapq
 import itertools
 import math
 import threading
+import time
 from dataclasses import dataclass, field
 
 
@@ -36,11 +37,13 @@ class Flow:
     Attributes:
         limit: most calls under way.
         refusal: what the server said when it refused a call, "" once it answers one.
+        answered_at: when it last answered one, `time.monotonic`.
     """
 
     def __init__(self) -> None:
         self.limit = math.inf
         self.refusal = ""
+        self.answered_at = time.monotonic()
         self._busy = 0
         self._round = 0
         self._waiting: list[Turn] = []
@@ -96,6 +99,7 @@ class Flow:
         with self._lock:
             if answered:
                 self.refusal = ""
+                self.answered_at = time.monotonic()
                 self.limit += 1
             elif refusal:
                 self.refusal = refusal

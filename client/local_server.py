@@ -19,19 +19,19 @@ from typing import IO
 import grpc
 
 from client.errors import ConnectError
+from client.loading import read_status
 from client.paths import holds, resolve
 from serving.protos import (
     MODEL_SERVICE,
     GetModelStatusRequest,
     GetModelStatusResponse,
-    ModelVersionStatus,
 )
 
 SAVED_MODEL = "saved_model.pb"
 COMMAND = (sys.executable, "-m", "serving")
 POLL_S = 0.1
 CHANNEL_OPTIONS = (("grpc.enable_http_proxy", 0),)
-"""For channels to the server; a proxy could not find it."""
+"""A proxy could not find the server."""
 STOP_S = 10.0
 """Seconds that a server has to finish before it is killed."""
 TAIL_LINES = 12
@@ -156,12 +156,12 @@ class LocalServer:
             response = ask(request, timeout=1.0)
         except grpc.RpcError:
             return False
-        statuses = response.model_version_status
-        broken = [s for s in statuses if _is_broken(s)]
-        if broken and len(broken) == len(statuses):
-            told = "; ".join(f"{s.version}: {s.status.error_message}" for s in broken)
-            raise ConnectError(f"{self._base}: the model does not load: version {told}")
-        return any(s.state == ModelVersionStatus.AVAILABLE for s in statuses)
+        versions = read_status(response)
+        if versions.problem:
+            raise ConnectError(
+                f"{self._base}: the model does not load: version {versions.problem}"
+            )
+        return versions.available
 
     def _stop(self) -> None:
         process, self._process = self._process, None
@@ -173,10 +173,6 @@ class LocalServer:
                 process.kill()
                 process.wait()
         self._scratch.cleanup()
-
-
-def _is_broken(status: ModelVersionStatus) -> bool:
-    return bool(status.state == ModelVersionStatus.END and status.status.error_code)
 
 
 def _versions(base: Path) -> list[str]:
@@ -208,4 +204,4 @@ def _tail(log: IO[bytes]) -> str:
     return "\n".join(lines[-TAIL_LINES:]) or "it wrote no log"
 
 
-__all__ = ["CHANNEL_OPTIONS", "LocalServer"]
+__all__ = ["LocalServer"]

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from serving.plain_text import visible
+
 
 @contextlib.contextmanager
 def progress(total: int) -> Iterator[Callable[[str | None], None]]:
@@ -49,7 +51,8 @@ def progress(total: int) -> Iterator[Callable[[str | None], None]]:
 
         def tell(error: str | None) -> None:
             if error:
-                console.print(f"failed: {error}", markup=False, soft_wrap=True)
+                text = visible(f"failed: {error}", keep="\n")
+                console.print(text, markup=False, soft_wrap=True)
             bar.advance(task)
 
         yield tell
@@ -61,8 +64,8 @@ def _tell_failure(error: str | None) -> None:
 
 
 def write(text: str) -> None:
-    """Writes a line for people."""
-    sys.stderr.write(text + "\n")
+    """Writes a line for people; nothing in it acts on their terminal."""
+    sys.stderr.write(visible(text, keep="\n") + "\n")
     sys.stderr.flush()
 
 

@@ -52,7 +52,7 @@ class ProjectWork:
         self.inputs = [str(resolve(path))]
         self.left_out = self._project.left_out
         self._items = self._project.items
-        for folder in self._items.folders:
+        for folder in sorted(self._items.folders):
             if folder.partition("/")[0] in own_names:
                 raise OutputError(
                     f"{path}: dataset {folder}: expected another name, got that of a "

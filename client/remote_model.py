@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 import grpc
 import numpy as np
@@ -15,22 +15,19 @@ from client.answer import Detections, read_detections, read_outputs
 from client.answer_size import answer_limit
 from client.channel import (
     GET_MODEL_METADATA,
-    GET_MODEL_STATUS,
     PREDICT,
-    SMALL_ANSWER_BYTES,
     Channel,
     TooLargeError,
 )
-from client.errors import ConnectError, ContractError, ServerError
+from client.connections import SMALL_ANSWER_BYTES
+from client.errors import ContractError, ServerError
 from client.image import Picture
-from client.model_status import Versions, read_status
+from client.loading import Loading, model_spec
 from client.retry import Budget
 from serving import contract
 from serving.plain_text import shortened
 from serving.protos import (
     GetModelMetadataRequest,
-    GetModelStatusRequest,
-    ModelSpec,
     PredictRequest,
     SignatureDefMap,
 )
@@ -44,14 +41,8 @@ MOST_SIGNATURES = 10
 """Signatures that a message lists."""
 MOST_VERSIONS = 32
 """Versions of which the description is kept."""
-POLL_S = 0.5
-"""Seconds between two questions whether a version is loaded."""
-RACES = 3
-"""How often a version may be gone between two questions, and be there after all."""
 UNKNOWN_OUTPUT = "output tensor alias not found"
 """TensorFlow Serving's words for an output that the version does not have."""
-
-Answer = TypeVar("Answer")
 
 
 class RemoteModel:
@@ -73,6 +64,7 @@ class RemoteModel:
         self._channel = channel
         self._name = name
         self._version = version
+        self._loading = Loading(channel, name, version)
         self._lock = threading.Lock()
         self._infos: dict[int | None, contract.ModelInfo] = {}
         self._latest: int | None = None
@@ -101,7 +93,7 @@ class RemoteModel:
         Raises:
             ClientError: no answer, or a model that does not tell.
         """
-        return self._when_loaded(
+        return self._loading.ask(
             lambda: self._fetch_info(self._version, Budget(timeout_s)),
             Budget(timeout_s if wait_s is None else wait_s),
         )
@@ -132,19 +124,22 @@ class RemoteModel:
         budget = Budget(timeout_s)
         sizes = [picture.size for picture in pictures]
         names = ", ".join(dict.fromkeys(picture.name for picture in pictures))
-        response = self._when_loaded(
+        response = self._loading.ask(
             lambda: self._ask_for(signature, inputs, sizes, budget, names), budget
         )
         version = self._version_of(response)
         if version is not None and version not in self._infos:
             self._fetch_new_info(version, budget)
-        detections = read_detections(
-            response.outputs,
-            contract.SIGNATURES[signature],
-            sizes,
-            version,
-            self._infos.get(version),
-        )
+        try:
+            detections = read_detections(
+                response.outputs,
+                contract.SIGNATURES[signature],
+                sizes,
+                version,
+                self._infos.get(version),
+            )
+        except ContractError as err:
+            raise ContractError(f"{self._channel.address}: {names}: {err}") from err
         if version in self._infos:
             self._latest = version
         return detections
@@ -184,58 +179,6 @@ class RemoteModel:
             raise ContractError(
                 f"{err}; expected the outputs that the contract gives {signature}"
             ) from err
-
-    def _when_loaded(self, ask: Callable[[], Answer], wait: Budget) -> Answer:
-        """Asks; again as long as the version that is asked for is being loaded."""
-        for race in range(RACES + 1):
-            try:
-                return ask()
-            except ServerError as err:
-                if err.code is not grpc.StatusCode.NOT_FOUND:
-                    raise
-                versions = self._wait_loaded(wait)
-                if versions.problem:
-                    raise ServerError(
-                        f"{self._channel.address}: {self._describe(self._version)}: "
-                        f"did not load: version {versions.problem}",
-                        err.code,
-                        err.details,
-                    ) from err
-                if not versions.available or race == RACES:
-                    raise
-        raise AssertionError  # the last round returns or raises
-
-    def _wait_loaded(self, wait: Budget) -> Versions:
-        """Returns what the server says once nothing is being loaded any more.
-
-        Raises:
-            ConnectError: the version is not loaded in time.
-        """
-        told = False
-        while True:
-            versions = self._ask_versions(wait)
-            if versions.available or versions.loading is None:
-                return versions
-            loading = (
-                f"{self._channel.address}: {self._describe(None)}: version "
-                f"{versions.loading} is loading"
-            )
-            if not told:
-                logger.info("%s", loading)
-                told = True
-            left = wait.repeats_left_s()
-            if left <= 0 or self._channel.pause(min(POLL_S, left)):
-                raise ConnectError(f"{loading}, and was not ready in time")
-
-    def _ask_versions(self, budget: Budget) -> Versions:
-        request = GetModelStatusRequest(model_spec=self._spec(self._version))
-        what = f"{self._describe(self._version)}, its status"
-        try:
-            return read_status(
-                self._channel.call(GET_MODEL_STATUS, request, budget, what=what)
-            )
-        except ServerError:  # it knows no such model or version, or tells no status
-            return Versions(available=False, loading=None, problem="")
 
     def _fetch_new_info(self, version: int | None, budget: Budget) -> None:
         """Gets to know a version that has just appeared."""
@@ -315,10 +258,7 @@ class RemoteModel:
         )
 
     def _spec(self, version: int | None, signature: str = "") -> Any:
-        spec = ModelSpec(name=self._name, signature_name=signature)
-        if version is not None:
-            spec.version.value = version
-        return spec
+        return model_spec(self._name, version, signature)
 
     def _describe(self, version: int | None) -> str:
         return f"model {self._name}" + ("" if version is None else f":{version}")

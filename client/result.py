@@ -24,6 +24,8 @@ from formats.meta import ProjectMeta
 
 ColorBy = Literal["class", "instance"]
 """What has a colour of its own in a drawing."""
+MOST_PX = 32_767
+"""Longest side of an enlarged drawing."""
 Floats = np.ndarray[Any, np.dtype[np.float32]]
 Names = np.ndarray[Any, np.dtype[np.str_]]
 EMPTY_MASK = "with an empty mask"
@@ -176,6 +178,11 @@ class Result:
             raise ImageError(
                 f"draw: expected the picture of the result, {list(self.image_size)} "
                 f"(height, width), got {list(picture.size)}"
+            )
+        if scale not in (None, 1) and scale * max(picture.size) > MOST_PX:
+            raise ValueError(
+                f"scale: expected at most {MOST_PX // max(picture.size)} for a picture "
+                f"of {list(picture.size)} (height, width), got {scale}"
             )
         return draw_instances(
             picture.rgb(),

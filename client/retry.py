@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import enum
-import math
 import random
+import sys
 import threading
 import time
 from dataclasses import dataclass
+
+from serving.plain_text import shortened
 
 LONGEST_REPEATS_S = 300.0
 """Seconds for which a call without a deadline is repeated."""
@@ -35,12 +37,12 @@ def check_timeout(timeout_s: float | None, name: str = "timeout_s") -> float | N
     if timeout_s is None:
         return None
     is_number = isinstance(timeout_s, (int, float)) and not isinstance(timeout_s, bool)
-    if not is_number or not 0 < timeout_s < math.inf:
-        got = timeout_s if is_number else repr(timeout_s)
+    if not is_number or not 0 < timeout_s <= sys.float_info.max:
         raise ValueError(
-            f"{name}: expected a finite number of seconds above 0, got {got}"
+            f"{name}: expected a finite number of seconds above 0, got "
+            f"{shortened(timeout_s)}"
         )
-    return timeout_s
+    return float(timeout_s)
 
 
 @dataclass(frozen=True)
@@ -73,12 +75,13 @@ class Budget:
 
     Attributes:
         timeout_s: seconds in all; None for no deadline.
+        started: when the call began, `time.monotonic`.
     """
 
     def __init__(self, timeout_s: float | None) -> None:
         """Starts the clock."""
         self.timeout_s = timeout_s
-        now = time.monotonic()
+        now = self.started = time.monotonic()
         # Threads cannot wait as long as a float can say.
         is_endless = timeout_s is None or timeout_s > threading.TIMEOUT_MAX / 2
         self._end = None if is_endless else now + (timeout_s or 0.0)

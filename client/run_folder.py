@@ -186,11 +186,17 @@ def open_run(
             "with --overwrite"
         )
     folders = {SCRATCH}
-    targets = _noted(targets, folders) if holds(path.exists) else iter(())
-    if not overwrite and made_by is None:
-        _check_new(path, targets)
-    earlier = [target for target in targets if overwrite]
+    earlier = [
+        target
+        for target in (_noted(targets, folders) if holds(path.exists) else ())
+        if overwrite or (made_by is None and os.path.lexists(f"{path}/{target}"))
+    ]
     _check_links(path, folders)
+    if earlier and not overwrite:
+        raise OutputError(
+            f"{path / earlier[0]}: expected no earlier results, got {len(earlier)} "
+            "files; choose another --output, or replace them with --overwrite"
+        )
     folder = RunFolder(path, was_complete=was_complete and not overwrite)
     with contextlib.closing(_lock(folder)):
         if overwrite:
@@ -200,15 +206,6 @@ def open_run(
             yield folder
         finally:
             folder.close()
-
-
-def _check_new(path: Path, targets: Iterable[str]) -> None:
-    there = [t for t in targets if os.path.lexists(f"{path}/{t}")]
-    if there:
-        raise OutputError(
-            f"{path / there[0]}: expected no earlier results, got {len(there)} files; "
-            "choose another --output, or replace them with --overwrite"
-        )
 
 
 def _noted(targets: Iterable[str], folders: set[str]) -> Iterator[str]:

@@ -5,16 +5,21 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from client.batch import Extra
 from client.client import Client
 from client.coco_output import CocoResults
 from client.overlay_output import OVERLAYS, Overlays
+from client.paths import holds, resolve
 from client.picture_work import PictureWork
 from client.project_work import ProjectWork
 from client.report_output import Report
+from client.run_folder import OutputError
 from client.work import Work
+from formats.atomic_file import make_folder
+from formats.safe_path import OWN_NAMES
 
 if TYPE_CHECKING:
     from client.config import InferenceConfig
@@ -50,16 +55,50 @@ def open_work(args: argparse.Namespace) -> Work:
 
 
 def make_extras(args: argparse.Namespace, client: Client, work: Work) -> list[Extra]:
-    """Returns what is made beside annotations."""
+    """Returns what is made beside annotations.
+
+    Raises:
+        OutputError: a file of all pictures cannot be written where the user wants it.
+    """
     extras: list[Extra] = []
+    files: list[Path] = []
     model = client.info()
     if args.draw:
         extras.append(Overlays(work, args.color_by))
     if args.coco is not None:
-        extras.append(CocoResults(args.coco, work, model.classes))
+        coco = CocoResults(args.coco, work, model.classes)
+        extras.append(coco)
+        files += [args.coco, coco.images_path]
     if args.report is not None:
         extras.append(Report(args.report, work, model, "Predictions"))
+        files.append(args.report)
+    _check_files(files, args.output, work)
     return extras
+
+
+def _check_files(files: list[Path], output: Path, work: Work) -> None:
+    """Checks before the first picture what would fail after the last.
+
+    Raises:
+        OutputError: a file would replace another one, or cannot be written.
+    """
+    root = resolve(output)
+    own = {str(root / name) for name in OWN_NAMES}
+    taken = {*own, *work.inputs}
+    for path in files:
+        real = resolve(path)
+        if {str(real), *map(str, real.parents)} & taken:
+            raise OutputError(
+                f"{path}: expected a name of its own, got that of an input or of "
+                "another result; choose another file"
+            )
+        taken.add(str(real))
+        try:
+            make_folder(path.parent)
+        except OSError as err:
+            raise OutputError(f"{path}: {err.strerror or err}") from err
+        if holds(path.is_dir):
+            raise OutputError(f"{path}: expected a file, got a folder")
 
 
 def describe_run(

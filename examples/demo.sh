@@ -17,6 +17,7 @@ echo "   $version" >&2
 
 echo "2. serve it and predict through the gRPC client" >&2
 "$python" -m client "$here"/nuclei/*.png --model "$output/exported/mask_rcnn" \
-    --config "$here/nuclei/inference.json" --output "$output/predictions" --draw
+    --config "$here/nuclei/inference.json" --output "$output/predictions" --draw \
+    --report "$output/report.html"
 
-echo "Look at $output/predictions/overlay/" >&2
+echo "Look at $output/predictions/overlay/ and $output/report.html" >&2

@@ -8,6 +8,7 @@ from typing import Any
 from formats.errors import AnnotationError
 from formats.figures import Figure, read_figure
 from formats.meta import ProjectMeta
+from formats.quoted import quoted, quoted_name
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def read_annotation(content: Any, meta: ProjectMeta) -> Annotation:
     tags, objects = content.get("tags"), content.get("objects")
     for key, value in (("tags", tags), ("objects", objects)):
         if not isinstance(value, list):
-            problems.append(f"{key}: expected a list, got {value!r:.60}")
+            problems.append(f"{key}: expected a list, got {quoted(value)}")
     known = {tag.name for tag in meta.tags}
     names = [_tag_name(tag) for tag in _listed(tags)]
     problems += unknown_tags("tags", tags, known)
@@ -71,10 +72,10 @@ def read_size(content: Any) -> tuple[int, int]:
     except (KeyError, TypeError) as err:
         raise AnnotationError(
             'expected {"size": {"height", "width"}, "tags", "objects"}, got '
-            f"{content!r:.60}"
+            f"{quoted(content)}"
         ) from err
     if not all(type(side) is int and side >= 1 for side in (height, width)):
-        raise AnnotationError(f"size: expected pixels, got {size!r:.60}")
+        raise AnnotationError(f"size: expected pixels, got {quoted(size)}")
     return height, width
 
 
@@ -96,7 +97,7 @@ def unknown_tags(path: str, tags: Any, known: set[str]) -> list[str]:
         known: names of the meta's tags.
     """
     return [
-        f"{path}: unknown tag {name!r}; add it to meta.json or remove it"
+        f"{path}: unknown tag {quoted_name(name)}; add it to meta.json or remove it"
         for name in map(_tag_name, _listed(tags))
         if not isinstance(name, str) or name not in known
     ]

@@ -128,7 +128,9 @@ def unpack(path: Path, most: int) -> PackedFiles | None:
     except FormatError:
         raise
     except OSError as err:
-        raise FormatError(f"{name}: cannot be unpacked: {err.strerror or err}") from err
+        if err.errno is None:  # bzip2's word for it
+            raise FormatError(f"{name}: the archive is damaged: {err}") from err
+        raise FormatError(f"{name}: cannot be unpacked: {err.strerror}") from err
     except _DAMAGED as err:
         raise FormatError(f"{name}: the archive is damaged: {err}") from err
     for signature, kind in OTHERS.items():

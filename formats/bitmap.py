@@ -25,6 +25,8 @@ _NO_PNG = "bitmap: expected PNG data, got something else"
 _CUT_OFF = "bitmap: data is not readable: it is cut off"
 _HEADER_BYTES = 33
 """Signature and header of a PNG."""
+_CHUNK_FRAME = 12
+"""Bytes of a chunk beside its data: length, kind and checksum."""
 _PIXEL_BYTES = 9
 """Of a pixel at most: four channels of 16 bits, and a byte a line."""
 _CHUNKS_BYTES = 1 << 16
@@ -105,6 +107,7 @@ def _unpacked(packed: bytes, most: int) -> bytes:
     """
     if packed.startswith(PNG_SIGNATURE):
         _check_header(packed, most)
+        _check_chunks(packed)
         return packed
     unpack = zlib.decompressobj()
     try:
@@ -123,6 +126,7 @@ def _unpacked(packed: bytes, most: int) -> bytes:
         )
     if not unpack.eof:
         raise AnnotationError(_CUT_OFF)
+    _check_chunks(data)
     return data
 
 
@@ -138,6 +142,26 @@ def _check_header(data: bytes, most: int) -> int:
             f"of {width} x {height}"
         )
     return int(width * height)
+
+
+def _check_chunks(data: bytes) -> None:
+    """Checks that a PNG has all bytes that its chunks claim.
+
+    OpenCV takes the memory of a chunk before it looks whether that is there.
+    """
+    position, kind = len(PNG_SIGNATURE), b""
+    while kind != b"IEND":
+        if position + _CHUNK_FRAME > len(data):
+            raise AnnotationError(_CUT_OFF)
+        length, kind = struct.unpack_from(">I4s", data, position)
+        end = position + _CHUNK_FRAME + length
+        if end > len(data):
+            raise AnnotationError(_CUT_OFF)
+        if kind[:1].isupper():  # decoders go past the others
+            checked = zlib.crc32(memoryview(data)[position + 4 : end - 4])
+            if checked.to_bytes(4, "big") != data[end - 4 : end]:
+                raise AnnotationError("bitmap: data is not readable: it is damaged")
+        position = end
 
 
 def _read_png(data: bytes) -> Mask:

@@ -75,7 +75,14 @@ class Figure:
         exterior = self.content["points"]["exterior"]
         return look_like_fractions(value for point in exterior for value in point)
 
+    def is_thin_polygon(self) -> bool:
+        """Says whether this is a polygon of under three points, drawn as a line."""
+        if self.shape != "polygon":
+            return False
+        return len(self.content["points"]["exterior"]) < LEAST_CORNERS
 
+
+LEAST_CORNERS = 3
 _MANY = 1 << 62
 _COUNTS = {
     "polygon": (1, _MANY),
@@ -153,7 +160,8 @@ def _read_points(points: Any) -> Polygon:
 
 
 def _shape_text(shape: Any) -> str:
-    return shape[:LONGEST] if isinstance(shape, str) else quoted(shape)
+    is_word = isinstance(shape, str) and shape.isprintable()
+    return shape[:LONGEST] if is_word else quoted(shape)
 
 
 def _ring(points: Sequence[Any]) -> list[WholePoint]:

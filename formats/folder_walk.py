@@ -21,10 +21,10 @@ MAX_FILES = 20_000_000
 """Most files of a folder or an archive."""
 MAX_SHOWN = 8
 """How often links show one folder."""
-SPECIAL = "that are neither files nor folders"
-OUTSIDE = "that lead out of the folder"
-UNREADABLE = "that cannot be read"
-CIRCLE = "that lead to a folder above, or show one too often"
+SPECIAL = "of a special kind (pipe, socket or device)"
+OUTSIDE = "leading out of the folder"
+UNREADABLE = "not readable"
+CIRCLE = "leading in a circle"
 
 
 def list_folder(root: str, left_out: LeftOut, *, strict: bool = True) -> list[str]:

@@ -29,6 +29,17 @@ PLAIN_PIXELS = 100_000_000
 PIXELS_PER_BYTE = 200
 """Larger pictures have at least a byte for so many pixels; photos have some hundred
 times as much, and what unpacks to more is no photo."""
+_HEIC_ERRORS = (
+    ValueError,
+    RuntimeError,
+    OSError,
+    EOFError,
+    SyntaxError,
+    LookupError,
+    TypeError,
+    MemoryError,
+)
+"""What its reader raises about damaged files."""
 INSTALL = "pip install 'maskrcnn-serving[images]'"
 """What brings the reader of HEIC."""
 
@@ -174,7 +185,7 @@ def _decode_heic(data: bytes, name: str) -> Pixels:
     try:
         image = pillow_heif.open_heif(data, convert_hdr_to_8bit=True).to_pillow()
         return np.asarray(image.convert("RGB"))
-    except (ValueError, RuntimeError, OSError, EOFError, SyntaxError, KeyError) as err:
+    except _HEIC_ERRORS as err:
         raise ImageFileError(f"{name}: the picture is damaged: {err}") from err
 
 

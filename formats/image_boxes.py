@@ -101,13 +101,14 @@ def read_item(data: bytes) -> BoxedHeader:
     for number in _associations(data, *associated, primary):
         if not 1 <= number <= len(properties):
             continue
-        kind, start, _ = properties[number - 1]
+        kind, start, end = properties[number - 1]
+        content = data[start : min(end, start + 16)]
         if kind == b"ispe":
-            width, height = struct.unpack_from(">II", data, start + 4)
+            width, height = struct.unpack_from(">II", content, 4)
         elif kind == b"clap":
-            cropped = _cropped(struct.unpack_from(">IIII", data, start))
+            cropped = _cropped(struct.unpack(">IIII", content))
         elif kind in (b"irot", b"imir"):
-            turns.append((kind, data[start] & 3))
+            turns.append((kind, content[0] & 3))
     if not (height and width):
         raise ValueError("the header has no size")
     complete = _is_whole(data)

@@ -22,6 +22,9 @@ UPRIGHT = 1
 SIDEWAYS = frozenset({5, 6, 7, 8})
 """EXIF orientations that swap height and width."""
 
+MAX_SCANS = 64
+"""Most scans of a progressive JPEG; programs write ten, and some dozens at most."""
+
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 _ORIENTATION = 0x0112
@@ -30,6 +33,7 @@ _HEIGHT = 0x0101
 # SOF0..SOF15 but DHT, JPG and DAC, which share the range.
 _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _START_OF_SCAN = 0xDA
+_SCAN = b"\xff\xda"
 _END_OF_IMAGE = b"\xff\xd9"
 _APP1 = 0xE1
 # Markers without a length: TEM, RST0..RST7, SOI.
@@ -127,6 +131,11 @@ def _read_jpeg(data: bytes) -> Header:
         position += 2 + length
     if frame is None:
         raise ValueError("the JPEG header has no size")
+    end = data.find(_END_OF_IMAGE, position)
+    scans = data.count(_SCAN, position, end if end > 0 else len(data))
+    if scans > MAX_SCANS:
+        # Each goes over all pixels again, and may be written in some sixty bytes.
+        raise ValueError(f"the JPEG has {scans:,} scans, expected {MAX_SCANS} at most")
     bits, height, width = frame
     if height * width > len(data) * _JPEG_PIXELS_PER_BYTE:
         # Decoders would not mind: they paint grey what they miss.
@@ -140,7 +149,7 @@ def _read_jpeg(data: bytes) -> Header:
         width,
         orientation,
         plain=orientation == UPRIGHT and bits == 8,
-        complete=data.find(_END_OF_IMAGE, position) > 0,
+        complete=end > 0,
     )
 
 

@@ -60,11 +60,14 @@ class Overlay(NamedTuple):
 
 
 class _Drawn(NamedTuple):
-    """An overlay in the frame of the drawing; `coverage` as `coverage_of` has it."""
+    """An overlay with its box in the frame of the drawing.
+
+    Its mask is cut to the picture and not enlarged yet; None where it has no pixel.
+    """
 
     overlay: Overlay
     box: tuple[int, int, int, int]
-    coverage: Pixels | None
+    mask: Mask | None
     scale: int
 
 
@@ -109,20 +112,11 @@ def draw_overlays(
     for one in drawn:
         _draw_box(canvas, one, max(1, line_px // 2), max(3, round(side * DASH_SHARE)))
     if labels:
-        objects = [(one.box, one.coverage) for one in drawn]
         ranked = sorted(drawn, key=lambda one: _label_rank(one.overlay))
         draw_labels(
             canvas,
-            [
-                Label(
-                    one.overlay.title,
-                    one.overlay.score_text,
-                    one.overlay.color,
-                    one.box,
-                )
-                for one in ranked
-            ],
-            [(box, mask) for box, mask in objects if mask is not None],
+            [Label(o.title, o.score_text, o.color, box) for o, box, _, _ in ranked],
+            [(one.box, one.mask) for one in drawn if one.mask is not None],
         )
     return canvas
 
@@ -169,26 +163,29 @@ def _prepare(overlay: Overlay, size: tuple[int, int], scale: int) -> _Drawn:
     top, left, bottom, right = overlay.box
     y1, y2 = (min(max(y, 0), size[0]) for y in (top, max(top, bottom)))
     x1, x2 = (min(max(x, 0), size[1]) for x in (left, max(left, right)))
-    coverage = None
+    mask = None
     if overlay.mask is not None:
-        mask = overlay.mask[y1 - top : y2 - top, x1 - left : x2 - left]
-        coverage = coverage_of(mask, scale) if mask.any() else None
+        cut = overlay.mask[y1 - top : y2 - top, x1 - left : x2 - left]
+        mask = cut if cut.any() else None
     box = y1 * scale, x1 * scale, y2 * scale, x2 * scale
-    return _Drawn(overlay, box, coverage, scale)
+    return _Drawn(overlay, box, mask, scale)
 
 
 def _draw_mask(canvas: Pixels, one: _Drawn, line_px: int) -> None:
-    if one.coverage is None:
+    if one.mask is None:
         return
+    coverage = coverage_of(one.mask, one.scale)
     top, left, bottom, right = one.box
     part = canvas[top:bottom, left:right]
     color = one.overlay.color
-    tint = np.empty_like(part)
-    tint[:] = color
-    weights = one.coverage * np.float32(MASK_OPACITY / 255)
-    part[:] = cv2.blendLinear(part, tint, 1 - weights, weights)
+    tinted = cv2.LUT(part, _tint_table(color))
+    if one.scale > 1:
+        weights = coverage * np.float32(1 / 255)
+        part[:] = cv2.blendLinear(part, tinted, 1 - weights, weights)
+    else:
+        cv2.copyTo(tinted, coverage, part)
     outline = _towards(color, (255, 255, 255), 0.35)
-    for line in outlines(one.coverage, one.scale):
+    for line in outlines(coverage, one.scale):
         placed = line + np.array((left, top), np.float32)
         cv2.polylines(
             canvas,
@@ -199,6 +196,13 @@ def _draw_mask(canvas: Pixels, one: _Drawn, line_px: int) -> None:
             lineType=cv2.LINE_AA,
             shift=SHIFT,
         )
+
+
+def _tint_table(color: Color) -> Pixels:
+    """Returns uint8[1, 256, 3]: what becomes of each value under a mask."""
+    values = np.arange(256)[:, None] * (1 - MASK_OPACITY)
+    mixed = values + np.asarray(color) * MASK_OPACITY
+    return np.rint(mixed).astype(np.uint8)[None]
 
 
 def _draw_box(canvas: Pixels, one: _Drawn, line_px: int, dash_px: int) -> None:

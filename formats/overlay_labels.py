@@ -6,14 +6,14 @@ Frame: the drawing, whole pixels; colours are RGB throughout.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 
 from formats.font import Color, Font, make_font
-from formats.overlay_mask import Coverage
+from formats.overlay_mask import Mask
 from formats.overlay_places import Box, HiddenShares, Place, Rect, find_place
 
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
@@ -21,6 +21,8 @@ Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 LABEL_OPACITY = 0.88
 LABELS_SHARE = 0.12
 """Of the picture that labels may cover; the first of them get theirs."""
+MOST_LABELS = 500
+"""Labels that a place is looked for; no picture has room for more."""
 LARGEST_PX, SMALLEST_PX, CROWDED_PX = 48, 11, 10
 """Sizes of type; the last where labels would cover too much in a larger one."""
 LONGEST_TITLE = 80
@@ -44,7 +46,7 @@ class Label(NamedTuple):
 
 
 def draw_labels(
-    canvas: Pixels, labels: Sequence[Label], objects: Sequence[tuple[Box, Coverage]]
+    canvas: Pixels, labels: Sequence[Label], objects: Iterable[tuple[Box, Mask]]
 ) -> None:
     """Writes labels into a picture, in place, those that come first with most room.
 
@@ -54,10 +56,11 @@ def draw_labels(
     Args:
         canvas: uint8[H, W, 3] RGB.
         labels: what to write.
-        objects: box and mask of all that may not be hidden.
+        objects: of all that may not be hidden the box, and bool[h, w], the mask, which
+            fills the box.
     """
     height, width = canvas.shape[:2]
-    labels = [label for label in labels if label.title or label.score]
+    labels = [label for label in labels if label.title or label.score][:MOST_LABELS]
     if not labels:
         return
     hidden = HiddenShares((height, width), objects)

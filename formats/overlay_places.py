@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 
-from formats.overlay_mask import Coverage
+from formats.overlay_mask import Mask, coverage_of
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 Rect = tuple[int, int, int, int]
@@ -60,7 +60,7 @@ class HiddenShares:
     """
 
     def __init__(
-        self, size: tuple[int, int], objects: Sequence[tuple[Box, Coverage]]
+        self, size: tuple[int, int], objects: Iterable[tuple[Box, Mask]]
     ) -> None:
         height, width = size
         self._step = max(1.0, max(size) / GRID_PX)
@@ -73,7 +73,7 @@ class HiddenShares:
                 x : max(x + 1, math.ceil(right / self._step)),
             ]
             small = cv2.resize(
-                mask, part.shape[::-1], interpolation=cv2.INTER_AREA
+                coverage_of(mask, 1), part.shape[::-1], interpolation=cv2.INTER_AREA
             ).astype(np.float32)
             part += small / max(1.0, float(small.sum()))
         self._sums = cv2.integral(weights, sdepth=cv2.CV_64F)

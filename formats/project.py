@@ -154,7 +154,7 @@ def open_project(
             f"{path}: expected a project with pictures, got none; expected "
             f"{expected_layout()}; {found}"
         )
-    for folder in items.folders:
+    for folder in sorted(items.folders):
         check_path(folder, f"{path}: dataset")
         if folder.partition("/")[0] in OWN_NAMES:
             raise FormatError(

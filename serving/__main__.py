@@ -16,6 +16,7 @@ from serving.siblings import check_siblings
 
 _INTERRUPTED = 130
 _SIGNAL_POLL_S = 0.1
+_NEEDED = {"tensorflow": "TensorFlow", "aiohttp": "aiohttp", "orjson": "orjson"}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -30,9 +31,12 @@ def main(argv: list[str] | None = None) -> int:
         check_siblings("serving")
         return _serve(args)
     except ModuleNotFoundError as err:
-        if (err.name or "").partition(".")[0] != "tensorflow":
+        missing = _NEEDED.get((err.name or "").partition(".")[0])
+        if missing is None:
             raise
-        return _fail("TensorFlow is missing: pip install 'maskrcnn-serving[serving]'")
+        return _fail(
+            f"{missing} is missing: pip install '.[serving]' in the project's folder"
+        )
     except KeyboardInterrupt:  # before the handlers are set
         return _INTERRUPTED
     except RuntimeError as err:

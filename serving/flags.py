@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from serving.foreign_flags import explain_foreign_flag
 from serving.options import ServerOptions, check_model_name
 from serving.program_version import ShowVersion
 
@@ -16,9 +18,24 @@ _MAX_PORT = 65535
 _MAX_MESSAGE_BYTES = 2**31 - 1
 
 
+class _Parser(argparse.ArgumentParser):
+    """Tells flags that only tensorflow_model_server has from misspelt ones."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Refuses a flag of the other server before anything else is missed."""
+        given = sys.argv[1:] if args is None else list(args)
+        known = self._option_string_actions
+        text = explain_foreign_flag(
+            [arg for arg in given if arg.partition("=")[0] not in known]
+        )
+        if text:
+            self.error(text)
+        return super().parse_known_args(args, namespace)
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of the command line; every flag also takes underscores."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m serving",
         description="Serves a model directory over TensorFlow Serving's gRPC and REST "
         "APIs. The flags are tensorflow_model_server's, with dashes or underscores.",

@@ -1,38 +1,41 @@
-"""The HTTP under the REST API: the standard library's server, hardened and drainable.
+"""The HTTP under the REST API: aiohttp, with bounds on all that a client can hold.
 
 Whatever a client sends, it gets one JSON answer or its connection ends; the server
-lives on.
+lives on. One thread reads and writes; requests are answered in others, so that none
+waits for another's.
 """
 
 from __future__ import annotations
 
-import json
+import asyncio
 import logging
-import re
 import socket
-import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Coroutine
+from concurrent.futures import Future, ThreadPoolExecutor
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Protocol
 
 import grpc
+from aiohttp import web
 
 from serving.errors import ServingError
-from serving.rest import RestService
+from serving.gate import Call
+from serving.http_body import RefusalError, check_headers, read_body, unpack
+from serving.http_connection import (
+    SERVER_NAME,
+    BoundedServer,
+    Connection,
+    json_error,
+    json_response,
+)
 
 logger = logging.getLogger(__name__)
 
-_IDLE_S = 60.0
-_DISCARD_BYTES = 2**16
-_FULL = json.dumps({"error": "too many connections; try again later"}).encode()
-_FULL_ANSWER = (
-    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"
-    b"Connection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(_FULL), _FULL)
-)
+_BACKLOG = 128
+_LOOK_THREADS = 4
+_CLOSING_S = 1.0
+_ALLOW = "GET, HEAD, OPTIONS, POST"
 _HTTP_STATUS = {
     grpc.StatusCode.CANCELLED: 499,
     grpc.StatusCode.INVALID_ARGUMENT: 400,
@@ -50,239 +53,206 @@ _HTTP_STATUS = {
 }
 
 
-@dataclass(frozen=True)
-class _Refusal:
-    """An answer given before the API is asked; the body is left unread."""
+class RestApi(Protocol):
+    """What answers requests; `rest.RestService` is one."""
 
-    status: HTTPStatus
-    message: str
+    def start_call(self) -> Call:
+        """Returns the deadline of a request that begins now."""
+        ...
+
+    def cancel(self, call: Call) -> None:
+        """Tells that nobody waits for `call` any more."""
+        ...
+
+    def answer(self, method: str, path: str, body: bytes, call: Call) -> bytes:
+        """Returns the JSON of an answer, or raises ServingError."""
+        ...
 
 
-class RestServer(ThreadingHTTPServer):
+class RestServer:
     """An HTTP/1.1 server with keep-alive that can be drained.
 
-    Each connection has a thread, so their number is bounded; so is the number of bodies
-    in memory. Beyond either, the answer is 503.
-    """
+    The connections are bounded in number, and so are the bodies in memory. Beyond
+    either, the answer is 503.
 
-    daemon_threads = True
-    request_queue_size = 128
+    Attributes:
+        server_address: the bound host and port.
+    """
 
     def __init__(
         self,
         address: tuple[str, int],
-        service: RestService,
+        service: RestApi,
         *,
         max_body_bytes: int,
         max_bodies: int,
         max_connections: int,
     ) -> None:
-        """Binds the port; `serve_forever` answers.
+        """Binds the port; `start` answers.
 
         Args:
             address: host and port.
             service: answers what HTTP itself doesn't refuse.
-            max_body_bytes: largest body.
+            max_body_bytes: largest body, as sent and after unpacking.
             max_bodies: how many requests with a body are read or answered at once.
             max_connections: how many connections are open at once, idle ones too.
 
         Raises:
             OSError: the port cannot be bound.
         """
-        if ":" in address[0]:
-            self.address_family = socket.AF_INET6
-        super().__init__(address, _Handler)
-        self.service = service
-        self.max_body_bytes = max_body_bytes
-        self.bodies = threading.BoundedSemaphore(max_bodies)
-        self.draining = False
-        self._max_connections = max_connections
-        self._changed = threading.Condition()
-        self._connections: set[socket.socket] = set()
+        self._socket = _bound_socket(address)
+        self.server_address: tuple[str, int] = self._socket.getsockname()[:2]
+        self._service = service
+        self._max_body_bytes = max_body_bytes
+        self._bodies = threading.BoundedSemaphore(max_bodies)
+        # A body that was let in always finds a thread; looks have their own.
+        self._workers = ThreadPoolExecutor(max_bodies, thread_name_prefix="rest")
+        self._lookers = ThreadPoolExecutor(_LOOK_THREADS, thread_name_prefix="rest-get")
+        self._loop = asyncio.new_event_loop()
+        self._connections = BoundedServer(
+            self._respond, max_connections=max_connections, loop=self._loop
+        )
+        self._thread = threading.Thread(target=self._run, name="rest", daemon=True)
         self._active = 0
+        self._draining = False
 
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """Remembers the connection, then answers it in a thread of its own."""
-        with self._changed:
-            full = len(self._connections) >= self._max_connections
-            if not full:
-                self._connections.add(request)
-        if full:
-            # Here is the thread that accepts: it must not wait for a client.
-            request.settimeout(0)
-            with suppress(OSError):
-                request.send(_FULL_ANSWER)
-            self.shutdown_request(request)
-            return
-        super().process_request(request, client_address)
+    def start(self) -> None:
+        """Answers requests from now on, in a thread of its own."""
+        self._thread.start()
+        self._in_loop(self._listen())
 
-    def shutdown_request(self, request: Any) -> None:
-        """Forgets a connection and closes it."""
-        with self._changed:
-            self._connections.discard(request)
-        super().shutdown_request(request)
+    def stop(self, timeout_s: float) -> None:
+        """Refuses connections, waits for the requests under way, ends the others."""
+        if self._thread.is_alive():
+            self._in_loop(self._drain(timeout_s))
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+        self._socket.close()
+        self._loop.close()
+        for pool in (self._workers, self._lookers):
+            pool.shutdown(wait=False, cancel_futures=True)
 
-    @contextmanager
-    def active(self) -> Iterator[None]:
-        """Counts a request that is being read or answered."""
-        with self._changed:
-            self._active += 1
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_forever()
+
+    def _in_loop(self, work: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    async def _listen(self) -> None:
+        self._listener = await self._loop.create_server(
+            self._connections, sock=self._socket, backlog=_BACKLOG
+        )
+
+    async def _drain(self, timeout_s: float) -> None:
+        self._draining = True
+        self._listener.close()
+        self._connections.pre_shutdown()  # ends what is idle
+        end = self._loop.time() + timeout_s
+        while self._active and self._loop.time() < end:
+            await asyncio.sleep(0.01)
+        await self._connections.shutdown(_CLOSING_S)
+
+    async def _respond(self, request: web.BaseRequest) -> web.StreamResponse:
+        self._active += 1
+        # TensorFlow Serving takes no query either; some probes add one. A query may
+        # hold a secret, so the log has none.
+        path = request.rel_url.raw_path
+        if isinstance(request.protocol, Connection):
+            request.protocol.fail_cut_body(request)
         try:
-            yield
+            response = await self._answer(request, path)
+        except RefusalError as refusal:
+            response = _refused(refusal)
         finally:
-            with self._changed:
-                self._active -= 1
-                self._changed.notify_all()
+            self._active -= 1
+        if self._draining:
+            response.force_close()
+        logger.debug("%s %r: %d", request.method, path, response.status)
+        return response
 
-    def drain(self, timeout_s: float) -> None:
-        """Waits for the requests under way, then ends what clients keep open."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._active == 0, timeout_s)
-        self._close_connections()
-
-    def _close_connections(self) -> None:
-        with self._changed:
-            for connection in self._connections:
-                # Only shut down: its thread, woken by this, closes it.
-                try:
-                    connection.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    continue
-
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
-        """Logs one line: the cause is a client that hung up."""
-        logger.info("connection of %s ended: %r", client_address[0], sys.exc_info()[1])
-
-
-class _Handler(BaseHTTPRequestHandler):
-    """Reads one request, asks the service, writes one JSON answer."""
-
-    server: RestServer
-    protocol_version = "HTTP/1.1"
-    server_version = "maskrcnn-serving"
-    sys_version = ""
-    timeout = _IDLE_S
-    disable_nagle_algorithm = True  # headers and body are two writes
-
-    def _respond(self) -> None:
-        with self.server.active():
-            self._answer()
-
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _respond  # noqa: N815
-
-    def _answer(self) -> None:
-        refusal = self._refusal()
-        if refusal is not None:
-            self.send_error(refusal.status, refusal.message)
-            return
-        length = int(self.headers.get("Content-Length", 0))
-        if not length:
-            self._answer_body(b"")
-        elif self.server.bodies.acquire(blocking=False):
-            try:
-                body = self.rfile.read(length)
-                if len(body) == length:
-                    self._answer_body(body)
-                else:
-                    self.close_connection = True
-            finally:
-                self.server.bodies.release()
-        elif self._discard(length):
-            self._send_message(503, "too many requests at once; try again later")
-
-    def _discard(self, length: int) -> bool:
-        """Reads a body without keeping it: many clients look up only when it is sent.
-
-        Returns:
-            Whether all of it came; if not, the connection is to end.
-        """
-        while length:
-            part = self.rfile.read(min(length, _DISCARD_BYTES))
-            if not part:
-                self.close_connection = True
-                return False
-            length -= len(part)
-        return True
-
-    def _answer_body(self, body: bytes) -> None:
-        # TensorFlow Serving takes no query either; some probes add one.
-        path = self.path.partition("?")[0]
-        try:
-            self._send(
-                HTTPStatus.OK, self.server.service.answer(self.command, path, body)
+    async def _answer(self, request: web.BaseRequest, path: str) -> web.Response:
+        if request.method == "OPTIONS":
+            headers = {"Allow": _ALLOW, "Server": SERVER_NAME}
+            return web.Response(status=HTTPStatus.NO_CONTENT, headers=headers)
+        check_headers(request, path, self._max_body_bytes)
+        if not request.body_exists:
+            return await self._work(self._lookers, request, path, [])
+        if not self._bodies.acquire(blocking=False):
+            raise RefusalError(
+                503, "too many requests at once; try again later", closes=False
             )
-        except ServingError as err:
-            self._send_message(_HTTP_STATUS.get(err.code, 500), err.message)
-        except MemoryError:
-            self._send_message(429, "out of memory while answering this request")
-        except OSError:  # the connection, not the request
+        try:
+            parts = await read_body(request, self._max_body_bytes)
+        except BaseException:
+            self._bodies.release()
             raise
+        return await self._work(
+            self._workers, request, path, parts, on_done=self._release_body
+        )
+
+    async def _work(
+        self,
+        pool: ThreadPoolExecutor,
+        request: web.BaseRequest,
+        path: str,
+        parts: list[bytes],
+        on_done: Any = None,
+    ) -> web.Response:
+        """Answers in another thread, which is told when its client goes away."""
+        call = self._service.start_call()
+        method = "GET" if request.method == "HEAD" else request.method
+        encoding = request.headers.get("Content-Encoding", "")
+        job = pool.submit(
+            self._response, method, path.removesuffix("/"), parts, encoding, call
+        )
+        if on_done is not None:
+            job.add_done_callback(on_done)
+        try:
+            return await asyncio.wrap_future(job)
+        except asyncio.CancelledError:
+            self._service.cancel(call)
+            raise
+
+    def _release_body(self, _: Future[web.Response]) -> None:
+        self._bodies.release()
+
+    def _response(
+        self, method: str, path: str, parts: list[bytes], encoding: str, call: Call
+    ) -> web.Response:
+        try:
+            body = unpack(parts, encoding, self._max_body_bytes)
+            content = self._service.answer(method, path, body, call)
+            return json_response(HTTPStatus.OK, content)
+        except RefusalError as refusal:
+            return _refused(refusal)
+        except ServingError as err:
+            return json_error(_HTTP_STATUS.get(err.code, 500), err.message)
+        except MemoryError:
+            return json_error(429, "out of memory while answering this request")
         except Exception as err:
             logger.exception("a request failed in the server itself")
-            self._send_message(500, f"{type(err).__name__}: {err}")
+            return json_error(500, f"{type(err).__name__}: {err}")
 
-    def _refusal(self) -> _Refusal | None:
-        if not self.path.lower().startswith("/v1/"):
-            return _Refusal(HTTPStatus.NOT_FOUND, f"Not Found: {self.path}")
-        if self.headers.get("Transfer-Encoding"):
-            return _Refusal(
-                HTTPStatus.LENGTH_REQUIRED,
-                "a body needs a Content-Length; Transfer-Encoding is not supported",
-            )
-        if self.headers.get("Content-Encoding", "identity").lower() != "identity":
-            return _Refusal(
-                HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-                "Content-Encoding is not supported; send the body as it is",
-            )
-        length = self.headers.get("Content-Length")
-        if length is None:
-            if self.command == "GET":
-                return None
-            return _Refusal(HTTPStatus.LENGTH_REQUIRED, "a body needs a Content-Length")
-        if not re.fullmatch(r"[0-9]{1,18}", length):
-            return _Refusal(
-                HTTPStatus.BAD_REQUEST,
-                f"Content-Length: expected a number, got {length!r}",
-            )
-        if int(length) > self.server.max_body_bytes:
-            return _Refusal(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                f"the body has {length} bytes, at most {self.server.max_body_bytes} "
-                "are read; use gRPC for large requests",
-            )
-        return None
 
-    def handle_expect_100(self) -> bool:
-        """Refuses before the body is sent, where the headers already tell."""
-        refusal = self._refusal()
-        if refusal is None:
-            return super().handle_expect_100()
-        self.send_error(refusal.status, refusal.message)
-        return False
+def _bound_socket(address: tuple[str, int]) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+        bound.listen(_BACKLOG)
+    except OSError:
+        bound.close()
+        raise
+    return bound
 
-    def send_error(
-        self, code: int, message: str | None = None, explain: str | None = None
-    ) -> None:
-        """Answers what HTTP itself refuses: JSON here, and the connection ends."""
-        self.close_connection = True
-        phrase = HTTPStatus(code).phrase
-        self._send_message(code, message or explain or phrase)
 
-    def _send_message(self, code: int, message: str) -> None:
-        self._send(code, json.dumps({"error": message}).encode())
+def _refused(refusal: RefusalError) -> web.Response:
+    response = json_error(refusal.status, refusal.message)
+    if refusal.closes:
+        response.force_close()
+    return response
 
-    def _send(self, code: int, content: bytes) -> None:
-        if self.server.draining:
-            self.close_connection = True
-        self.send_response(code)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        if self.close_connection:
-            self.send_header("Connection", "close")
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(content)
 
-    def log_message(self, format: str, *args: Any) -> None:
-        """Keeps requests out of the log unless it is asked for."""
-        logger.debug("%s %s", self.address_string(), format % args)
+__all__ = ["RestApi", "RestServer"]

@@ -137,7 +137,17 @@ def check_shapes(
             "Batching Run() input tensors must have equal 0th-dimension size, got "
             + ", ".join(f"{alias} {_brackets(shapes[alias])}" for alias in shapes)
         )
-    rows = max((shape[0] for shape in shapes.values() if shape), default=0)
+    check_rows(
+        max((shape[0] for shape in shapes.values() if shape), default=0), max_rows
+    )
+
+
+def check_rows(rows: int, max_rows: int | None) -> None:
+    """Checks the number of images in a request; None is no limit.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT.
+    """
     if max_rows is not None and rows > max_rows:
         # How TensorFlow Serving says it; clients know by it that less would do.
         raise invalid_argument(
@@ -188,7 +198,7 @@ def _check_claim(alias: str, tensor: Any, shape: tuple[int, ...], claimed: int) 
 def _decode(alias: str, tensor: Any) -> Array:
     try:
         return from_tensor_proto(tensor)
-    except (ValueError, OverflowError) as err:
+    except ValueError as err:
         raise invalid_argument(f"tensor parsing error: {alias} ({err})") from err
 
 

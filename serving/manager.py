@@ -7,6 +7,7 @@ that runs on it is done. A version that fails to load changes nothing but its st
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -18,7 +19,7 @@ from typing import Any
 import grpc
 
 from serving.errors import ServingError, invalid_argument, not_found
-from serving.storage import fingerprint, list_versions
+from serving.storage import find_models, fingerprint, list_versions
 from serving.versions import LoadedModel, Servable, State, VersionStatus
 
 logger = logging.getLogger(__name__)
@@ -70,7 +71,14 @@ class ModelManager:
         return self._current is not None
 
     def start(self) -> None:
-        """Begins to watch the base path, in a thread of its own."""
+        """Begins to watch the base path, in a thread of its own.
+
+        From here on the version to be loaded has a status, so that who asks early is
+        told that it comes, and not that there is no such model.
+        """
+        with contextlib.suppress(OSError):
+            if versions := list_versions(self._base_path):
+                self._set_status(max(versions), State.START)
         self._thread.start()
 
     def stop(self, timeout_s: float) -> bool:
@@ -148,11 +156,23 @@ class ModelManager:
             if self._current is not None:
                 logger.warning("no version left in %s", self._base_path)
                 self._replace(None)
-            self._log_waiting(f"no version in {self._base_path} yet; waiting for one")
+            self._log_waiting(
+                f"no version in {self._base_path} yet; waiting for one"
+                + self._other_models()
+            )
             return
         target = max(versions)
         if self._current is None or self._current.version != target:
             self._try_load(target, versions[target])
+
+    def _other_models(self) -> str:
+        try:
+            models = find_models(self._base_path)
+        except OSError:
+            return ""
+        if not models:
+            return ""
+        return f" (there are versions in {models[0]}: is that the --model-base-path?)"
 
     def _watch(self) -> None:
         while not self._stopping.is_set():

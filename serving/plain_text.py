@@ -19,7 +19,7 @@ def acting_character(text: str) -> str:
 
 
 def visible(text: str, *, keep: str = "") -> str:
-    r"""Replaces what a terminal would act on by its escape ("\x1b").
+    r"""Replaces what a terminal would act on by its escape ("\u001b", as in JSON).
 
     Args:
         text: of any origin.
@@ -27,7 +27,7 @@ def visible(text: str, *, keep: str = "") -> str:
     """
     return _ACTING.sub(
         lambda found: (
-            found.group() if found.group() in keep else ascii(found.group())[1:-1]
+            found.group() if found.group() in keep else f"\\u{ord(found.group()):04x}"
         ),
         text,
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 import json
 import re
+import threading
+from contextlib import ExitStack
 from typing import Any
 from urllib.parse import unquote
 
@@ -22,14 +24,16 @@ from serving.protos import (
     ModelSpec,
     SignatureDefMap,
 )
+from serving.protos.tensors import Array
 from serving.rest_inputs import parse_body, read_inputs
 from serving.rest_outputs import write_outputs
 
 _MODEL = r"/v1/models/(?P<name>[^/:]+)"
-_VERSION = r"(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
+_VERSION = r"(?:/versions/(?P<version>[0-9]+)|/labels/(?P<label>[^/:]+))?"
 _CALL = re.compile(_MODEL + _VERSION + r":(?P<verb>predict|classify|regress)", re.I)
 _LOOK = re.compile(_MODEL + _VERSION + r"(?P<metadata>/metadata)?", re.I)
 _MAX_VERSION = 2**63 - 1
+_MAX_VERSION_DIGITS = 19
 # Renamed between protobuf 4 and 5.
 _PRINT_DEFAULTS: dict[str, Any] = {
     name: True
@@ -44,14 +48,35 @@ _PRINT_DEFAULTS: dict[str, Any] = {
 class RestService:
     """The API's calls: from a path and a body to the content of an answer."""
 
-    def __init__(self, manager: ModelManager, gate: Gate, *, timeout_s: float) -> None:
-        """`timeout_s` bounds every Predict call."""
+    def __init__(
+        self, manager: ModelManager, gate: Gate, *, max_images: int, timeout_s: float
+    ) -> None:
+        """Prepares.
+
+        Args:
+            manager: the model's versions.
+            gate: shared by everything that runs the model.
+            max_images: most images of a request.
+            timeout_s: bound of every Predict call.
+        """
         self._manager = manager
         self._gate = gate
         self._predictor = Predictor(manager, gate)
+        self._max_images = max_images
         self._timeout_s = timeout_s
+        # What a body unpacks to is far larger than the body, and making it keeps the
+        # interpreter busy: one at a time bounds both.
+        self._reading = threading.Lock()
 
-    def answer(self, method: str, path: str, body: bytes) -> bytes:
+    def start_call(self) -> Call:
+        """Returns the deadline of a request that begins now."""
+        return Call(self._timeout_s)
+
+    def cancel(self, call: Call) -> None:
+        """Tells that nobody waits for `call` any more."""
+        self._gate.cancel(call)
+
+    def answer(self, method: str, path: str, body: bytes, call: Call) -> bytes:
         """Returns the JSON of an answer.
 
         Raises:
@@ -63,29 +88,39 @@ class RestService:
                     grpc.StatusCode.UNIMPLEMENTED,
                     f"{match['verb']} is not supported; use predict",
                 )
-            return self._predict(_model_spec(match), body)
+            return self._predict(_model_spec(match), body, call)
         if method == "GET" and (match := _LOOK.fullmatch(path)):
             look = self._metadata if match["metadata"] else self._status
             return look(_model_spec(match))
         raise invalid_argument(f"Malformed request: {method} {path}")
 
-    def _predict(self, spec: Any, body: bytes) -> bytes:
-        call = Call(self._timeout_s)
-        with self._gate.admission():
+    def _predict(self, spec: Any, body: bytes, call: Call) -> bytes:
+        with self._gate.admission(), ExitStack() as turn:
+            self._wait_to_read(call)
+            turn.callback(self._reading.release)
             content = parse_body(body)
+            rows = "instances" in content
             spec.signature_name = content.get("signature_name", "")
+
+            def arrays(signature: Any) -> dict[str, Array]:
+                read = read_inputs(content, signature, max_rows=self._max_images)
+                content.clear()  # from here on only arrays are kept
+                turn.close()
+                return read
+
             try:
-                prediction = self._predictor.run(
-                    spec, lambda signature: read_inputs(content, signature), (), call
-                )
+                prediction = self._predictor.run(spec, arrays, (), call)
             except SignatureNotFoundError as err:
                 raise invalid_argument(
                     f'Serving signature name: "{err.signature_name}" not found in '
                     "signature def"
                 ) from err
-            rows = "instances" in content
-            # NaN and Infinity are written bare, as TensorFlow Serving writes them.
-            return json.dumps(write_outputs(prediction.outputs, rows=rows)).encode()
+            return write_outputs(prediction.outputs, rows=rows)
+
+    def _wait_to_read(self, call: Call) -> None:
+        left = call.remaining_s()
+        if not self._reading.acquire(timeout=-1 if left is None else left):
+            call.remaining_s()  # raises
 
     def _status(self, spec: Any) -> bytes:
         response = model_status(self._manager, GetModelStatusRequest(model_spec=spec))
@@ -116,11 +151,13 @@ def _to_dict(message: Any) -> dict[str, Any]:
 def _model_spec(match: re.Match[str]) -> Any:
     spec = ModelSpec(name=unquote(match["name"]))
     if match["version"]:
-        if int(match["version"]) > _MAX_VERSION:
+        # Counted first: Python refuses to read some thousand digits.
+        digits = match["version"].lstrip("0") or "0"
+        if len(digits) > _MAX_VERSION_DIGITS or int(digits) > _MAX_VERSION:
             raise invalid_argument(
                 f"Failed to convert version: {match['version']} to numeric."
             )
-        spec.version.value = int(match["version"])
+        spec.version.value = int(digits)
     if match["label"]:
         spec.version_label = unquote(match["label"])
     return spec

@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 from typing import Any
 
 import numpy as np
 
 from serving.errors import invalid_argument
-from serving.inputs import check_aliases, check_shapes, data_type_name
+from serving.inputs import check_aliases, check_rows, check_shapes, data_type_name
 from serving.protos import DATA_TYPE_NAMES
 from serving.protos.tensors import Array
+from serving.rest_json import check_counts, load, shown
+from serving.rest_numbers import MAX_RANK, nested_shape, number_array
 
-_SHOWN_CHARS = 80
-_MAX_RANK = 32
-"""Most dimensions of an array that every version of numpy can have."""
 _NUMPY_NAMES = {
     "DT_FLOAT": "float32",
     "DT_DOUBLE": "float64",
@@ -34,8 +32,6 @@ _NUMPY_NAMES = {
     "DT_UINT64": "uint64",
     "DT_BOOL": "bool",
 }
-_JSON_KINDS = {"b": "b", "i": "iu", "u": "iu", "f": "iuf"}
-"""numpy kind of the input -> kinds that its JSON values may have."""
 
 
 def parse_body(body: bytes) -> dict[str, Any]:
@@ -46,22 +42,19 @@ def parse_body(body: bytes) -> dict[str, Any]:
     """
     if not body:
         raise invalid_argument("JSON Parse error: The document is empty")
-    try:
-        content = json.loads(body)
-    except RecursionError as err:
-        raise invalid_argument("JSON Parse error: nested too deeply") from err
-    except ValueError as err:
-        raise invalid_argument(f"JSON Parse error: {err}") from err
+    check_counts(body)
+    content = load(body)
     if not isinstance(content, dict):
-        raise invalid_argument(f"JSON Value: {_shown(content)} Is not object")
+        raise invalid_argument(f"JSON Value: {shown(content)} Is not object")
     if not isinstance(content.get("signature_name", ""), str):
         raise invalid_argument(
-            f"JSON Value: {_shown(content)} not formatted correctly. 'signature_name' "
+            f"JSON Value: {shown(content)} not formatted correctly. 'signature_name' "
             "key must be a string value."
         )
+    _encoded(content.get("signature_name", ""), "signature_name")
     if "instances" in content and "inputs" in content:
         raise invalid_argument(
-            f"JSON Value: {_shown(content)} Not formatted correctly expecting only one "
+            f"JSON Value: {shown(content)} Not formatted correctly expecting only one "
             "of 'inputs' or 'instances' keys to exist"
         )
     if "instances" not in content and "inputs" not in content:
@@ -69,27 +62,34 @@ def parse_body(body: bytes) -> dict[str, Any]:
     instances = content.get("instances", [0])
     if not isinstance(instances, list) or not instances:
         raise invalid_argument(
-            f"JSON Value: {_shown(content)} Expecting 'instances' to be a list with at "
+            f"JSON Value: {shown(content)} Expecting 'instances' to be a list with at "
             "least one value"
         )
     return content
 
 
-def read_inputs(content: dict[str, Any], signature: Any) -> dict[str, Array]:
+def read_inputs(
+    content: dict[str, Any], signature: Any, *, max_rows: int | None = None
+) -> dict[str, Array]:
     """Makes checked arrays out of a parsed body.
 
     Args:
         content: what `parse_body` returned.
         signature: SignatureDef.
+        max_rows: most rows of a batch, None for no limit.
 
     Raises:
         ServingError: INVALID_ARGUMENT.
     """
     if "instances" in content:
+        check_rows(len(content["instances"]), max_rows)
         columns = _columns_of_rows(content["instances"], signature)
     else:
         columns = _named_columns(content["inputs"], signature)
     check_aliases(signature, columns)
+    for value in columns.values():
+        if isinstance(value, list):  # before anything is made of it
+            check_rows(len(value), max_rows)
     arrays = {
         alias: _to_array(value, alias, signature.inputs[alias])
         for alias, value in columns.items()
@@ -115,7 +115,7 @@ def _columns_of_rows(instances: list[Any], signature: Any) -> dict[str, list[Any
         if sorted(instance) != names:
             raise invalid_argument(
                 f"Failed to process element: {index} of 'instances' list. JSON object: "
-                f"{_shown(instance)} keys must be equal to: {','.join(names)}"
+                f"{shown(instance)} keys must be equal to: {','.join(names)}"
             )
     return {name: [instance[name] for instance in instances] for name in names}
 
@@ -158,56 +158,25 @@ def _to_array(value: Any, alias: str, info: Any) -> Array:
         return _string_array(
             value,
             alias,
-            max_rank=_MAX_RANK if expected.unknown_rank else len(expected.dim),
+            max_rank=MAX_RANK if expected.unknown_rank else len(expected.dim),
         )
     if name not in _NUMPY_NAMES:
         raise invalid_argument(
             f"Conversion of JSON values to type {data_type_name(dtype)} of input "
             f"{alias} is not supported; use gRPC"
         )
-    wanted = np.dtype(_NUMPY_NAMES[name])
-    try:
-        given = np.array(value)
-    except (ValueError, OverflowError) as err:
-        raise invalid_argument(
-            f"input {alias}: JSON Value: {_shown(value)} is no regular list of lists: "
-            f"{err}"
-        ) from err
-    if given.size == 0:
-        return given.astype(wanted)
-    if given.dtype.kind not in _JSON_KINDS[wanted.kind]:
-        raise invalid_argument(
-            f"input {alias}: JSON Value: {_shown(value)} is not of expected type: "
-            f"{data_type_name(dtype)}"
-        )
-    with np.errstate(over="ignore"):
-        array = given.astype(wanted)
-    lost = (
-        np.isfinite(given) & ~np.isfinite(array)
-        if wanted.kind == "f"
-        else given != array
-    )
-    if lost.any():
-        raise invalid_argument(
-            f"input {alias}: Cannot convert JSON value: {given[lost].ravel()[0]} to "
-            f"{data_type_name(dtype)} without loss of precision."
-        )
-    return array
+    return number_array(value, alias, np.dtype(_NUMPY_NAMES[name]))
 
 
 def _string_array(value: Any, alias: str, *, max_rank: int) -> Array:
-    shape = []
-    first = value
-    while isinstance(first, list):
-        shape.append(len(first))
-        first = first[0] if first else None
+    shape = nested_shape(value)
     if len(shape) > max_rank:
         raise invalid_argument(
-            f"input {alias}: JSON Value: {_shown(value)} is nested too deeply: "
+            f"input {alias}: JSON Value: {shown(value)} is nested too deeply: "
             f"expected at most {max_rank} dimensions, got {len(shape)}"
         )
     leaves: list[bytes] = []
-    _collect_strings(value, tuple(shape), alias, leaves)
+    _collect_strings(value, shape, alias, leaves)
     array = np.empty(len(leaves), dtype=object)
     array[:] = leaves
     return array.reshape(shape)
@@ -219,26 +188,33 @@ def _collect_strings(
     if shape:
         if not isinstance(value, list) or len(value) != shape[0]:
             raise invalid_argument(
-                f"input {alias}: JSON Value: {_shown(value)}: expected a list of "
+                f"input {alias}: JSON Value: {shown(value)}: expected a list of "
                 f"{shape[0]} values like its neighbours"
             )
         for item in value:
             _collect_strings(item, shape[1:], alias, leaves)
     elif isinstance(value, str):
-        # A lone surrogate is valid JSON and no valid text.
-        leaves.append(value.encode(errors="surrogatepass"))
+        leaves.append(_encoded(value, f"input {alias}: JSON Value"))
     elif _is_base64(value):
         leaves.append(_from_base64(value["b64"], alias))
     elif isinstance(value, dict):
         raise invalid_argument(
-            f"input {alias}: JSON Value: {_shown(value)} not formatted correctly for "
+            f"input {alias}: JSON Value: {shown(value)} not formatted correctly for "
             "base64 data"
         )
     else:
         raise invalid_argument(
-            f"input {alias}: JSON Value: {_shown(value)} is not of expected type: "
-            "string"
+            f"input {alias}: JSON Value: {shown(value)} is not of expected type: string"
         )
+
+
+def _encoded(text: str, what: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as err:
+        raise invalid_argument(
+            f"{what}: {shown(text)} holds half a surrogate pair, which is no text"
+        ) from err
 
 
 def _from_base64(text: str, alias: str) -> bytes:
@@ -250,14 +226,3 @@ def _from_base64(text: str, alias: str) -> bytes:
         raise invalid_argument(
             f"input {alias}: Unable to base64 decode: {err}"
         ) from err
-
-
-def _shown(value: Any) -> str:
-    # repr of a whole body would take longer than the request.
-    if isinstance(value, list):
-        return f"a list of {len(value)}"
-    if isinstance(value, dict):
-        keys = ", ".join(repr(str(key)[:_SHOWN_CHARS]) for key in list(value)[:5])
-        return f"an object with {keys or 'no keys'}"
-    text = json.dumps(value)
-    return text if len(text) <= _SHOWN_CHARS else text[:_SHOWN_CHARS] + "..."

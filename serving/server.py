@@ -6,7 +6,6 @@ import errno
 import logging
 import os
 import socket
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,10 +20,10 @@ from serving.options import ServerOptions
 from serving.predict import warm_up
 from serving.rest import RestService
 from serving.session import SessionModel
+from serving.storage import explain_base_path
 
 logger = logging.getLogger(__name__)
 
-_ACCEPT_POLL_S = 0.05
 _CONTROL_THREADS = 8
 _SPARE_CONNECTIONS = 256
 _KEEPALIVE_TIME_MS = 60_000
@@ -71,7 +70,6 @@ class EmbeddedServer:
         )
         self._grpc: grpc.Server | None = None
         self._rest: RestServer | None = None
-        self._rest_thread: threading.Thread | None = None
         self.port = options.port
         self.rest_api_port = options.rest_api_port
 
@@ -85,9 +83,11 @@ class EmbeddedServer:
         """Binds the ports, then loads and watches the model in the background.
 
         Raises:
-            StartError: the host has no address, or a port cannot be bound.
+            StartError: the base path can never hold versions, the host has no
+                address, or a port cannot be bound.
         """
         options = self._options
+        _check_base_path(options.model_base_path.absolute())
         _check_host(options.host)
         if options.rest_api_port is not None:
             self._rest = self._bind_rest(options.rest_api_port)
@@ -96,18 +96,12 @@ class EmbeddedServer:
             self._grpc = self._bind_grpc()
         except StartError:
             if self._rest is not None:
-                self._rest.server_close()
+                self._rest.stop(0)
             raise
+        self.manager.start()
         self._grpc.start()
         if self._rest is not None:
-            self._rest_thread = threading.Thread(
-                target=self._rest.serve_forever,
-                args=(_ACCEPT_POLL_S,),
-                name="rest",
-                daemon=True,
-            )
-            self._rest_thread.start()
-        self.manager.start()
+            self._rest.start()
         rest = "no REST" if self._rest is None else f"REST on port {self.rest_api_port}"
         logger.info("serving %s: gRPC on %s, %s", self.manager.name, self.address, rest)
 
@@ -121,10 +115,7 @@ class EmbeddedServer:
         self._service.draining = True
         finished = self._grpc.stop(drain_timeout_s) if self._grpc else None
         if self._rest is not None:
-            self._rest.draining = True
-            self._rest.shutdown()
-            self._rest.server_close()
-            self._rest.drain(max(0.0, deadline - time.monotonic()))
+            self._rest.stop(max(0.0, deadline - time.monotonic()))
         if finished is not None:
             finished.wait()
         self._control_pool.shutdown(wait=False)
@@ -179,7 +170,10 @@ class EmbeddedServer:
     def _bind_rest(self, port: int) -> RestServer:
         options = self._options
         service = RestService(
-            self.manager, self._gate, timeout_s=options.rest_api_timeout_s
+            self.manager,
+            self._gate,
+            max_images=options.max_images_per_request,
+            timeout_s=options.rest_api_timeout_s,
         )
         try:
             # Idle connections and calls without a body have the spare ones.
@@ -196,6 +190,12 @@ class EmbeddedServer:
                 f"cannot listen on {options.host}:{port} for REST: "
                 + _why_unbound(err, "--rest-api-port")
             ) from err
+
+
+def _check_base_path(path: Path) -> None:
+    why = explain_base_path(path)
+    if why is not None:
+        raise StartError(f"--model-base-path: {why}")
 
 
 def _check_host(host: str) -> None:

@@ -6,6 +6,7 @@ import os
 import re
 from pathlib import Path
 
+_SAVED_MODEL = "saved_model.pb"
 _VERSION = re.compile(r"[0-9]{1,18}")  # 18 digits always fit the int64 of the wire
 
 
@@ -20,6 +21,36 @@ def list_versions(base_path: Path) -> dict[int, Path]:
         for path in sorted(base_path.iterdir())
         if _VERSION.fullmatch(path.name) and path.is_dir()
     }
+
+
+def explain_base_path(base_path: Path) -> str | None:
+    """Returns why a path can never hold versions, None where it may.
+
+    Args:
+        base_path: what was given as the directory of version directories.
+    """
+    if base_path.is_file():
+        return f"{base_path} is a file; expected a directory of version directories"
+    if not (base_path / _SAVED_MODEL).is_file():
+        return None
+    if _VERSION.fullmatch(base_path.name):
+        return (
+            f"{base_path} is a version of a model; give the directory that holds its "
+            f"versions: --model-base-path {base_path.parent}"
+        )
+    return (
+        f"{base_path} holds a SavedModel itself; expected it in a version directory: "
+        f"move it to {base_path / '1'}"
+    )
+
+
+def find_models(base_path: Path) -> list[Path]:
+    """Returns the directories below a base path that hold versions, in order."""
+    return [
+        path
+        for path in sorted(base_path.iterdir())
+        if path.is_dir() and list_versions(path)
+    ]
 
 
 def fingerprint(path: Path) -> tuple[tuple[str, int, int], ...]:

@@ -5,6 +5,7 @@ can be told to fail, to wait, or to break the contract.
 """
 
 import io
+import threading
 import time
 from collections import deque
 from concurrent import futures
@@ -104,13 +105,15 @@ def answer(size, instances=INSTANCES, classes=CLASSES):
 class FakeServer:
     """One model on a free port of this machine.
 
-    Attributes to set: `failures` (status codes for the next calls of Predict),
-    `delay_s`, `packed`, `versions` (the last one is served), `infos` by version,
-    `change` (a function over the outputs), `signatures`, `load_error` (the version did
-    not load, and why).
+    Attributes to set: `failures` (statuses for the next calls of Predict, a code or
+    code and text), `delay_s`, `packed`, `versions` (the last one is served), `infos` by
+    version, `change` (a function over the outputs), `change_response` (over the whole
+    answer, to a message or bytes), `signatures`, `load_error` (the version did not
+    load, and why), `is_loading` (it is not loaded yet), `lacks` (outputs that the model
+    does not have), `max_busy` (calls that it has threads for, None for all).
     """
 
-    def __init__(self, port=0, name="mask_rcnn"):
+    def __init__(self, port=0, name="mask_rcnn", threads=8):
         self.name = name
         self.failures = deque()
         self.delay_s = 0.0
@@ -119,12 +122,19 @@ class FakeServer:
         self.infos = {}
         self.info_text = None
         self.load_error = ""
+        self.is_loading = False
+        self.lacks = set()
+        self.max_busy = None
+        self.refused = 0
+        self.status_calls = 0
         self.change = lambda outputs: outputs
+        self.change_response = lambda response: response
+        self._lock = threading.Lock()
         self.signatures = set(contract.SIGNATURES)
         self.requests = []
         self.busy = self.most_busy = 0
         self._server = grpc.server(
-            futures.ThreadPoolExecutor(8),
+            futures.ThreadPoolExecutor(threads),
             options=[("grpc.max_receive_message_length", -1), ("grpc.so_reuseport", 0)],
         )
         for service, methods in self._handlers().items():
@@ -143,7 +153,9 @@ class FakeServer:
     def _handlers(self):
         def method(function, request, response):
             return grpc.unary_unary_rpc_method_handler(
-                function, request.FromString, response.SerializeToString
+                function,
+                request.FromString,
+                lambda m: m if isinstance(m, bytes) else m.SerializeToString(),
             )
 
         return {
@@ -160,9 +172,11 @@ class FakeServer:
             },
         }
 
-    def _version(self, spec, context):
+    def _version(self, spec, context, *, of_status=False):
         version = spec.version.value if spec.HasField("version") else self.versions[-1]
-        if spec.name != self.name or version not in self.versions:
+        is_loaded = of_status or not (self.is_loading or self.load_error)
+        is_there = version in self.versions and is_loaded
+        if spec.name != self.name or not is_there:
             asked = f"Latest({spec.name})"
             if spec.HasField("version"):
                 asked = f"Specific({spec.name}, {version})"
@@ -172,12 +186,20 @@ class FakeServer:
         return version
 
     def _predict(self, request, context):
-        self.busy += 1
-        self.most_busy = max(self.busy, self.most_busy)
+        with self._lock:
+            self.busy += 1
+            is_full = self.max_busy is not None and self.busy > self.max_busy
+            self.refused += is_full
+            if not is_full:
+                self.most_busy = max(self.busy, self.most_busy)
         try:
-            return self._answer(request, context)
+            if is_full:  # as TensorFlow Serving says it
+                code = grpc.StatusCode.RESOURCE_EXHAUSTED
+                context.abort(code, "Server Threadpool Exhausted")
+            return self.change_response(self._answer(request, context))
         finally:
-            self.busy -= 1
+            with self._lock:
+                self.busy -= 1
 
     def _answer(self, request, context):
         spec = request.model_spec
@@ -197,9 +219,17 @@ class FakeServer:
             outputs = {"model_info_json": [text.encode()]}
         else:
             if self.failures:
-                context.abort(self.failures.popleft(), "as told")
+                status = self.failures.popleft()
+                context.abort(
+                    *(status if isinstance(status, tuple) else (status, "as told"))
+                )
             time.sleep(self.delay_s)
             outputs = self.change(self._outputs(request, context, version))
+        wanted = list(request.output_filter) or list(outputs)
+        for name in wanted:
+            if name in self.lacks:
+                text = f"output tensor alias not found in signature: {name} Outputs ..."
+                context.abort(grpc.StatusCode.INVALID_ARGUMENT, text)
         for name, value in outputs.items():
             tensor = to_tensor_proto(value, packed=self.packed)
             response.outputs[name].CopyFrom(tensor)
@@ -234,9 +264,12 @@ class FakeServer:
         return response
 
     def _status(self, request, context):
-        self._version(request.model_spec, context)
+        self.status_calls += 1
+        self._version(request.model_spec, context, of_status=True)
         response = GetModelStatusResponse()
         state = "END" if self.load_error else "AVAILABLE"
+        if self.is_loading:
+            state = "LOADING"
         status = response.model_version_status.add(
             version=self.versions[-1], state=state
         )

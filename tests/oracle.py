@@ -107,7 +107,9 @@ class OracleServer(FakeServer):
             )
         )
         super().__init__()
-        self.infos[3] = model_info(classes=classes, score_threshold=0.0)
+        self.infos[3] = model_info(
+            classes=classes, score_threshold=0.0, max_detections=self.ROWS
+        )
         self.predictor = FakePredictor(settings | {"min_confidence_threshold": 0.0})
 
     def _outputs(self, request, context, version):

@@ -7,10 +7,12 @@ import os
 import sys
 from collections.abc import Sequence
 
+from serving.plain_text import visible
 from serving.program_version import version_line
 from serving.siblings import SiblingError, check_siblings
+from training.interrupt import INTERRUPTED, leave
 
-FAILED, INTERRUPTED = 1, 130
+FAILED = 1
 _NEEDED = frozenset(
     {"tensorflow", "keras", "h5py", "matplotlib", "pycocotools", "tensorboard"}
 )
@@ -42,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         sys.stderr.write(
             f"error: {err.name} is not installed: "
-            "pip install 'maskrcnn-serving[training]'\n"
+            "pip install '.[training]' in a checkout of maskrcnn-serving\n"
         )
         return FAILED
 
@@ -67,7 +69,7 @@ def _run(arguments: list[str]) -> int:
     except TrainingError as err:
         if "--debug" in arguments:
             raise
-        sys.stderr.write(f"error: {err}\n")
+        sys.stderr.write(visible(f"error: {err}\n", keep="\n"))
         return FAILED
 
 
@@ -77,4 +79,7 @@ def _silence_tensorflow() -> None:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    code = main()
+    if code == INTERRUPTED:
+        leave(code)
+    raise SystemExit(code)

@@ -5,15 +5,18 @@ What is remembered of an item is small: its tags, how many instances it has, a h
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from hashlib import blake2b
 from itertools import islice
 from typing import NamedTuple, TypeVar
 
+import numpy as np
+
 from formats.errors import AnnotationError, FormatError
 from training.classes import ClassMap
-from training.sources import Content, Source
+from training.sources import Content, Labelled, Note, Source
 
 MAX_WORKERS = 8
 _AHEAD = 64
@@ -30,12 +33,16 @@ class Facts(NamedTuple):
         size: (height, width) of its annotation, pixels.
         instances: class title -> number of objects that can be learnt.
         digest: hash of its annotation.
+        left_out: what of its annotation is not among the instances, and why.
+        odd: what looks wrong, but is learnt.
     """
 
     tags: tuple[str, ...]
     size: tuple[int, int]
     instances: Mapping[str, int]
     digest: bytes
+    left_out: tuple[Note, ...] = ()
+    odd: tuple[Note, ...] = ()
 
     @property
     def has_instances(self) -> bool:
@@ -63,9 +70,10 @@ def read_facts(source: Source, classes: ClassMap) -> Findings:
         classes: titles of the background and the neutral class are not counted.
     """
     learnt = frozenset(classes.foreground)
+    background = classes.background
 
     def read(index: int) -> Facts:
-        return _facts(source.content(index), learnt)
+        return _facts(source.content(index), learnt, background)
 
     findings = Findings({}, [])
     for index, result in _map(_caught(read), range(len(source))):
@@ -124,12 +132,37 @@ def size_problem(name: str, seen: tuple[int, int], expected: tuple[int, int]) ->
     )
 
 
-def _facts(content: Content, learnt: frozenset[str]) -> Facts:
+def _facts(content: Content, learnt: frozenset[str], background: str | None) -> Facts:
     instances: dict[str, int] = {}
+    behind = 0
     for found in content.objects:
         if found.title in learnt and not found.is_crowd:
             instances[found.title] = instances.get(found.title, 0) + 1
-    return Facts(content.tags, content.size, instances, content.digest)
+        behind += found.title == background
+    left_out, odd = content.left_out, content.odd
+    if behind:
+        reason = f'of class "{background}", which is taken as background'
+        left_out = (*left_out, Note("object", reason, behind))
+    if repeated := _repeated(content.objects):
+        odd = (*odd, Note("object", REPEATED, repeated))
+    return Facts(content.tags, content.size, instances, content.digest, left_out, odd)
+
+
+REPEATED = "with the class and the pixels of another of its image"
+
+
+def _repeated(objects: Sequence[Labelled]) -> int:
+    """Returns how many objects are there already, pixel for pixel."""
+    places = Counter((found.title, found.crop.box) for found in objects)
+    seen: set[tuple[str, tuple[int, int, int, int], bytes]] = set()
+    shared = 0
+    for found in objects:
+        title, box = found.title, found.crop.box
+        if places[title, box] > 1:
+            shared += 1
+            pixels = np.packbits(found.crop.mask).tobytes()
+            seen.add((title, box, blake2b(pixels, digest_size=16).digest()))
+    return shared - len(seen)
 
 
 def _caught(call: Callable[[int], T]) -> Callable[[int], T | Sequence[str]]:

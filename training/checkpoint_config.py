@@ -1,7 +1,7 @@
 """`config.json` of a checkpoint: what was trained, on which classes.
 
 Its first three keys are Supervisely's; `model` holds the network in Matterport's
-constants, so that an export needs nothing else.
+constants, so that an export needs nothing else, and `training` tells the epoch.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ CONFIG_NAME = "config.json"
 
 
 def checkpoint_config(config: TrainConfig, classes: ClassMap) -> dict[str, Any]:
-    """Returns the content of a checkpoint's `config.json`.
+    """Returns what the `config.json` of all checkpoints of a training have in common.
 
     Raises:
         ConfigError: no network can be built of the config.
@@ -30,6 +30,20 @@ def checkpoint_config(config: TrainConfig, classes: ClassMap) -> dict[str, Any]:
         **classes.to_json(),
         "model": to_matterport(config.network(classes.num_classes)),
     }
+
+
+def training_entry(
+    epoch: float, step: int, first_weights: Path | None
+) -> dict[str, Any]:
+    """Returns the entry of `config.json` that tells how a checkpoint came about.
+
+    Args:
+        epoch: passes over the training set so far, a fraction.
+        step: steps so far.
+        first_weights: what the training began with; None for random weights.
+    """
+    name = None if first_weights is None else str(first_weights)
+    return {"training": {"epoch": round(epoch, 4), "step": step, "first_weights": name}}
 
 
 def earlier_config(weights: Path) -> dict[str, Any] | None:
@@ -55,4 +69,4 @@ def earlier_config(weights: Path) -> dict[str, Any] | None:
     return None
 
 
-__all__ = ["checkpoint_config", "earlier_config"]
+__all__ = ["checkpoint_config", "earlier_config", "training_entry"]

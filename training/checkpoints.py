@@ -64,7 +64,7 @@ class Checkpoints:
         return sorted(
             int(path.name)
             for path in self.folder.iterdir()
-            if path.name.isdigit() and len(path.name) == _DIGITS
+            if path.name.isdecimal() and len(path.name) == _DIGITS
         )
 
     def next_number(self) -> int:

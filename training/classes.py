@@ -44,6 +44,11 @@ class ClassMap:
         return tuple(sorted(self.ids, key=lambda title: self.ids[title]))
 
     @property
+    def background(self) -> str | None:
+        """Title of id 0, if a class has it."""
+        return next((title for title, i in self.ids.items() if i == 0), None)
+
+    @property
     def foreground(self) -> tuple[str, ...]:
         """Titles of ids above 0, in their order: what can be an instance."""
         return tuple(title for title in self.titles if self.ids[title])

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from os import PathLike
 from pathlib import Path
 
-from formats.coco import CocoFile, open_coco
+from formats.coco import CocoFile, CocoObject, open_coco
 from formats.errors import FormatError
 from formats.image import Pixels, checked_size, decode_image
 from formats.left_out import LeftOut
 from formats.meta import BITMAP, ClassMeta
 from formats.palette import distinct_color
-from training.sources import Content, Labelled
+from formats.regular_file import read_regular
+from formats.text_list import TextList
+from training.coco_images import find_images
+from training.sources import Content, Labelled, Note, notes_of_objects
 from training.supervisely import DIGEST_BYTES
 
 
@@ -26,10 +29,14 @@ class CocoSource:
     Attributes:
         file: the file.
         images: folder of the pictures.
+        paths: of the pictures, within the folder.
+        odd: which files are not where their `file_name` says, or belong to two entries.
     """
 
     file: CocoFile
     images: Path
+    paths: TextList = field(repr=False)
+    odd: LeftOut = field(repr=False, compare=False)
 
     @property
     def classes(self) -> Sequence[ClassMeta]:
@@ -41,8 +48,8 @@ class CocoSource:
 
     @property
     def left_out(self) -> LeftOut:
-        """Nothing: the file lists the items."""
-        return LeftOut()
+        """What a lenient reading of the file's lists went past."""
+        return self.file.left_out
 
     def __len__(self) -> int:
         """Returns the number of items."""
@@ -54,7 +61,7 @@ class CocoSource:
 
     def locate(self, index: int) -> str:
         """Returns what messages call the picture of an item."""
-        return str(self.images / self.name(index))
+        return str(self.images / self.paths[index])
 
     def content(self, index: int) -> Content:
         """Reads and draws the annotations of an item.
@@ -63,16 +70,20 @@ class CocoSource:
             AnnotationError: lists every problem.
         """
         entries = self.file.read(index)
+        found = self.file.objects(index, entries)
         objects = [
-            Labelled(found.category, found.crop, found.is_crowd)
-            for found in self.file.objects(index, entries)
-            if found.crop is not None
+            Labelled(entry.category, entry.crop, entry.is_crowd)
+            for entry in found
+            if entry.crop is not None
         ]
         size = self.file.images[index].size
         digest = blake2b(json.dumps(size).encode(), digest_size=DIGEST_BYTES)
-        for entry in entries:
-            digest.update(entry)
-        return Content(size, objects, (), digest.digest())
+        for data in entries:
+            digest.update(data)
+        empty = sum(entry.crop is None and entry.has_segmentation for entry in found)
+        notes = notes_of_objects(empty, sum(entry.has_fractions for entry in found))
+        left_out = (*_lenient_notes(found), *notes["left_out"])
+        return Content(size, objects, (), digest.digest(), left_out, notes["odd"])
 
     def image(self, index: int) -> Pixels:
         """Reads the picture of an item, uint8[H, W, 3] RGB.
@@ -97,23 +108,46 @@ class CocoSource:
             FormatError: it cannot be read.
         """
         try:
-            return (self.images / self.name(index)).read_bytes()
-        except OSError as err:
-            raise FormatError(
-                f"{self.locate(index)}: {err.strerror or err}; check the folder of "
-                "the pictures"
-            ) from err
+            return read_regular(self.locate(index))
+        except FormatError as err:
+            raise FormatError(f"{err}; check the folder of the pictures") from err
+
+
+def _lenient_notes(found: Sequence[CocoObject]) -> Iterator[Note]:
+    """Yields what a lenient reading of an item's annotations went past."""
+    rings = sum(entry.stray_rings for entry in found)
+    if rings:
+        yield Note("polygon", "of under 3 points, or with wrong numbers", rings)
+    empty = sum(not entry.has_segmentation for entry in found)
+    if empty:
+        yield Note("annotation", "with an empty segmentation", empty)
+    flags = sum(not entry.has_crowd_flag for entry in found)
+    if flags:
+        yield Note("iscrowd", "that is neither 0 nor 1 (taken as 0)", flags)
 
 
 def open_coco_source(
-    path: str | PathLike[str], images: str | PathLike[str]
+    path: str | PathLike[str],
+    images: str | PathLike[str],
+    *,
+    is_lenient: bool = False,
 ) -> CocoSource:
     """Opens a COCO file with the folder of its pictures.
+
+    Args:
+        path: of the file.
+        images: folder of the pictures.
+        is_lenient: go past what a training can do without, and count it.
 
     Raises:
         FormatError: the file is not readable, or not what COCO files are.
     """
-    return CocoSource(open_coco(path), Path(images))
+    file = open_coco(path, is_lenient=is_lenient)
+    folder = Path(images)
+    if not folder.is_dir():
+        raise FormatError(f"{folder}: expected the folder of the pictures, got none")
+    paths, odd = find_images((image.file_name for image in file.images), folder)
+    return CocoSource(file, folder, paths, odd)
 
 
 __all__ = ["CocoSource", "open_coco_source"]

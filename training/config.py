@@ -96,7 +96,7 @@ class TrainConfig(Group):
     )
     val_every: Positive = 1.0
     save_every: Positive = 1.0
-    keep_last: Count | None = None
+    keep_last: Count | None = 3
     data_workers: DataWorkers = DataWorkers()
     check_images: Literal["decode", "header"] = "decode"
     use_empty_images: bool = False

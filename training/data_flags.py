@@ -10,7 +10,7 @@ from formats.archive import MAX_ARCHIVE_BYTES
 
 
 def add_data_flags(parser: argparse.ArgumentParser) -> None:
-    """Adds `--config`, `--project`, `--coco`, `--images` and `--max-archive-bytes`."""
+    """Adds `--config`, `--project`, `--coco`, `--images` and how to read them."""
     add = parser.add_argument
     add("--config", type=Path, required=True, metavar="JSON", help="train config")
     data = parser.add_mutually_exclusive_group(required=True)
@@ -28,6 +28,13 @@ def add_data_flags(parser: argparse.ArgumentParser) -> None:
         help="COCO files of the training and the validation set; needs --images",
     )
     add("--images", type=Path, metavar="DIR", help="pictures of the COCO files")
+    add(
+        "--lenient",
+        action="store_true",
+        help="go past what of the COCO files a training can do without, and count it: "
+        "polygons of under 3 points, empty segmentations, wrong iscrowd, wrong images "
+        "and categories that no annotation is of, annotations of images not listed",
+    )
     add_archive_flag(parser)
 
 
@@ -55,6 +62,8 @@ def parse(parser: argparse.ArgumentParser, argv: Sequence[str]) -> argparse.Name
     args = parser.parse_args(argv)
     if (args.coco is None) != (args.images is None):
         parser.error("--coco and --images go together")
+    if args.lenient and args.coco is None:
+        parser.error("--lenient goes with --coco")
     args.coco = None if args.coco is None else tuple(args.coco)
     return args
 

@@ -20,6 +20,7 @@ from training.config import TrainConfig
 from training.errors import DatasetError, TrainingError
 from training.file_dataset import FileDataset
 from training.neutral_class import missing_neutral
+from training.set_notes import SetNotes, background_note
 from training.set_reader import (
     Sets,
     both_sets,
@@ -91,12 +92,14 @@ def open_project_splits(
         return split_by_tags(tags, {i: fact.tags for i, fact in facts.items()})
 
     texts = {p: f'with the tag "{t}"' for p, t in tags.items() if p not in absent}
-    sets, datasets = read_sets(source, classes, config, split, texts, problems)
+    notes = SetNotes()
+    sets, datasets = read_sets(source, classes, config, split, texts, problems, notes)
     check_batch(datasets["train"], config, problems)
     if problems:
         raise DatasetError([*problems, *left_out])
+    told = [*left_out, *notes.lines(), *background_note(meta.classes, classes)]
+    warnings = [*told, *shared_items(source, sets, tags)]
     where = source.project.locate("")
-    warnings = [*left_out, *shared_items(source, sets, tags)]
     warnings += missing_neutral(classes.neutral, source.classes, where)
     return Splits(datasets["train"], datasets["val"], tuple(warnings))
 
@@ -107,6 +110,8 @@ def open_coco_splits(
     images: FilePath,
     config: TrainConfig,
     earlier: Mapping[str, Any] | None = None,
+    *,
+    is_lenient: bool = False,
 ) -> Splits:
     """Opens the sets of two COCO files.
 
@@ -116,6 +121,7 @@ def open_coco_splits(
         images: folder of the pictures of both.
         config: special classes, and how thoroughly to check.
         earlier: `config.json` of the training that is continued.
+        is_lenient: go past what a training can do without, and count it.
 
     Raises:
         DatasetError: lists everything that is wrong with the data.
@@ -126,7 +132,8 @@ def open_coco_splits(
     problems: list[str] = []
     for purpose, path in paths.items():
         try:
-            sources[purpose] = open_coco_source(path, images)
+            opened = open_coco_source(path, images, is_lenient=is_lenient)
+            sources[purpose] = opened
         except FormatError as err:
             problems += _texts(err)
     if problems:
@@ -134,18 +141,24 @@ def open_coco_splits(
     classes = _class_map(sources["train"].classes, config, earlier, str(train))
     problems += unknown_classes(sources["val"].classes, classes, str(val))
     datasets: dict[str, FileDataset] = {}
+    told: list[str] = []
     for purpose, source in sources.items():
         whole = {purpose: tuple(range(len(source)))}
         texts = {purpose: f"of {paths[purpose]}"}
-        _, made = read_sets(source, classes, config, _only(whole), texts, problems)
+        notes = SetNotes()
+        _, made = read_sets(
+            source, classes, config, _only(whole), texts, problems, notes
+        )
         datasets |= made
+        told += [f"left out: {line}" for line in source.left_out.lines()]
+        told += [*source.odd.lines(), *notes.lines()]
     check_batch(datasets["train"], config, problems)
     if problems:
         raise DatasetError(problems)
-    train_names = {sources["train"].name(i) for i in range(len(sources["train"]))}
-    val_names = [sources["val"].name(i) for i in range(len(sources["val"]))]
-    both = [name for name in val_names if name in train_names]
-    warnings = [both_sets(both, "listed in both files")] if both else []
+    told += background_note(sources["train"].classes, classes)
+    train_paths = set(sources["train"].paths)
+    both = [path for path in sources["val"].paths if path in train_paths]
+    warnings = [*told, *([both_sets(both, "listed in both files")] if both else [])]
     warnings += missing_neutral(classes.neutral, sources["train"].classes, str(train))
     return Splits(datasets["train"], datasets["val"], tuple(warnings))
 
@@ -158,6 +171,7 @@ def open_splits(
     images: FilePath | None = None,
     earlier: Mapping[str, Any] | None = None,
     max_archive_bytes: int = MAX_ARCHIVE_BYTES,
+    is_lenient: bool = False,
 ) -> Splits:
     """Opens the sets of a project, or of COCO files.
 
@@ -168,18 +182,19 @@ def open_splits(
         images: folder of their pictures.
         earlier: `config.json` of the training that is continued.
         max_archive_bytes: what a compressed archive may unpack to.
+        is_lenient: go past what of COCO files a training can do without, and count it.
 
     Raises:
         DatasetError: lists everything that is wrong with the data.
         TrainingError: neither or both are given, or the classes do not fit.
     """
-    if project is not None and coco is None and images is None:
+    if project is not None and coco is None and images is None and not is_lenient:
         return open_project_splits(project, config, earlier, max_archive_bytes)
     if project is None and coco is not None and images is not None:
-        return open_coco_splits(*coco, images, config, earlier)
+        return open_coco_splits(*coco, images, config, earlier, is_lenient=is_lenient)
     raise TrainingError(
         "data: expected a Supervisely project, or COCO files of both sets with the "
-        "folder of their images"
+        "folder of their images (these alone can be read leniently)"
     )
 
 
@@ -218,7 +233,8 @@ def open_project_set(
         )
 
     texts = {EVALUATION: f"of {where}" if tag is None else f'with the tag "{tag}"'}
-    _, datasets = read_sets(source, classes, config, split, texts, problems)
+    notes = SetNotes()
+    _, datasets = read_sets(source, classes, config, split, texts, problems, notes)
     if problems:
         raise DatasetError(problems)
     return datasets[EVALUATION]
@@ -244,7 +260,10 @@ def open_coco_set(
         raise DatasetError(problems)
     whole = {EVALUATION: tuple(range(len(source)))}
     texts = {EVALUATION: f"of {path}"}
-    _, datasets = read_sets(source, classes, config, _only(whole), texts, problems)
+    notes = SetNotes()
+    _, datasets = read_sets(
+        source, classes, config, _only(whole), texts, problems, notes
+    )
     if problems:
         raise DatasetError(problems)
     return datasets[EVALUATION]

@@ -11,18 +11,24 @@ import tensorflow as tf
 from training.batches import Shard
 from training.errors import TrainingError
 
-DEVICES = ("gpu", "cpu")
+AUTO = "auto"
+DEVICES = (AUTO, "gpu", "cpu")
 
 
-def make_strategy(device: str, gpu_devices: Sequence[int]) -> tf.distribute.Strategy:
+def make_strategy(
+    device: str, gpu_devices: Sequence[int]
+) -> tuple[tf.distribute.Strategy, str]:
     """Makes the strategy; nothing else of TensorFlow may have run before.
 
     Over several GPUs all learn together (`MirroredStrategy`); where the environment
     has a `TF_CONFIG`, over several machines (`MultiWorkerMirroredStrategy`).
 
     Args:
-        device: "gpu" or "cpu".
-        gpu_devices: indices of the GPUs, for "gpu".
+        device: "gpu", "cpu", or "auto": the GPUs, unless TensorFlow finds none at all.
+        gpu_devices: indices of the GPUs to take.
+
+    Returns:
+        The strategy, and what to tell of where the training runs.
 
     Raises:
         TrainingError: a GPU is not there, or TF_CONFIG cannot be read.
@@ -31,27 +37,36 @@ def make_strategy(device: str, gpu_devices: Sequence[int]) -> tf.distribute.Stra
         raise TrainingError(
             f"device: expected {' or '.join(DEVICES)}, got {device!r:.40}"
         )
-    gpus = tf.config.list_physical_devices("GPU")
-    if device == "gpu":
-        missing = [i for i in gpu_devices if i >= len(gpus)]
-        if missing:
-            found = ", ".join(str(i) for i in range(len(gpus))) or "none"
-            raise TrainingError(
-                f"gpu_devices: expected GPUs {list(gpu_devices)}, TensorFlow finds "
-                f"{found}; name those that are there, or train on the CPU with "
-                "--device cpu"
-            )
-        gpus = [gpus[i] for i in gpu_devices]
-    else:
-        gpus = []
+    found = tf.config.list_physical_devices("GPU")
+    gpus: list[tf.config.PhysicalDevice] = []
+    where = "the CPU"
+    if device == AUTO and not found:
+        where += ", as TensorFlow finds no GPU (--device gpu insists on one)"
+    elif device != "cpu":
+        gpus = _named_gpus(found, gpu_devices)
+        where = f"GPU {', '.join(map(str, gpu_devices))}"
     tf.config.set_visible_devices(gpus, "GPU")
     for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, enable=True)
     if "TF_CONFIG" in os.environ:
-        return _multi_worker()
+        return _multi_worker(), f"{where} of this worker"
     if len(gpus) > 1:
-        return tf.distribute.MirroredStrategy()
-    return tf.distribute.get_strategy()
+        return tf.distribute.MirroredStrategy(), where
+    return tf.distribute.get_strategy(), where
+
+
+def _named_gpus(
+    found: Sequence[tf.config.PhysicalDevice], gpu_devices: Sequence[int]
+) -> list[tf.config.PhysicalDevice]:
+    missing = [i for i in gpu_devices if i >= len(found)]
+    if missing:
+        names = ", ".join(str(i) for i in range(len(found))) or "none"
+        raise TrainingError(
+            f"gpu_devices: expected GPUs {list(gpu_devices)}, TensorFlow finds "
+            f"{names}; name those that are there, or train on the CPU with "
+            "--device cpu"
+        )
+    return [found[i] for i in gpu_devices]
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:

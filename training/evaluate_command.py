@@ -10,6 +10,7 @@ from pathlib import Path
 
 from formats.class_names import read_class_names
 from formats.errors import ConfigError
+from serving.plain_text import visible
 from training.data_flags import add_archive_flag
 from training.errors import TrainingError
 from training.figures import Evaluation
@@ -128,7 +129,7 @@ def _read_names(text: str) -> tuple[str, ...]:
 
 
 def _say(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
+    sys.stderr.write(visible(f"{text}\n", keep="\n"))
     sys.stderr.flush()
 
 

@@ -128,6 +128,7 @@ def _figures(
                 "wrong": len(picture.wrong),
                 "missed": len(picture.missed),
                 "ignored": len(picture.ignored),
+                "confused": len(picture.confused),
             }
             for index, picture in enumerate(score.pictures)
         ],

@@ -88,6 +88,8 @@ def evaluate(
         for text in candidate.notes:
             say(text)
         dataset = data.open(candidate.classes)
+        for line in dataset.source.left_out.lines():
+            say(f"warning: left out: {line}")
         named = candidate.classes.neutral
         for text in missing_neutral(named, dataset.source.classes, data.name):
             say(f"warning: {text}")

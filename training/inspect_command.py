@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from serving.plain_text import visible
 from training.data_flags import add_data_flags, parse
 from training.inspection import MAX_SAMPLES, SAMPLES, inspect_data
 
@@ -57,9 +58,10 @@ def run(argv: Sequence[str]) -> int:
         images=args.images,
         samples=args.samples,
         max_archive_bytes=args.max_archive_bytes,
+        is_lenient=args.lenient,
     )
     for text in found.warnings:
-        sys.stderr.write(f"warning: {text}\n")
+        sys.stderr.write(visible(f"warning: {text}\n", keep="\n"))
     told = {
         "page": str(found.page),
         "sheet": str(found.sheet),

@@ -50,6 +50,7 @@ def inspect_data(
     images: FilePath | None = None,
     samples: int = SAMPLES,
     max_archive_bytes: int = MAX_ARCHIVE_BYTES,
+    is_lenient: bool = False,
 ) -> Inspection:
     """Reads both sets and writes what a person should know of them.
 
@@ -61,6 +62,7 @@ def inspect_data(
         images: the folder of their pictures.
         samples: training samples to draw, 1 to 200; all where there are fewer.
         max_archive_bytes: what a compressed archive may unpack to.
+        is_lenient: go past what of COCO files a training can do without, and count it.
 
     Raises:
         TrainingError: config, data or files do not allow it.
@@ -76,6 +78,7 @@ def inspect_data(
         coco=coco,
         images=images,
         max_archive_bytes=max_archive_bytes,
+        is_lenient=is_lenient,
     )
     # Brings TensorFlow, which takes seconds: after all that may be wrong is told.
     from training.inspect_files import write_files

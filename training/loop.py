@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ import tensorflow as tf
 
 from training.batch import Batch
 from training.batches import batches, epoch_order
+from training.checkpoint_config import training_entry
 from training.checkpoints import Checkpoints
 from training.config import TrainConfig
 from training.curves import CURVES_NAME, draw_curves
@@ -34,6 +36,8 @@ from training.plan import Plan
 from training.progress import Listener
 from training.recipe import Recipe
 from training.run_state import RunState
+from training.stoppable import StoppableSamples
+from training.validation import InterruptedValidationError
 from training.writing import writing
 
 _ADVICE = (
@@ -60,16 +64,18 @@ class Keeper:
     Attributes:
         checkpoints: where weights go.
         metrics: where numbers go.
-        checkpoint_config: content of config.json.
-        validate: gives the columns of a validation.
+        checkpoint_config: content of config.json, but for how a checkpoint came about.
+        validate: gives the columns of a validation; is told whether to stop.
         output: of the training.
+        first_weights: what it began with, None for random ones.
     """
 
     checkpoints: Checkpoints
     metrics: Metrics
     checkpoint_config: Mapping[str, Any]
-    validate: Callable[[], dict[str, float]]
+    validate: Callable[[Callable[[], bool]], dict[str, float]]
     output: Path
+    first_weights: Path | None = None
 
 
 class Loop:
@@ -95,18 +101,31 @@ class Loop:
         self._saved_step = state.step
         self._step = _make_step(learner)
         self._begun = time.monotonic() - state.seconds
+        self._is_stopped: Callable[[], bool] = lambda: False
+        self._ended = threading.Event()
 
     def run(self, is_stopped: Callable[[], bool]) -> None:
         """Trains to the end, or until it is asked to stop; then saves.
+
+        A validation that is under way then is given up, and made when the training is
+        taken up again.
 
         Raises:
             TrainingError: a loss is not finite, data cannot be read any more, or files
                 cannot be written.
         """
+        self._is_stopped = is_stopped
+        if self.state.owes_validation:
+            is_best = self._validate()
+            if is_best is not None:
+                self._save(is_best=is_best)
         if self.state.step < self._plan.total:
             made = iter(self._batches())
-            while not is_stopped() and (batch := self._next(made)) is not None:
-                self._train(batch)
+            try:
+                while not is_stopped() and (batch := self._next(made)) is not None:
+                    self._train(batch)
+            finally:
+                self._ended.set()
         if self.state.step != self._saved_step:
             self._save(is_best=False)
 
@@ -116,7 +135,7 @@ class Loop:
 
         def make(context: tf.distribute.InputContext) -> tf.data.Dataset:
             return batches(
-                self._splits.train,
+                StoppableSamples(self._splits.train, self._ended.is_set),
                 self._learner.recipe.model,
                 batch_size=self._config.batch_size.train,
                 epoch=epoch,
@@ -157,15 +176,21 @@ class Loop:
         self._add_row("train", values)
         self._listener.step(step, values)
         plan = self._plan
-        is_best = plan.is_due(step, plan.val_every) and self._validate()
+        is_best = bool(plan.is_due(step, plan.val_every) and self._validate())
         if is_best or plan.is_due(step, plan.save_every):
             self._save(is_best=is_best)
 
-    def _validate(self) -> bool:
-        """Validates, and says whether nothing before was better."""
+    def _validate(self) -> bool | None:
+        """Validates, and says whether nothing before was better; None if given up."""
         if self._keeper is None:
             return False
-        values = self._keeper.validate()
+        try:
+            values = self._keeper.validate(self._is_stopped)
+        except InterruptedValidationError:
+            self.state = dataclasses.replace(self.state, owes_validation=True)
+            self._listener.say("validation given up; --resume begins with it")
+            return None
+        self.state = dataclasses.replace(self.state, owes_validation=False)
         if not math.isfinite(values["loss"]):
             raise TrainingError(
                 f"step {self.state.step}: the loss of the validation set is "
@@ -193,17 +218,22 @@ class Loop:
             self.state = dataclasses.replace(self.state, best_number=number)
         keeper.metrics.flush()
         learner = self._learner
+        epoch = self.state.step / self._plan.per_epoch
         path = keeper.checkpoints.save(
             learner.training.network,
-            keeper.checkpoint_config,
+            {
+                **keeper.checkpoint_config,
+                **training_entry(epoch, self.state.step, keeper.first_weights),
+            },
             self.state.to_arrays(learner.optimizer.variables),
             is_best=is_best,
         )
+        best = ", the best so far" if is_best else ""
+        place = f"epoch {epoch:.2f}, step {self.state.step}"
+        self._listener.say(f"saved {path} ({place}{best})")
         curves = keeper.output / CURVES_NAME
         with writing(curves):
             draw_curves(keeper.output / CSV_NAME, curves)
-        best = ", the best so far" if is_best else ""
-        self._listener.say(f"saved {path}{best}")
 
     def _add_row(self, split: str, values: Mapping[str, float]) -> None:
         if self._keeper is None:

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from pycocotools import mask as coco_mask
 
+CONFUSED_IOU = 0.5
+"""Of masks; from there on they are one thing."""
 DIGITS = 6
 """Decimal places of figures."""
 
@@ -39,6 +41,8 @@ class PictureScore(NamedTuple):
         wrong: ids of results that find none.
         ignored: ids of results that do not count.
         missed: ids of truths that no result finds.
+        confused: of these two, (result, truth) where they are one thing under two
+            classes: masks with an IoU of at least 0.5.
     """
 
     quality: float | None
@@ -46,6 +50,7 @@ class PictureScore(NamedTuple):
     wrong: tuple[int, ...]
     ignored: tuple[int, ...]
     missed: tuple[int, ...]
+    confused: tuple[tuple[int, int], ...]
 
 
 def read_verdicts(matching: Any) -> list[Verdict]:
@@ -133,9 +138,51 @@ def picture_scores(
         lost = len(wrong[picture]) + len(missed[picture])
         weight = len(found[picture]) + lost / 2
         quality = round(overlap[picture] / weight, DIGITS) if weight else None
-        lists = (found, wrong, ignored, missed)
-        scores.append(PictureScore(quality, *(tuple(kind[picture]) for kind in lists)))
+        scores.append(
+            PictureScore(
+                quality,
+                found=tuple(found[picture]),
+                wrong=tuple(wrong[picture]),
+                ignored=tuple(ignored[picture]),
+                missed=tuple(missed[picture]),
+                confused=_confused(wrong[picture], missed[picture], results, truths),
+            )
+        )
     return tuple(scores)
+
+
+def _confused(
+    wrong: Sequence[int],
+    missed: Sequence[int],
+    results: Sequence[Mapping[str, Any]],
+    truths: Sequence[Mapping[str, Any]],
+) -> tuple[tuple[int, int], ...]:
+    """Returns pairs of a wrong result and a missed truth that lie on each other.
+
+    The most confident result comes first; each is in one pair, with the truth that it
+    overlaps most. Those of one class are duplicates, or too far off, and no pair.
+    """
+    if not wrong or not missed:
+        return ()
+    order = sorted(wrong, key=lambda number: -results[number - 1]["score"])
+    left = [results[number - 1]["segmentation"] for number in order]
+    right = [truths[number - 1]["segmentation"] for number in missed]
+    overlaps = coco_mask.iou(left, right, [0] * len(right))  # [wrong, missed]
+    free = set(range(len(missed)))
+    pairs = []
+    for result_id, row in zip(order, overlaps.tolist(), strict=True):
+        class_id = results[result_id - 1]["category_id"]
+        near = [
+            column
+            for column in free
+            if row[column] >= CONFUSED_IOU
+            and truths[missed[column] - 1]["category_id"] != class_id
+        ]
+        if near:
+            column = max(near, key=lambda one: row[one])
+            free.remove(column)
+            pairs.append((result_id, missed[column]))
+    return tuple(pairs)
 
 
 __all__ = ["PictureScore", "Verdict", "best_f1", "picture_scores", "read_verdicts"]

@@ -7,8 +7,12 @@ import time
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from serving.plain_text import visible
+from training.pace import Pace
 from training.plan import Plan
 
+TOLD_STEP_S = 5.0
+"""Steps below it are not told to somebody who waits for one."""
 LINE_EVERY_S = 30.0
 """Seconds between lines where there is no terminal."""
 
@@ -52,14 +56,30 @@ class Console:
         self._bar: Any = None
         self._task: Any = None
         self._plan = Plan(1, 1, 1, 1)
-        self._begun = (0.0, 0)
+        self._pace = Pace()
         self._told = 0.0
+
+    @property
+    def has_stepped(self) -> bool:
+        """Says whether a step is done."""
+        return self._pace.has_begun
+
+    @property
+    def wait(self) -> str:
+        """About how long a step takes, as " (about 20 s)"; "" where it is short."""
+        step_s = self._pace.step_s or 0.0
+        return f" (about {step_s:.0f} s)" if step_s >= TOLD_STEP_S else ""
 
     def begin(self, step: int, plan: Plan) -> None:
         """Shows the bar on a terminal."""
         self._plan = plan
-        self._begun = (time.monotonic(), step)
+        self._pace = Pace()
         self._told = time.monotonic()
+        if step < plan.total:
+            self.say(
+                "the first step compiles the network, which takes half a minute to a "
+                "few minutes"
+            )
         if not sys.stderr.isatty():
             return
         from rich.console import Console as RichConsole
@@ -69,7 +89,6 @@ class Console:
             Progress,
             TextColumn,
             TimeElapsedColumn,
-            TimeRemainingColumn,
         )
 
         self._bar = Progress(
@@ -77,36 +96,46 @@ class Console:
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            TimeRemainingColumn(),
+            TextColumn("{task.fields[left]}"),
             TextColumn("loss {task.fields[loss]}"),
             console=RichConsole(stderr=True),
         )
         self._bar.start()
         self._task = self._bar.add_task(
-            "training", total=plan.total, completed=step, epoch="", loss=""
+            "training", total=plan.total, completed=step, epoch="", loss="", left=""
         )
 
     def step(self, step: int, values: Mapping[str, float]) -> None:
         """Moves the bar, or writes a line from time to time."""
+        is_first = not self._pace.has_begun
+        self._pace.step(step)
+        left = self._pace.left(self._plan.total)
         epoch = f"{step / self._plan.per_epoch:.2f}"
         if self._bar is not None:
             loss = f"{values['loss']:.3f}"
-            self._bar.update(self._task, completed=step, epoch=epoch, loss=loss)
+            self._bar.update(
+                self._task,
+                completed=step,
+                epoch=epoch,
+                loss=loss,
+                left=f"{left} left" if left else "",
+            )
             return
+        if is_first:
+            self.say(f"the first step took {self._pace.first_s:.0f} s")
         now = time.monotonic()
         if now - self._told < LINE_EVERY_S and step != self._plan.total:
             return
         self._told = now
-        begun, first = self._begun
-        rate = (now - begun) / max(step - first, 1)
-        left = rate * (self._plan.total - step)
+        pace = f"  {self._pace.step_s:.2f} s/step  {left} left" if left else ""
         self.say(
-            f"step {step}/{self._plan.total}  epoch {epoch}  loss {values['loss']:.3f}"
-            f"  {rate:.2f} s/step  {left / 60:.1f} min left"
+            f"step {step}/{self._plan.total}  epoch {epoch}  "
+            f"loss {values['loss']:.3f}{pace}"
         )
 
     def say(self, text: str) -> None:
         """Writes a line."""
+        text = visible(text, keep="\n")
         if self._bar is not None:
             self._bar.console.print(text, markup=False, soft_wrap=True, highlight=False)
         else:

@@ -15,28 +15,24 @@ import tensorflow as tf
 
 from formats.archive import MAX_ARCHIVE_BYTES
 from formats.errors import ConfigError as FileConfigError
-from models.checkpoint import inspect_checkpoint, load_weights, sha256
+from models.checkpoint import sha256
 from models.errors import WeightsError
-from models.mask_rcnn import MaskRCNN
-from training.checkpoint_config import checkpoint_config, earlier_config
+from training.assembly import build_learner, make_keeper, restore_learner
+from training.checkpoint_config import earlier_config
 from training.checkpoints import BEST, LAST, WEIGHTS, Checkpoints, weight_file
 from training.classes import CONTINUE
 from training.config import TrainConfig, read_config
 from training.datasets import Splits, open_splits
-from training.devices import is_chief, make_strategy
+from training.devices import AUTO, is_chief, make_strategy
+from training.disk_need import check_disk, disk_need
 from training.errors import TrainingError
-from training.evaluation import evaluate_network
 from training.first_weights import set_first_weights
+from training.hints import start_hints
 from training.loop import Keeper, Learner, Loop
-from training.metrics import CSV_NAME, TENSORBOARD, Metrics
-from training.network import TrainingNetwork
-from training.optimizers import make_optimizer
+from training.metrics import CSV_NAME, TENSORBOARD
 from training.plan import Plan, make_plan
 from training.progress import Listener, Quiet
-from training.recipe import make_recipe
-from training.run_state import RunState, from_arrays, make_identity
-from training.trainable import set_trainable
-from training.validation import Validation
+from training.run_state import Identity, RunState, from_arrays, make_identity
 from training.writing import make_output
 
 FilePath = str | PathLike[str]
@@ -55,6 +51,7 @@ class TrainingResult:
         total_steps: of the whole training; more than `step` where it was interrupted.
         seconds: of all its processes.
         data_wait: share of them that the loop waited for batches.
+        owes_validation: it was interrupted before a validation that was due.
     """
 
     output: Path
@@ -65,11 +62,12 @@ class TrainingResult:
     total_steps: int
     seconds: float
     data_wait: float
+    owes_validation: bool = False
 
     @property
     def is_finished(self) -> bool:
         """Says whether all epochs are done."""
-        return self.step == self.total_steps
+        return self.step == self.total_steps and not self.owes_validation
 
 
 def train(
@@ -80,8 +78,9 @@ def train(
     coco: tuple[FilePath, FilePath] | None = None,
     images: FilePath | None = None,
     max_archive_bytes: int = MAX_ARCHIVE_BYTES,
+    is_lenient: bool = False,
     weights: FilePath | None = None,
-    device: str = "gpu",
+    device: str = AUTO,
     resume: bool = False,
     strategy: tf.distribute.Strategy | None = None,
     is_stopped: Callable[[], bool] = lambda: False,
@@ -99,12 +98,15 @@ def train(
         coco: COCO files of the training and the validation set, with
         images: the folder of their pictures.
         max_archive_bytes: what a compressed archive may unpack to.
+        is_lenient: go past what of COCO files a training can do without, and count it.
         weights: a Mask R-CNN checkpoint (its file, or its folder as a training writes
             it), or an ImageNet ResNet in Keras' layout.
-        device: "gpu" for the config's `gpu_devices`, or "cpu".
+        device: "gpu" for the config's `gpu_devices`, "cpu", or "auto": the GPUs, unless
+            TensorFlow finds none at all.
         resume: goes on from the last checkpoint in `output`, if there is one.
         strategy: in place of the one that `device` means.
-        is_stopped: asked after every step; True saves and returns.
+        is_stopped: asked after every step, and within a validation before every
+            picture; True saves and returns.
         listener: is told how it goes.
 
     Raises:
@@ -115,7 +117,8 @@ def train(
     run = _Run(config, Path(output), None if weights is None else Path(weights))
     run.check(resume=resume)
     if strategy is None:
-        strategy = make_strategy(device, config.gpu_devices)
+        strategy, where = make_strategy(device, config.gpu_devices)
+        listener.say(f"device: {where}")
     if config.deterministic:
         keras.utils.set_random_seed(config.seed)
         tf.config.experimental.enable_op_determinism()
@@ -127,6 +130,7 @@ def train(
             images=images,
             earlier=run.earlier(),
             max_archive_bytes=max_archive_bytes,
+            is_lenient=is_lenient,
         )
         for text in splits.warnings:
             listener.say(f"warning: {text}")
@@ -196,8 +200,12 @@ class _Run:
         state, slots = RunState(identity), None
         if self._numbers:
             state, slots = _read_state(self.checkpoints, self._numbers[-1], state)
+            config = self._keep_as_before(state.identity)
+            settings = config.settings()
+            identity = dataclasses.replace(identity, settings=settings)
+            state = dataclasses.replace(state, identity=identity)
         with strategy.scope():
-            learner = _build(
+            learner = build_learner(
                 config, splits, strategy, plan, from_scratch=self.weights is None
             )
         if slots is None:
@@ -205,13 +213,20 @@ class _Run:
             listener.say(set_first_weights(network, config, self.weights))
         else:
             newest = self.checkpoints.path(self._numbers[-1])
-            _restore(learner, newest / WEIGHTS, slots)
+            restore_learner(learner, newest / WEIGHTS, slots)
             listener.say(f"resumed {newest} at step {state.step} of {plan.total}")
+        self._advise(splits, plan, learner, listener)
         keeper = None
         if is_chief(strategy):
             self._clean(state)
-            keeper = _keeper(
-                config, splits, learner, self.checkpoints, self.output, state
+            keeper = make_keeper(
+                config,
+                splits,
+                learner,
+                self.checkpoints,
+                self.output,
+                state,
+                self.weights,
             )
         loop = Loop(config, splits, learner, plan, state, keeper, listener)
         return loop, plan, keeper
@@ -228,7 +243,37 @@ class _Run:
             plan.total,
             state.seconds,
             state.waited / max(state.seconds, 1e-9),
+            state.owes_validation,
         )
+
+    def _advise(
+        self, splits: Splits, plan: Plan, learner: Learner, listener: Listener
+    ) -> None:
+        """Tells what the training needs, and what it is unlikely to reach.
+
+        Raises:
+            TrainingError: there is no room for a checkpoint.
+        """
+        config, images = self.config, len(splits.train)
+        is_learnt = self.weights is not None or bool(self._numbers)
+        for text in start_hints(config, plan, images, has_weights=is_learnt):
+            listener.say(f"hint: {text}")
+        weights = learner.training.network.variables
+        slots = learner.optimizer.variables
+        need = disk_need(weights, slots, plan, config.keep_last)
+        for text in check_disk(self.output, need):
+            listener.say(text)
+
+    def _keep_as_before(self, before: Identity) -> TrainConfig:
+        """Keeps as many checkpoints as before, unless the config names a number.
+
+        What an earlier part of the training was to keep is not removed unasked.
+        """
+        if "keep_last" not in self.config.model_fields_set:
+            kept = before.settings.get("keep_last", self.config.keep_last)
+            self.config = self.config.model_copy(update={"keep_last": kept})
+            self.checkpoints = Checkpoints(self.output, kept)
+        return self.config
 
     def _clean(self, state: RunState) -> None:
         """Makes the folder, without what a killed process left half-done in it."""
@@ -262,82 +307,7 @@ def _read_state(
             + "\nuse the config, data and weights of then; or start another training "
             f'from these weights ("{CONTINUE}", another output)'
         )
-    return dataclasses.replace(state, identity=asked.identity), slots
-
-
-def _build(
-    config: TrainConfig,
-    splits: Splits,
-    strategy: tf.distribute.Strategy,
-    plan: Plan,
-    *,
-    from_scratch: bool,
-) -> Learner:
-    """Builds network and optimiser."""
-    recipe = make_recipe(config, splits.classes.num_classes, from_scratch=from_scratch)
-    before = keras.config.dtype_policy()
-    if config.precision != "float32":
-        keras.config.set_dtype_policy(f"mixed_{config.precision}")
-    try:
-        network = MaskRCNN(recipe.model)
-    finally:
-        keras.config.set_dtype_policy(before)
-    set_trainable(network, config.train_layers)
-    training = TrainingNetwork(network, recipe.step)
-    variables = training.trainable_variables
-    optimizer = make_optimizer(recipe.optimizer, variables, plan.total)
-    return Learner(training, optimizer, recipe, strategy)
-
-
-def _restore(learner: Learner, weights: Path, slots: list[Any]) -> None:
-    load_weights(learner.training.network, inspect_checkpoint(weights))
-    variables = learner.optimizer.variables
-    shapes = [tuple(variable.shape) for variable in variables]
-    if shapes != [array.shape for array in slots]:
-        raise TrainingError(
-            f"{weights.parents[1]}: its training state is of another optimiser"
-        )
-    for variable, array in zip(variables, slots, strict=True):
-        variable.assign(array)
-
-
-def _keeper(
-    config: TrainConfig,
-    splits: Splits,
-    learner: Learner,
-    checkpoints: Checkpoints,
-    folder: Path,
-    state: RunState,
-) -> Keeper:
-    validation = Validation(
-        learner.training,
-        splits.val,
-        learner.recipe.val_examples,
-        batch_size=config.batch_size.val,
-        workers=config.data_workers.val,
-        seed=config.seed,
-        with_neutral=splits.classes.neutral is not None,
-    )
-
-    def validate() -> dict[str, float]:
-        values = validation.losses()
-        if config.best_metric == "mask_ap":
-            found = evaluate_network(learner.training.network, splits.val)
-            named = {
-                "mask_ap": found.mask.ap,
-                "mask_ap50": found.mask.ap50,
-                "box_ap": found.box.ap,
-            }
-            values |= {name: value or 0.0 for name, value in named.items()}
-        return values
-
-    return Keeper(
-        checkpoints,
-        Metrics(folder, state.step),
-        checkpoint_config(config, splits.classes),
-        validate,
-        folder,
-    )
+    return state, slots
 
 
 __all__ = ["TrainingResult", "train"]

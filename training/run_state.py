@@ -76,6 +76,7 @@ class RunState:
         best_number: number of the checkpoint that has it.
         seconds: of all processes so far.
         waited: of these, seconds that the loop waited for batches.
+        owes_validation: one was due at this step, and was given up.
     """
 
     identity: Identity
@@ -84,6 +85,7 @@ class RunState:
     best_number: int | None = None
     seconds: float = 0.0
     waited: float = 0.0
+    owes_validation: bool = False
 
     def to_arrays(self, optimizer: Sequence[Any]) -> dict[str, Array]:
         """Returns everything as arrays.

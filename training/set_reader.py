@@ -9,6 +9,7 @@ from training.check import Facts, check_images, read_facts
 from training.classes import ClassMap
 from training.config import TrainConfig
 from training.file_dataset import FileDataset
+from training.set_notes import SetNotes
 from training.sources import Source
 
 NAMED = 5
@@ -24,6 +25,7 @@ def read_sets(
     split: Callable[[Mapping[int, Facts]], Sets],
     texts: Mapping[str, str],
     problems: list[str],
+    notes: SetNotes,
 ) -> tuple[Sets, dict[str, FileDataset]]:
     """Reads all annotations and the pictures that are used.
 
@@ -34,6 +36,7 @@ def read_sets(
         split: gives the items of every set.
         texts: set -> what its pictures are; a set that is not in it may be empty.
         problems: what is found is added.
+        notes: what is left out and what is odd is added.
 
     Returns:
         The items of every set, and those of them that have something to learn.
@@ -42,6 +45,8 @@ def read_sets(
     problems += found
     sets = split(facts)
     datasets = {}
+    used_items = dict.fromkeys(i for items in sets.values() for i in items)
+    notes.add_items(source, facts, (i for i in used_items if i in facts))
     sizes: dict[int, tuple[int, int] | None] = {
         i: None for i in range(len(source)) if i not in facts
     }
@@ -50,18 +55,24 @@ def read_sets(
         full = [i for i in present if facts[i].has_instances]
         used = present if config.use_empty_images else full
         datasets[purpose] = FileDataset(source, tuple(used), facts, classes)
+        if full:
+            leaving = sorted({*present} - {*used})
+            notes.add_leaving(source, facts, leaving, purpose)
         sizes |= {i: facts[i].size for i in used}
-        if purpose in texts and not present:
-            problems.append(
-                f"{purpose} set: there is no picture {texts[purpose]}; add some"
-            )
-        elif purpose in texts and not full:
-            problems.append(
-                f"{purpose} set: none of the {len(present)} pictures {texts[purpose]} "
-                "has an object to learn; add objects"
-            )
+        if purpose in texts and not full and not found:
+            problem = _without_objects(purpose, texts[purpose], len(present))
+            problems += ["; ".join([problem, *notes.lines()])]
     problems += check_images(source, sizes, decode=config.check_images == "decode")
     return sets, datasets
+
+
+def _without_objects(purpose: str, text: str, count: int) -> str:
+    if not count:
+        return f"{purpose} set: there is no picture {text}; add some"
+    return (
+        f"{purpose} set: none of the {count} pictures {text} has an object to learn; "
+        "add objects"
+    )
 
 
 def unknown_classes(

@@ -64,18 +64,24 @@ LIKE_FRACTIONS = (
     "with coordinates that look like fractions of 1 (expected pixels: multiply x by "
     "the image's width and y by its height)"
 )
+THIN = "of under 3 points, learnt as a line"
 
 
-def notes_of_objects(empty: int, fractions: int) -> dict[str, tuple[Note, ...]]:
+def notes_of_objects(
+    empty: int, fractions: int, thin: int = 0
+) -> dict[str, tuple[Note, ...]]:
     """Returns `left_out` and `odd` of a `Content`.
 
     Args:
         empty: objects that draw no pixel.
         fractions: objects whose coordinates look like fractions of 1.
+        thin: polygons of under three points that draw a line.
     """
-    left_out = (Note("object", WITHOUT_A_PIXEL, empty),) if empty else ()
-    odd = (Note("object", LIKE_FRACTIONS, fractions),) if fractions else ()
-    return {"left_out": left_out, "odd": odd}
+    odd = (Note("object", LIKE_FRACTIONS, fractions), Note("polygon", THIN, thin))
+    return {
+        "left_out": (Note("object", WITHOUT_A_PIXEL, empty),) if empty else (),
+        "odd": tuple(note for note in odd if note.number),
+    }
 
 
 class Source(Protocol):
@@ -124,4 +130,12 @@ class Source(Protocol):
         ...
 
 
-__all__ = ["Content", "Labelled", "Note", "Source", "notes_of_objects"]
+__all__ = [
+    "LIKE_FRACTIONS",
+    "WITHOUT_A_PIXEL",
+    "Content",
+    "Labelled",
+    "Note",
+    "Source",
+    "notes_of_objects",
+]

@@ -63,7 +63,7 @@ class ProjectSource:
         objects: list[Labelled] = []
         problems: list[str] = []
         where = self.project.locate(item.annotation or item.image)
-        empty = fractions = 0
+        empty = fractions = thin = 0
         for number, figure in enumerate(annotation.figures):
             try:
                 crops = figure.draw(annotation.size)
@@ -73,10 +73,11 @@ class ProjectSource:
                 objects += [Labelled(figure.class_title, crop) for crop in crops]
                 empty += not crops
                 fractions += figure.has_fractions()
+                thin += bool(crops) and figure.is_thin_polygon()
         if problems:
             raise AnnotationError(*problems)
         digest = blake2b(data, digest_size=DIGEST_BYTES).digest()
-        notes = notes_of_objects(empty, fractions)
+        notes = notes_of_objects(empty, fractions, thin)
         return Content(annotation.size, objects, annotation.tags, digest, **notes)
 
     def image(self, index: int) -> Pixels:

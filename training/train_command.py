@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
-import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 
 from training.config import read_config
 from training.data_flags import add_data_flags, parse
-
-INTERRUPTED = 130
+from training.interrupt import INTERRUPTED, Interrupt, interruptible
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -42,7 +38,13 @@ def build_parser() -> argparse.ArgumentParser:
         help="checkpoint of a Mask R-CNN (file or folder), or ImageNet ResNet in Keras'"
         " layout",
     )
-    add("--device", choices=("gpu", "cpu"), default="gpu", help="default: gpu")
+    add(
+        "--device",
+        choices=("auto", "gpu", "cpu"),
+        default="auto",
+        help="gpu: those that gpu_devices of the config names; auto, the default: the "
+        "same, but the CPU where TensorFlow finds no GPU at all",
+    )
     add(
         "--resume",
         action="store_true",
@@ -65,10 +67,12 @@ def run(argv: Sequence[str]) -> int:
     # Before TensorFlow, which takes seconds to import.
     config = read_config(args.config)
     from training.progress import Console
-    from training.run import train
 
     console = Console()
-    with _stop_on_signals(console.say) as is_stopped:
+    interrupt = Interrupt(console)
+    with interruptible(interrupt):
+        from training.run import train
+
         result = train(
             config,
             output=args.output,
@@ -76,10 +80,11 @@ def run(argv: Sequence[str]) -> int:
             coco=args.coco,
             images=args.images,
             max_archive_bytes=args.max_archive_bytes,
+            is_lenient=args.lenient,
             weights=args.weights,
             device=args.device,
             resume=args.resume,
-            is_stopped=is_stopped,
+            is_stopped=lambda: interrupt.is_stopped,
             listener=console,
         )
     told = {
@@ -97,29 +102,6 @@ def run(argv: Sequence[str]) -> int:
         return 0
     console.say(f"interrupted at step {result.step}; go on with --resume")
     return INTERRUPTED
-
-
-@contextlib.contextmanager
-def _stop_on_signals(say: Callable[[str], None]) -> Iterator[Callable[[], bool]]:
-    """Lets the first Ctrl-C or SIGTERM save; the second ends at once."""
-    stopped = False
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        nonlocal stopped
-        if stopped:
-            raise KeyboardInterrupt
-        stopped = True
-        say("saving after this step; Ctrl-C again to quit at once")
-
-    before = {
-        number: signal.signal(number, stop)
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield lambda: stopped
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 __all__ = ["build_parser", "run"]

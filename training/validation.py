@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import tensorflow as tf
 
@@ -11,6 +13,10 @@ from training.examples import ExampleOptions, Samples
 from training.input_errors import data_error
 from training.losses import Losses
 from training.network import TrainingNetwork
+
+
+class InterruptedValidationError(Exception):
+    """A validation was given up, as somebody asked the training to stop."""
 
 
 class Validation:
@@ -40,10 +46,13 @@ class Validation:
         self._with_neutral = with_neutral
         self._sums = tf.function(self._batch_sums, reduce_retracing=True)
 
-    def losses(self) -> dict[str, float]:
+    def losses(self, go_on: Callable[[], None]) -> dict[str, float]:
         """Returns the weighted sum of the losses as "loss", and the five by name.
 
         Each is the mean over all that was sampled in the set, whatever the batch size.
+
+        Args:
+            go_on: called before each batch; what it raises ends the validation.
 
         Raises:
             TrainingError: a picture cannot be read any more.
@@ -61,7 +70,11 @@ class Validation:
             with_neutral=self._with_neutral,
         )
         try:
-            sums = np.sum([self._sums(batch).numpy() for batch in made], axis=0)
+            parts = []
+            for batch in made:
+                go_on()
+                parts.append(self._sums(batch).numpy())
+            sums = np.sum(parts, axis=0)
         except tf.errors.OpError as err:
             raise data_error(err) from err
         # [2, 5]: totals, counts
@@ -76,4 +89,4 @@ class Validation:
         return tf.stack([[m.total for m in means], [m.count for m in means]])
 
 
-__all__ = ["Validation"]
+__all__ = ["InterruptedValidationError", "Validation"]

@@ -12,6 +12,8 @@ RECTANGLE = "rectangle"
 REGION_COLOR = "#E6C229"
 """Of classes of saved regions; the project gives them none."""
 
+MOST_TOLD = 20
+"""Names that an error lists."""
 Names = Sequence[tuple[str, str]]
 """Names with a word on where each comes from."""
 
@@ -31,8 +33,8 @@ def merge_metas(
         regions: classes of saved regions, each with a word on where it comes from.
 
     Raises:
-        AnnotationError: a name would be there twice; lists all such names, each with
-            what it comes from.
+        AnnotationError: a name would be there twice; lists up to 20 such names, each
+            with what it comes from.
     """
     renamed = selection.rename_meta(model)
     classes = [(c.title, "a class of the project") for c in given.classes]
@@ -41,6 +43,9 @@ def merge_metas(
     tags = [(t.name, "a tag of the project") for t in given.tags]
     tags += _renamed("tag", (t.name for t in model.tags), selection.tags)
     problems = [*_clashes("class", classes), *_clashes("tag", tags)]
+    if len(problems) > MOST_TOLD:
+        more = len(problems) - MOST_TOLD
+        problems[MOST_TOLD:] = [f"and {more:,} more names would be there twice"]
     if problems:
         raise AnnotationError(*problems)
     return ProjectMeta(

@@ -188,7 +188,7 @@ def _from_values(values: Any, name: str, count: int, shape: tuple[int, ...]) -> 
     numpy_type = _NUMPY_TYPES[name][0]
     try:
         stored = np.array(values, dtype=np.uint16 if name == "DT_HALF" else numpy_type)
-    except OverflowError as err:
+    except OverflowError as err:  # 300 for an uint8
         raise ValueError(f"tensor: {err}") from err
     if name == "DT_HALF":
         stored = stored.view(np.float16)

@@ -4,9 +4,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
+import grpc
 import numpy as np
 import pytest
 from PIL import Image
@@ -178,6 +180,20 @@ def test_selection_that_makes_no_sense(flags, told, capsys):
     assert told in capsys.readouterr().err
 
 
+def test_names_stay_texts_in_reports(server, tmp_path):
+    folder, report = tmp_path / "pictures", tmp_path / "r.html"
+    folder.mkdir()
+    evil = "<img src=x onerror=alert(1)><script>alert(2)<&script>.png"
+    Image.new("RGB", (60, 30)).save(folder / evil)
+    (folder / f"broken {evil}").write_bytes(b"\x89PNG\r\n\x1a\n")
+    args = folder, "--output", tmp_path / evil, "--report", report, "--suffix", evil
+    assert run(server, *args) == 1
+    text = report.read_text()
+    assert text.count("&lt;img src=x onerror=alert(1)&gt;&lt;script&gt;") > 6
+    assert "<img src=x" not in text
+    assert "<script>alert" not in text
+
+
 def test_folder_with_a_bad_file(server, pictures, capsys):
     out = pictures / "out"
     config = pictures / "inference.json"
@@ -191,7 +207,11 @@ def test_folder_with_a_bad_file(server, pictures, capsys):
         "ann/inner/no_extension.json",
     }
     printed = capsys.readouterr()
-    (failure,) = json.loads(printed.out)["failed"]
+    summary = json.loads(printed.out)
+    assert [(entry["count"], entry["first"]) for entry in summary["left_out"]] == [
+        (1, ["notes.txt"])
+    ]
+    (failure,) = summary["failed"]
     assert failure["picture"].endswith("broken.jpg")
     assert "failed: " in printed.err
     assert "empty file" in printed.err
@@ -248,6 +268,28 @@ def test_hidden_pictures_are_taken_only_where_they_are_named(server, pictures, c
 
     assert annotations(folder) == ["a.png.json"]
     assert annotations(folder / ".b.png") == [".b.png.json", "a.png.json"]
+
+
+def test_folders_of_pictures_are_accounted_for(server, tmp_path, capsys):
+    folder = tmp_path / "in"
+    (folder / "inner").mkdir(parents=True)
+    Image.new("RGB", (20, 30)).save(folder / "a.avif")
+    Image.new("RGB", (20, 30)).save(folder / "inner" / "b", "JPEG2000")
+    Image.new("RGB", (20, 30)).save(tmp_path / "c.png")
+    (folder / "c.png").symlink_to(tmp_path / "c.png")
+    (folder / "elsewhere").symlink_to("/etc")
+    (folder / "back").symlink_to(folder)
+    os.mkfifo(folder / "pipe.png")
+    (folder / "notes.txt").write_text("no picture")
+    assert run(server, folder, "--output", tmp_path / "out") == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["done"] == 3
+    assert {line for line in printed.err.splitlines() if "left out" in line} == {
+        "  left out: 1 file of a special kind (pipe, socket or device): pipe.png",
+        "  left out: 1 link leading out of the folder: elsewhere",
+        "  left out: 1 link leading in a circle: back",
+        "  left out: 1 file of no known image format: notes.txt",
+    }
 
 
 def test_results_within_the_folder_are_no_pictures(server, pictures, capsys):
@@ -421,6 +463,79 @@ def test_first_interrupt_finishes_what_was_sent(server, pictures):
     written = list(out.glob("ann/*.json"))
     assert json.loads(stdout)["done"] == len(written) < 40
     assert all(json.loads(path.read_text())["size"]["width"] == 20 for path in written)
+
+
+def test_a_second_interrupt_does_not_wait_for_answers(server, pictures):
+    server.delay_s = 20.0
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "client", str(pictures / "street.jpg")),
+            *("--server", server.address, "--output", str(pictures / "out")),
+        ],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    while server.busy == 0 or len(server.requests) < 2:
+        assert process.poll() is None
+        time.sleep(0.05)
+    sent = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    assert process.stderr is not None
+    assert b"finishing what has been sent" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert stderr.endswith(b"interrupted\n")
+    assert time.monotonic() - sent < 15
+
+
+@pytest.mark.parametrize("in_flight", [8, 16])
+def test_a_server_with_few_threads(pictures, capsys, in_flight):
+    """TensorFlow Serving refuses what it has no thread for; nothing is lost by it."""
+    folder = pictures / "many"
+    folder.mkdir()
+    for number in range(60):
+        Image.new("RGB", (20, 20)).save(folder / f"{number:02}.png")
+    server = FakeServer(threads=32)
+    server.max_busy, server.delay_s = 4, 0.02
+    try:
+        args = [folder, "--output", pictures / "out", "--in-flight", in_flight]
+        assert run(server, *args) == 0
+    finally:
+        server.stop()
+    assert json.loads(capsys.readouterr().out)["done"] == 60
+    assert server.refused > 0
+    assert server.most_busy <= 4
+
+
+def test_nothing_of_a_server_acts_on_the_terminal(server, pictures, capsys):
+    text = "\x1b]0;owned\x07 and \u009b2J"
+    server.failures.append((grpc.StatusCode.INVALID_ARGUMENT, text))
+    named = pictures / "a\x1b[2J\u009b.png"
+    Image.new("RGB", (20, 20)).save(named)
+    assert run(server, named, "--output", pictures / "out") == 1
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["failed"][0]["picture"] == str(named)
+    assert "\\u001b]0;owned\\u0007 and \\u009b2J" in printed.err
+    for stream in (printed.out, printed.err):
+        assert not any(c in stream for c in "\x1b\x07\u009b")
+
+
+def test_a_program_that_starts_while_the_model_loads(server, pictures, caplog):
+    server.is_loading = True
+    timer = threading.Timer(1.0, lambda: setattr(server, "is_loading", False))
+    timer.start()
+    assert run(server, pictures / "street.jpg", "--output", pictures / "out") == 0
+    timer.join()
+    told = f"{server.address}: model mask_rcnn: version 3 is loading"
+    assert caplog.messages.count(told) == 1
+
+
+def test_a_model_that_loads_for_too_long(server, pictures, capsys):
+    server.is_loading = True
+    assert run(server, pictures / "street.jpg", "--server-wait", 0.5) == 1
+    assert "version 3 is loading, and was not ready" in capsys.readouterr().err
 
 
 FAKE_PROGRAM = f"""

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import threading
 import time
 from pathlib import Path
@@ -49,6 +50,12 @@ def project(tmp_path):
 
 def run(server, *args):
     return main([*map(str, args), "--server", server.address])
+
+
+def asked(server):
+    """Returns what the server was asked beside what the model is."""
+    names = [request.model_spec.signature_name for request in server.requests]
+    return [name for name in names if name != "model_info"]
 
 
 def files(folder):
@@ -127,6 +134,171 @@ def test_a_tar_of_a_project(server, project, tmp_path):
     assert files(out) == files(plain)
     for path in files(out) - {RECORD}:
         assert (out / path).read_bytes() == (plain / path).read_bytes()
+
+
+@pytest.mark.parametrize("form", ["gztar", "bztar", "xztar", "zip"])
+def test_a_packed_project(server, project, tmp_path, form):
+    packed = shutil.make_archive(tmp_path / "packed", form, project)
+    out, plain = tmp_path / "out", tmp_path / "plain"
+    assert run(server, "--project", packed, "--output", out) == 0
+    assert run(server, "--project", project, "--output", plain) == 0
+    assert files(out) == files(plain)
+    for path in files(out) - {RECORD}:
+        assert (out / path).read_bytes() == (plain / path).read_bytes()
+
+
+def test_a_packed_project_is_bounded(server, project, tmp_path, capsys):
+    packed = shutil.make_archive(tmp_path / "packed", "zip", project)
+    out = tmp_path / "out"
+    args = ("--project", packed, "--output", out, "--max-archive-bytes", 100)
+    assert run(server, *args) == 1
+    assert (
+        "at most 100 bytes, got more; allow more with --max" in capsys.readouterr().err
+    )
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("place", ["..", "../datasets/w", "/tmp/w", ".maskrcnn-run"])
+def test_names_in_a_tar_lead_nowhere(server, project, tmp_path, capsys, place):
+    packed = tmp_path / "p.tar"
+    with tarfile.open(packed, "w") as archive:
+        archive.add(project, ".")
+        for name in ("img/a.png", "ann/a.png.json"):
+            member = archive.gettarinfo(project / "ds" / name)
+            member.name = f"{place}/{name}"
+            with (project / "ds" / name).open("rb") as file:
+                archive.addfile(member, file)
+    before = files(tmp_path)
+    out = tmp_path / "deep" / "er" / "out"
+    assert run(server, "--project", packed, "--output", out, "--overwrite") == 1
+    assert "error: " in capsys.readouterr().err
+    assert files(tmp_path) == before
+    assert not asked(server)
+
+
+@pytest.mark.parametrize("link", ["ds", "ds/img", "ds/ann", RECORD[:-5], "overlay"])
+@pytest.mark.parametrize("flags", [[], ["--overwrite"]])
+def test_links_in_the_output_lead_nowhere(
+    server, project, tmp_path, capsys, link, flags
+):
+    outside, out = tmp_path / "outside", tmp_path / "out"
+    for name in ("a.png", "new/x", "lock", "img/a.png"):
+        (outside / name).parent.mkdir(parents=True, exist_ok=True)
+        (outside / name).write_text("mine")
+    (out / link).parent.mkdir(parents=True, exist_ok=True)
+    (out / link).symlink_to(outside)
+    args = ("--project", project, "--output", out, "--draw", *flags)
+    assert run(server, *args) == 1
+    told = capsys.readouterr().err
+    assert f"error: {out / link}" in told
+    assert "got a link out of it" in told
+    assert files(outside) == {"a.png", "new/x", "lock", "img/a.png"}
+    assert {(outside / name).read_text() for name in files(outside)} == {"mine"}
+    assert not asked(server)
+
+
+def test_links_to_files_in_the_output_are_replaced(server, project, tmp_path, capsys):
+    other, out = tmp_path / "other.json", tmp_path / "out"
+    other.write_text("mine")
+    assert run(server, "--project", project, "--output", out) == 0
+    for name in ("ds/ann/a.png.json", "meta.json"):
+        (out / name).unlink()
+        (out / name).symlink_to(other)
+    capsys.readouterr()
+    assert run(server, "--project", project, "--output", out) == 0
+    assert json.loads(capsys.readouterr().out)["done"] == 1
+    assert other.read_text() == "mine"
+    assert not (out / "meta.json").is_symlink()
+    assert not (out / "ds/ann/a.png.json").is_symlink()
+
+
+def test_a_dataset_called_like_the_overlays(server, project, tmp_path, capsys):
+    (project / "ds").rename(project / "overlay")
+    out = tmp_path / "out"
+    assert run(server, "--project", project, "--output", out, "--draw") == 1
+    assert "dataset overlay: expected another name" in capsys.readouterr().err
+    assert run(server, "--project", project, "--output", out) == 0
+
+
+def test_nothing_of_a_project_vanishes(server, project, tmp_path, capsys):
+    (project / "ds" / "img" / "a.png").unlink()
+    (project / "ds" / "img" / "b.png").rename(project / "ds" / "img" / "b")
+    (project / "ds" / "ann" / "b.png.json").rename(project / "ds" / "ann" / "b.json")
+    (project / "ds" / "img" / "notes.txt").write_text("no picture")
+    out, page = tmp_path / "out", tmp_path / "page.html"
+    assert run(server, "--project", project, "--output", out, "--report", page) == 0
+    printed = capsys.readouterr()
+    summary = json.loads(printed.out)
+    assert summary["done"] == 4
+    assert summary["left_out"] == [
+        {
+            "what": "file",
+            "reason": "of no known image format",
+            "count": 1,
+            "files": 1,
+            "first": ["ds/img/notes.txt"],
+        },
+        {
+            "what": "annotation",
+            "reason": "without an image",
+            "count": 1,
+            "files": 1,
+            "first": ["ds/ann/a.png.json"],
+        },
+    ]
+    line = "left out: 1 annotation without an image: ds/ann/a.png.json"
+    assert f"  {line}\n" in printed.err
+    assert line in page.read_text()
+    assert (out / "ds/img/b").samefile(project / "ds/img/b")
+    assert (out / "ds/ann/b.json").is_file()
+
+
+@pytest.mark.parametrize("content", ["[]", "7", "null", "{path}", "true"])
+def test_the_content_of_an_annotation_is_no_path(
+    server, project, tmp_path, capsys, content
+):
+    sound = project / "ds" / "ann" / "b.png.json"
+    path = project / "ds" / "ann" / "a.png.json"
+    path.write_text(json.dumps(str(sound)) if content == "{path}" else content)
+    assert run(server, "--project", project, "--output", tmp_path / "out") == 1
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["done"] == 4
+    (failure,) = summary["failed"]
+    assert failure["picture"] == str(project / "ds" / "img" / "a.png")
+    assert failure["error"].startswith(f'{path}: expected {{"size": ')
+
+
+@pytest.mark.parametrize(
+    ("flag", "name", "told"),
+    [
+        ("--report", "out/meta.json", "expected a name of its own"),
+        ("--coco", "out/.maskrcnn-run/x.json", "expected a name of its own"),
+        ("--coco", "in/meta.json", "expected a name of its own"),
+        ("--report", "folder", "expected a file, got a folder"),
+        ("--report", "file/x.html", "Not a directory|File exists"),
+    ],
+)
+def test_files_that_cannot_be_are_told_at_the_start(
+    server, project, tmp_path, capsys, flag, name, told
+):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("mine")
+    args = ("--project", project, "--output", tmp_path / "out", flag, tmp_path / name)
+    assert run(server, *args) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {tmp_path / name}: ")
+    assert re.search(told, error)
+    assert not asked(server)
+
+
+def test_names_do_not_reach_the_terminal(server, project, tmp_path, capsys):
+    for name in ("\x1b[31m.png", "\x1b]0;title\x07.txt"):
+        (project / "ds" / "img" / name).write_bytes(b"no picture")
+    assert run(server, "--project", project, "--output", tmp_path / "out") == 1
+    printed = capsys.readouterr()
+    assert "\x1b" not in printed.err + printed.out
+    assert "\\x1b[31m.png" in printed.err
+    assert "\\x1b]0;title\\x07.txt" in printed.err
 
 
 def test_bad_items_fail_alone(server, project, tmp_path, capsys):
@@ -275,7 +447,9 @@ def test_server_that_goes_away(server, project, tmp_path, capsys):
 
     server.change = die
     args = ["--project", project, "--output", tmp_path / "out"]
-    assert run(server, *args, "--in-flight", 2) == 1
+    started = time.monotonic()
+    assert run(server, *args, "--in-flight", 2, "--server-wait", 3) == 1
+    assert time.monotonic() - started > 3
     printed = capsys.readouterr()
     summary = json.loads(printed.out)
     assert summary["failed"] == []
@@ -290,6 +464,62 @@ def test_server_that_goes_away(server, project, tmp_path, capsys):
         again.stop()
     summary = json.loads(capsys.readouterr().out)
     assert (summary["done"] + summary["skipped"], summary["left"]) == (17, 0)
+
+
+def test_server_that_is_restarted(server, project, tmp_path, capsys):
+    """It is gone, then it loads; no picture is lost, and the results are the same."""
+    for number in range(12):
+        write_item(project / "ds", f"x{number}.png")
+    assert run(server, "--project", project, "--output", tmp_path / "plain") == 0
+    port, later = server.port, []
+
+    def restart():
+        server.stop()
+        time.sleep(4)
+        later.append(FakeServer(port))
+        later[0].infos[3] = server.infos[3]
+        later[0].is_loading = True
+        time.sleep(4)
+        later[0].is_loading = False
+
+    thread = threading.Thread(target=restart)
+    calls = []
+
+    def die(outputs):
+        calls.append(1)
+        if len(calls) == 5:
+            thread.start()
+            time.sleep(0.2)
+        return outputs
+
+    server.change = die
+    out = tmp_path / "out"
+    # Calls end long before the server is back: their pictures are put back.
+    args = ["--project", project, "--output", out, "--in-flight", 2, "--timeout", 3]
+    try:
+        assert run(server, *args) == 0
+    finally:
+        thread.join()
+        later[0].stop()
+    printed = capsys.readouterr()
+    summary = json.loads(printed.out.splitlines()[-1])
+    assert (summary["done"], summary["failed"], summary["left"]) == (17, [], 0)
+    for path in files(tmp_path / "plain") - {RECORD}:
+        assert (out / path).read_bytes() == (tmp_path / "plain" / path).read_bytes()
+
+
+def test_a_model_that_is_gone_stops_the_run(server, project, tmp_path, capsys):
+    def go(outputs):
+        server.name = "another"
+        return outputs
+
+    server.change = go
+    args = ["--project", project, "--output", tmp_path / "out", "--in-flight", 1]
+    assert run(server, *args) == 1
+    printed = capsys.readouterr()
+    summary = json.loads(printed.out)
+    assert (summary["failed"], summary["done"] + summary["left"]) == ([], 5)
+    assert "check the model's name and version" in printed.err
 
 
 def command(server, project, out, *more):

@@ -275,6 +275,16 @@ def test_a_taken_port_is_one_clear_error(program, toy, flag):
     assert "Traceback" not in stderr
 
 
+def test_a_version_as_base_path_is_told_at_once(program, toy):
+    process = program(f"--model-base-path={toy / '1'}", "--port=0", "--rest-api-port=0")
+    stdout, stderr = process.popen.communicate(timeout=TIMEOUT_S)
+    assert (process.popen.returncode, stdout) == (1, "")
+    assert stderr.splitlines()[-1] == (
+        f"error: --model-base-path: {toy / '1'} is a version of a model; give the "
+        f"directory that holds its versions: --model-base-path {toy}"
+    )
+
+
 @pytest.mark.parametrize(
     ("host", "rest_api_port", "text"),
     [

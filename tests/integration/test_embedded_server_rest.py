@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import gzip
 import http.client
 import json
 import socket
@@ -218,12 +219,18 @@ def _raw(port, request):
 @pytest.mark.parametrize(
     ("headers", "status"),
     [
-        (b"", b"411"),
-        (b"Transfer-Encoding: chunked\r\n", b"411"),
+        (b"", b"400"),  # the next request would begin with {}
+        (b"Transfer-Encoding: chunked\r\n", b"400"),  # {} is no chunk
         (b"Content-Length: many\r\n", b"400"),
         (b"Content-Length: -1\r\n", b"400"),
         (b"Content-Length: 99999999999\r\n", b"413"),
-        (b"Content-Length: 2\r\nContent-Encoding: gzip\r\n", b"415"),
+        (b"Content-Length: 2\r\nContent-Encoding: gzip\r\n", b"400"),  # nor gzip
+        (b"Content-Length: 2\r\nContent-Encoding: br\r\n", b"415"),
+        (b"Content-Length: 2\r\nContent-Length: 3\r\n", b"400"),
+        (b"Content-Length : 2\r\n", b"400"),
+        (b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n", b"400"),
+        (b"Content-Length: 2\r\nX: " + b"y" * 20_000 + b"\r\n", b"400"),
+        (b"Content-Length: 2\r\n" + b"X: y\r\n" * 200, b"400"),
     ],
 )
 def test_bodies_that_cannot_be_read(port, headers, status):
@@ -232,6 +239,180 @@ def test_bodies_that_cannot_be_read(port, headers, status):
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.split()[1] == status
     assert list(json.loads(body)) == ["error"]
+
+
+def _head_and_json(answer):
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return int(head.split()[1]), json.loads(body)
+
+
+def test_a_post_needs_to_tell_where_its_body_ends(port):
+    answer = _raw(port, f"POST {PREDICT} HTTP/1.1\r\nHost: here\r\n\r\n".encode())
+    assert _head_and_json(answer) == (
+        411,
+        {"error": "a body needs a Content-Length or Transfer-Encoding: chunked"},
+    )
+
+
+def _ask(port, method, path, body=None, **headers):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S)
+    with contextlib.closing(connection):
+        connection.request(method, path, body, headers)
+        response = connection.getresponse()
+        return response.status, response.headers, response.read()
+
+
+def test_chunked_and_gzip_bodies(port):
+    body = json.dumps({"instances": [B64]}).encode()
+    whole = _ask(port, "POST", PREDICT, body)[2]
+    packed = gzip.compress(body)
+    for sent, headers in (
+        (iter([body[:7], body[7:]]), {}),
+        (packed, {"Content-Encoding": "gzip"}),
+        (iter([packed[:7], packed[7:]]), {"Content-Encoding": "GZIP"}),
+    ):
+        status, _, content = _ask(port, "POST", PREDICT, sent, **headers)
+        assert (status, content) == (200, whole)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "text"),
+    [
+        (gzip.compress(b" " * 1001), 413, "the body unpacks to more than 1000 bytes"),
+        (gzip.compress(bytes(2**28)), 413, "the body has "),
+        (gzip.compress(b"{}")[:-1], 400, "the body is no whole gzip file"),
+        (gzip.compress(b"{}") + b"x", 400, "the body is no whole gzip file"),
+        (b"{}", 400, "the body is no gzip file"),
+    ],
+)
+def test_gzip_bodies_that_are_refused(serve, toy, body, status, text):
+    port = serve(toy, rest_api_max_body_bytes=1000).rest_api_port
+    headers = {"Content-Encoding": "gzip"}
+    got, _, content = _ask(port, "POST", PREDICT, body, **headers)
+    assert got == status
+    assert json.loads(content)["error"].startswith(text)
+    got, _, content = _ask(port, "POST", PREDICT, iter([bytes(999), b"xx"]))
+    assert got == 413
+    assert json.loads(content)["error"].startswith("the body has more than 1000 bytes")
+
+
+def test_head_options_and_a_trailing_slash(port):
+    status, headers, content = _ask(port, "GET", "/v1/models/toy/")
+    assert (status, content) == (200, _ask(port, "GET", "/v1/models/toy")[2])
+    assert _ask(port, "GET", "/v1/models/toy/versions/1/metadata/")[0] == 200
+    assert rest(port, PREDICT + "/", {"instances": [B64]})[0] == 200
+    head = _ask(port, "HEAD", "/v1/models/toy")
+    assert (head[0], head[2]) == (200, b"")
+    assert head[1]["Content-Length"] == headers["Content-Length"]
+    assert _ask(port, "HEAD", "/v1/models/other")[0] == 404
+    status, headers, content = _ask(port, "OPTIONS", PREDICT)
+    assert (status, content) == (204, b"")
+    assert headers["Allow"] == "GET, HEAD, OPTIONS, POST"
+    assert headers["Server"] == "maskrcnn-serving"
+
+
+def test_pipelined_requests_are_answered_in_their_order(port):
+    requests = [
+        b"GET /v1/models/toy HTTP/1.1\r\nHost: here\r\n\r\n",
+        b"GET /v1/models/other HTTP/1.1\r\nHost: here\r\n\r\n",
+        b"HEAD /v1/models/toy HTTP/1.1\r\nHost: here\r\n\r\n",
+    ]
+    answers = _raw(port, b"".join(requests * 100))
+    lines = [line for line in answers.split(b"\r\n") if b"HTTP/1.1 " in line]
+    assert [line.split()[-2 if b"404" not in line else -3] for line in lines] == [
+        b"200",
+        b"404",
+        b"200",
+    ] * 100
+
+
+def test_a_body_sent_drop_by_drop(port):
+    body = json.dumps({"instances": [B64]}).encode()
+    head = f"POST {PREDICT} HTTP/1.1\r\nHost: here\r\nContent-Length: {len(body)}\r\n"
+    with socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_S) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for byte in f"{head}\r\n".encode() + body:
+            connection.sendall(bytes([byte]))
+        assert connection.recv(12) == b"HTTP/1.1 200"
+
+
+def test_a_client_that_waits_to_send_its_body(port):
+    body = json.dumps({"instances": [B64]}).encode()
+    head = (
+        f"POST {PREDICT} HTTP/1.1\r\nHost: here\r\nContent-Length: {len(body)}\r\n"
+        "Expect: 100-continue\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_S) as connection:
+        connection.sendall(head.encode())
+        assert connection.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(body)
+        assert connection.recv(12) == b"HTTP/1.1 200"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "text"),
+    [
+        (
+            f"/v1/models/toy/versions/{'9' * 5000}:predict",
+            b"{}",
+            "Failed to convert version: 99999",
+        ),
+        (PREDICT, b'{"instances": [' + b"9" * 4000 + b"]}", "JSON Parse error: "),
+        (
+            PREDICT,
+            b'{"signature_name": "image_tensor", "instances": [[[[18446744073709551616,'
+            b"1,1]]]]}",
+            "input images: JSON Value: a list of 1 is not of expected type: uint8",
+        ),
+        (PREDICT, b'{"signature_name": "\\ud800", "instances": [1]}', "JSON Parse err"),
+        (PREDICT, b'{"instances": ["\\ud800"]}', "JSON Parse error: "),
+        (
+            PREDICT,
+            b'{"signature_name": "\\ud800", "instances": [NaN]}',
+            'signature_name: "\\ud800" holds half a surrogate pair',
+        ),
+        (
+            PREDICT,
+            b'{"instances": ["\\ud800", NaN]}',
+            'input image_bytes: JSON Value: "\\ud800" holds half a surrogate pair',
+        ),
+        (
+            PREDICT,
+            json.dumps(
+                {
+                    "signature_name": "image_tensor",
+                    "instances": ["a" * 10**6] + ["a"] * 10,
+                }
+            ).encode(),
+            "input images: JSON Value: a list of 11 is not of expected type: uint8",
+        ),
+        (
+            PREDICT,
+            json.dumps({"instances": ["a"] * 65}).encode(),
+            "Task size 65 is larger than maximum input batch size 64",
+        ),
+        (
+            PREDICT,
+            json.dumps({"inputs": {"image_bytes": ["a"] * 4000}}).encode(),
+            "Task size 4000 is larger than maximum input batch size 64",
+        ),
+        (
+            PREDICT,
+            b'{"instances": [' + b"[]," * 1_500_001 + b"[]]}",
+            "JSON Parse error: expected at most 1500000 lists and objects, got 1500004",
+        ),
+        (
+            PREDICT,
+            b'{"instances": [' + b"1," * 5_000_001 + b"1]}",
+            "JSON Parse error: expected at most 5000000 values, got 5000001",
+        ),
+    ],
+    ids=range(12),
+)
+def test_absurd_requests_are_wrong_requests(port, path, body, text):
+    status, content = rest(port, path, body)
+    assert status == 400
+    assert content["error"].startswith(text)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from tests.integration.killed_training import compare
 from tests.shapes_project import SIDE, train_config, write_shapes
 from training.errors import DatasetError, TrainingError
 from training.metrics import read_rows
+from training.progress import Quiet
 from training.run import train
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -61,6 +62,7 @@ def test_files_of_a_training(finished):
     content = json.loads((folder / "last" / "config.json").read_text())
     assert content["class_title_to_idx"] == {"bg": 0, "box": 1, "triangle": 2}
     assert content["settings"]["epochs"] == 3
+    assert content["training"] == {"epoch": 3, "step": 12, "first_weights": None}
     assert (finished.output / "curves.png").stat().st_size > 10_000
     assert list((finished.output / "tensorboard").iterdir())
 
@@ -124,6 +126,69 @@ def test_stopped_training_goes_on(shapes, tmp_path):
     rows = read_rows(tmp_path / "metrics.csv")
     assert [int(r["step"]) for r in rows if r["split"] == "train"] == [*range(1, 9)]
     assert finished.is_finished
+
+
+def test_validation_that_was_given_up_is_made_when_the_training_goes_on(
+    shapes, tmp_path
+):
+    # Asked before each of four steps; the fifth time within the validation.
+    asked = iter(range(1, 100))
+    stopped = run(shapes, tmp_path, is_stopped=lambda: next(asked) >= 5)
+    assert (stopped.step, stopped.owes_validation) == (4, True)
+    assert (stopped.best, stopped.is_finished) == (None, False)
+    rows = read_rows(tmp_path / "metrics.csv")
+    assert [r["split"] for r in rows] == ["train"] * 4
+    finished = run(shapes, tmp_path, resume=True)
+    assert finished.is_finished
+    assert finished.best is not None
+    rows = read_rows(tmp_path / "metrics.csv")
+    assert [int(r["step"]) for r in rows if r["split"] == "val"] == [4, 8]
+    assert [int(r["step"]) for r in rows if r["split"] == "train"] == [*range(1, 9)]
+
+
+def test_last_validation_that_was_given_up_leaves_a_training_unfinished(
+    shapes, tmp_path
+):
+    asked = iter(range(1, 100))
+    changes = {"epochs": 1}
+    stopped = run(shapes, tmp_path, changes, is_stopped=lambda: next(asked) >= 5)
+    assert (stopped.step, stopped.total_steps, stopped.is_finished) == (4, 4, False)
+    finished = run(shapes, tmp_path, changes, resume=True)
+    assert finished.is_finished
+    again = run(shapes, tmp_path, changes, resume=True)
+    assert again.best_value == finished.best_value
+    rows = read_rows(tmp_path / "metrics.csv")
+    assert [r["split"] for r in rows] == ["train"] * 4 + ["val"]
+
+
+def test_checkpoints_that_were_to_be_kept_are_kept_when_resuming(shapes, tmp_path):
+    every = {"epochs": 3, "save_every": 0.25, "keep_last": None}
+    asked = iter(range(1, 100))
+    run(shapes, tmp_path, every, is_stopped=lambda: next(asked) >= 4)
+    named = {name: value for name, value in every.items() if name != "keep_last"}
+    asked = iter(range(1, 100))
+    run(shapes, tmp_path, named, resume=True, is_stopped=lambda: next(asked) >= 4)
+    run(shapes, tmp_path, named, resume=True)
+    folder = tmp_path / "checkpoints"
+    assert len([path for path in folder.iterdir() if path.name.isdigit()]) == 12
+
+
+def test_three_checkpoints_and_the_best_are_kept(shapes, tmp_path):
+    told = []
+
+    class Listener(Quiet):
+        def say(self, text):
+            told.append(text)
+
+    run(shapes, tmp_path, {"save_every": 0.25}, listener=Listener())
+    numbers = [p.name for p in (tmp_path / "checkpoints").iterdir() if p.name.isdigit()]
+    assert 3 <= len(numbers) <= 4
+    assert told[0] == "device: the CPU"
+    (disk,) = [text for text in told if text.startswith("checkpoints: ")]
+    assert "kept are the last 3 and the best (keep_last), 4 at most" in disk
+    saved = [text for text in told if text.startswith("saved ")]
+    assert saved[0].endswith("checkpoints/00000000 (epoch 0.25, step 1)")
+    assert "(epoch 1.00, step 4, the best so far)" in saved[3]
 
 
 def test_loss_that_is_not_finite_names_the_batch(shapes, tmp_path):
@@ -235,6 +300,27 @@ def test_ctrl_c_saves_and_exits_with_130(shapes, train_json, tmp_path):
     step = json.loads(told)["step"]
     assert (output / "checkpoints" / "last" / "training_state.npz").exists()
     assert int(read_rows(metrics)[-1]["step"]) == step
+
+
+def test_ctrl_c_before_the_first_step_ends_at_once(shapes, train_json, tmp_path):
+    arguments = ("--config", train_json, "--project", shapes, "--output")
+    process = subprocess.Popen(
+        program(*arguments, tmp_path / "out"),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    told = ""
+    while "the first step compiles" not in told and process.poll() is None:
+        told += process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "interrupted before the first step: there is nothing to save" in errors
+    assert "step 1/" not in errors
+    assert not list((tmp_path / "out" / "checkpoints").iterdir())
+    run(shapes, tmp_path / "out", {"epochs": 1})
 
 
 def test_program_tells_all_that_is_wrong_at_once(tmp_path, train_json):

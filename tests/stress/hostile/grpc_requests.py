@@ -108,7 +108,7 @@ def _shapes(rng: Rng) -> tuple[str, Any]:
 def _pixels(rng: Rng) -> tuple[str, Any]:
     shape = [pick(rng, (1, 2, 3)), pick(rng, (0, 1, 5, 300)), pick(rng, (1, 7)), 3]
     if chance(rng, 0.2):
-        shape = shape[: int(rng.integers(5))] + [pick(rng, (1, 3, 4))]
+        shape = [*shape[: int(rng.integers(5))], pick(rng, (1, 3, 4))]
     return f"pixels {shape}", to_tensor_proto(np.full(shape, 7, np.uint8))
 
 
@@ -180,15 +180,17 @@ def _bytes(place: Place) -> Iterator[Bench]:
 
 
 def _send(served: Served, data: bytes, *, pause_s: float) -> None:
-    with contextlib.suppress(OSError):
-        with socket.create_connection(("127.0.0.1", served.port), timeout=10) as peer:
-            peer.settimeout(0.05)
-            step = len(data) if not pause_s else max(1, len(data) // 10)
-            for start in range(0, len(data), step):
-                peer.sendall(data[start : start + step])
-                time.sleep(pause_s)
-            with contextlib.suppress(TimeoutError):
-                peer.recv(1000)
+    place = ("127.0.0.1", served.port)
+    with (
+        contextlib.suppress(OSError),
+        socket.create_connection(place, timeout=10) as peer,
+    ):
+        peer.settimeout(0.05)
+        step = len(data) if not pause_s else max(1, len(data) // 10)
+        for start in range(0, len(data), step):
+            peer.sendall(data[start : start + step])
+            time.sleep(pause_s)
+        peer.recv(1000)
     served.check_alive()
 
 

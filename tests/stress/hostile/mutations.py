@@ -180,7 +180,7 @@ def _places(content: Any) -> Any:
 
 
 def json_bytes(rng: Rng, content: Any) -> bytes:
-    """Returns content as a JSON file, now and then broken, in odd encodings or forms."""
+    """Returns content as a JSON file, now and then broken or in an odd encoding."""
     text = _dumps(content)
     kind = int(rng.integers(20))
     if kind == 0:

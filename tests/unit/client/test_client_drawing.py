@@ -130,6 +130,12 @@ def test_scales_are_whole_numbers(scale):
         Result((), (200, 300), source=WHITE).draw(scale=scale)
 
 
+def test_drawings_have_a_largest_side():
+    result = Result((), (200, 300), source=WHITE)
+    with pytest.raises(ValueError, match=r"at most 109 for .* \[200, 300\] .* got 110"):
+        result.draw(scale=110)
+
+
 def test_colors_by_instance():
     found = [instance((10, 10, 60, 60)), instance((10, 110, 60, 160))]
     result = Result(tuple(found), (200, 300), colors={1: "#FF0000"}, source=WHITE)

@@ -226,6 +226,16 @@ def test_clashes_name_both():
     assert 'tag of the project and the model\'s tag "score"; give' in third
 
 
+def test_very_many_clashes_end():
+    titles = [ClassMeta(f"c{number}", "bitmap", "#000000") for number in range(3000)]
+    meta = ProjectMeta(tuple(titles))
+    with pytest.raises(AnnotationError) as caught:
+        FullImage().output_meta(meta, meta)
+    assert len(caught.value.problems) == 21
+    assert "--suffix on the command line" in caught.value.problems[0]
+    assert caught.value.problems[20] == "and 2,980 more names would be there twice"
+
+
 def test_window_larger_than_the_picture():
     message = "at least 81 x 10 pixels, the size of a window, got 80 x 60"
     with pytest.raises(ModeError, match=message):

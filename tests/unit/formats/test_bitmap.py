@@ -164,6 +164,24 @@ def test_bitmaps_larger_than_they_say_take_no_memory(data, message):
     assert peak < (4 << 20) + 4 * len(text)
 
 
+@pytest.mark.parametrize("kind", [b"IDAT", b"aaAa", b"IEND"])
+def test_chunks_that_claim_more_than_is_there_take_no_memory(kind):
+    data = png(3)
+    claim = struct.pack(">I", 2**31 - 1) + kind
+    for text in (data[:33] + claim + data[33:], data[:33] + claim):
+        packed_text = base64.b64encode(zlib.compress(text)).decode()
+        with pytest.raises(AnnotationError, match="not readable: it is cut off"):
+            read_bitmap({"origin": [0, 0], "data": packed_text})
+
+
+def test_damaged_chunks_are_told():
+    data = bytearray(png(3))
+    data[-20] ^= 1
+    bitmap = {"origin": [0, 0], "data": base64.b64encode(data).decode()}
+    with pytest.raises(AnnotationError, match="not readable: it is damaged"):
+        read_bitmap(bitmap)
+
+
 def test_bitmaps_are_bounded_by_their_picture():
     bitmap = {"origin": [-900, -900], "data": bomb(png(2000), 0)}
     assert read_bitmap(bitmap, (1000, 1000))[0].shape == (2000, 2000)

@@ -33,5 +33,6 @@ def test_files_are_counted_once():
 def test_counts_and_names_for_people():
     assert counted(1, "image") == "1 image"
     assert counted(2980, "image") == "2,980 images"
+    assert counted(2, "category") == "2 categories"
     assert named(["a"], 1) == "a"
     assert named(["a", "b"], 2982) == "a, b and 2,980 more"

@@ -147,7 +147,7 @@ def test_labels_find_room_beside_each_other():
 
 
 def test_a_leader_leads_to_its_object():
-    mask = np.full((20, 20), 255, np.uint8)
+    mask = np.ones((20, 20), bool)
     beside = [(60, 80), (100, 80), (80, 60), (80, 100)]
     objects = [((y, x, y + 20, x + 20), mask) for y, x in beside]
     hidden = HiddenShares((200, 200), objects)
@@ -167,7 +167,7 @@ def test_a_leader_leads_to_its_object():
 
 
 def test_hidden_shares_of_large_pictures():
-    mask = np.full((400, 800), 255, np.uint8)
+    mask = np.ones((400, 800), bool)
     hidden = HiddenShares((3000, 4000), [((1000, 1000, 1400, 1800), mask)])
     rects = [(1000, 1000, 1800, 1400), (1000, 1000, 1400, 1400), (0, 0, 900, 900)]
     assert hidden.of(rects) == pytest.approx([1.0, 0.5, 0.0], abs=0.02)
@@ -248,6 +248,13 @@ def test_very_long_titles():
     mask = np.ones((60, 80), bool)
     overlay = Overlay("x" * 10_000_000, BLUE, (40, 40, 100, 120), mask, 0.5)
     assert draw_overlays(GREY, [overlay] * 20).shape == GREY.shape
+
+
+def test_very_many_objects():
+    overlays = grid(4, 3, (400, 600), title="x" * 20) * 2
+    assert len(overlays) > 20_000
+    shares, covered = hidden_shares(np.zeros((400, 600, 3), np.uint8), overlays, 1)
+    assert max(shares) == covered == 0
 
 
 def test_colors_as_text():

@@ -6,19 +6,29 @@ import contextlib
 import http.client
 import json
 import socket
-import threading
 import time
 
 import pytest
 
+from serving.gate import Call
 from serving.http_server import RestServer
 
 TIMEOUT_S = 60.0
-POST = b"POST /v1/x HTTP/1.1\r\nContent-Length: 5\r\n\r\n"
+POST = b"POST /v1/x HTTP/1.1\r\nHost: here\r\nContent-Length: 5\r\n\r\n"
+GET = b"GET /v1/x HTTP/1.1\r\nHost: here\r\n\r\n"
 
 
 class _Echo:
-    def answer(self, method, path, body):
+    def __init__(self):
+        self.cancelled = []
+
+    def start_call(self):
+        return Call(None)
+
+    def cancel(self, call):
+        self.cancelled.append(call)
+
+    def answer(self, method, path, body, call):
         return json.dumps([method, path, body.decode()]).encode()
 
 
@@ -32,13 +42,9 @@ def server():
         max_bodies=2,
         max_connections=4,
     )
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
+    server.start()
     yield server
-    server.shutdown()
-    server.server_close()
-    server.drain(0)
-    thread.join()
+    server.stop(0)
 
 
 @pytest.fixture
@@ -61,6 +67,10 @@ def _wait_until(condition):
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.01)
+
+
+def _open(server):
+    return server._connections.connections
 
 
 def _ask(server, method, body=None):
@@ -90,7 +100,7 @@ def test_a_refused_connection_serves_on_when_its_body_is_read(server, connect):
     for _ in range(2):
         connect(POST)
     _wait_until(lambda: server._active == 2)
-    refused = connect(POST + b"12345" + b"GET /v1/x HTTP/1.1\r\n\r\n")
+    refused = connect(POST + b"12345" + GET)
     refused.shutdown(socket.SHUT_WR)
     answers = b"".join(iter(lambda: refused.recv(65536), b""))
     assert answers.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
@@ -100,20 +110,20 @@ def test_a_refused_connection_serves_on_when_its_body_is_read(server, connect):
 def test_a_body_that_ends_early_gives_its_place_back(server, connect):
     for _ in range(3):
         connect(POST + b"1").close()
-    _wait_until(lambda: not server._connections)
+    _wait_until(lambda: not _open(server))
     assert _ask(server, "POST", b"12345")[0] == 200
 
 
 def test_further_connections_are_refused_until_one_ends(server, connect):
     silent = [connect() for _ in range(4)]
-    _wait_until(lambda: len(server._connections) == 4)
+    _wait_until(lambda: len(_open(server)) == 4)
     refused = connect()
     answer = b"".join(iter(lambda: refused.recv(65536), b""))
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
     assert f"Content-Length: {len(body)}".encode() in head
     assert json.loads(body) == {"error": "too many connections; try again later"}
-    assert len(server._connections) == 4
+    assert len(_open(server)) == 4
     silent[0].close()
-    _wait_until(lambda: len(server._connections) < 4)
+    _wait_until(lambda: len(_open(server)) < 4)
     assert _ask(server, "GET")[0] == 200

@@ -10,9 +10,15 @@ from pathlib import Path
 import pytest
 
 from serving.flags import build_parser
+from serving.foreign_flags import FOREIGN_FLAGS
 from serving.options import ServerOptions
 from serving.siblings import check_siblings
-from serving.storage import fingerprint, list_versions
+from serving.storage import (
+    explain_base_path,
+    find_models,
+    fingerprint,
+    list_versions,
+)
 
 ROOT = Path(__file__).parents[3]
 
@@ -73,8 +79,18 @@ def test_channel_arguments():
         ("--drain-timeout-s=inf", "expected a number, at least 0"),
         ("--enable-model-warmup=maybe", "expected true or false"),
         ("--grpc-channel-arguments=x", "expected name=value"),
-        ("--enable_batching=true", "unrecognized arguments: --enable_batching=true"),
-        ("--model_config_file=x", "unrecognized arguments"),
+        (
+            "--enable_batching=true",
+            "error: --enable_batching is a flag of tensorflow_model_server that is not "
+            "here: each request runs by itself, in parts of --max-batch-size\n",
+        ),
+        (
+            "--model-config-file=x",
+            "error: --model-config-file is a flag of tensorflow_model_server that is "
+            "not here: one model is served, its newest version\n",
+        ),
+        ("--enable_profiler", "tensorflow_model_server that is not here\n"),
+        ("--enable_batchin", "unrecognized arguments: --enable_batchin"),
     ],
 )
 def test_flags_that_are_refused(flag, text, capsys):
@@ -140,7 +156,8 @@ def test_a_missing_tensorflow_is_one_line_with_the_cure():
     assert done.returncode == 1
     assert done.stdout == ""
     assert done.stderr == (
-        "error: TensorFlow is missing: pip install 'maskrcnn-serving[serving]'\n"
+        "error: TensorFlow is missing: pip install '.[serving]' in the project's "
+        "folder\n"
     )
 
 
@@ -193,3 +210,41 @@ def test_a_fingerprint_tells_changes_anywhere_below(tmp_path):
         seen.append(fingerprint(tmp_path))
     file.unlink()
     assert len(set(seen)) == 3
+
+
+def test_foreign_flags_are_none_of_ours():
+    ours = {
+        option.removeprefix("--").replace("-", "_")
+        for action in build_parser()._actions
+        for option in action.option_strings
+    }
+    assert not ours & set(FOREIGN_FLAGS)
+
+
+def test_base_paths_that_never_hold_versions(tmp_path):
+    version = tmp_path / "model" / "3"
+    version.mkdir(parents=True)
+    assert explain_base_path(version) is None
+    (version / "saved_model.pb").touch()
+    assert explain_base_path(version) == (
+        f"{version} is a version of a model; give the directory that holds its "
+        f"versions: --model-base-path {version.parent}"
+    )
+    assert explain_base_path(version.parent) is None
+    assert explain_base_path(tmp_path / "nothing") is None
+    assert explain_base_path(version / "saved_model.pb") == (
+        f"{version / 'saved_model.pb'} is a file; expected a directory of version "
+        "directories"
+    )
+    (version.parent / "saved_model.pb").touch()
+    assert explain_base_path(version.parent) == (
+        f"{version.parent} holds a SavedModel itself; expected it in a version "
+        f"directory: move it to {version.parent / '1'}"
+    )
+
+
+def test_models_below_a_path(tmp_path):
+    (tmp_path / "b" / "1").mkdir(parents=True)
+    (tmp_path / "a" / "x").mkdir(parents=True)
+    (tmp_path / "file").touch()
+    assert find_models(tmp_path) == [tmp_path / "b"]

@@ -40,6 +40,11 @@ TRAIN = coco_json(
 )
 VAL = coco_json({"c.png": SIZE}, [entry(1)], categories=("dog",))
 
+NOT_LEARNT = (
+    "left out: 2 images without an object to learn, not in the train set: "
+    "crowd.png, empty.png"
+)
+
 
 @pytest.fixture(name="write")
 def _write(tmp_path):
@@ -70,7 +75,7 @@ def test_samples(write):
     assert sample.boxes.tolist() == [[1, 1, 3, 4], [0, 0, 8, 12]]
     assert sample.image.shape == (*SIZE, 3)
     assert splits.train.instances() == {"box": 1, "dog": 1}
-    assert splits.warnings == ()
+    assert splits.warnings == (NOT_LEARNT,)
 
 
 def test_pictures_without_objects(write):
@@ -129,7 +134,8 @@ def test_no_categories(write):
 
 def test_same_pictures_in_both_sets_are_told(write):
     splits = open_coco_splits(*write(val=TRAIN), CONFIG)
-    [warning] = splits.warnings
+    *left_out, warning = splits.warnings
+    assert left_out == [NOT_LEARNT, NOT_LEARNT.replace("train", "val")]
     assert warning.startswith("4 pictures are in both sets (listed in both files)")
 
 

@@ -13,8 +13,16 @@ from training.classes import ClassMap
 from training.config import read_config
 from training.datasets import open_coco_set, open_project_set
 from training.errors import TrainingError
+from training.evaluation_card import (
+    CONFUSED,
+    MISSED,
+    PANEL_PX,
+    RIGHT,
+    WRONG,
+    _scaled,
+    evaluation_card,
+)
 from training.evaluation_files import prepare, write_files
-from training.evaluation_page import PANEL_PX, RIGHT, _scaled
 from training.precision_recall import draw_precision_recall
 
 CONFIG = read_config({"use_empty_images": True, "check_images": "header"})
@@ -104,6 +112,40 @@ def test_page_shows_what_was_missed_and_made_up(project, tmp_path):
     assert "Best pictures" in page
     assert page.count("<article") == 3
     assert "http" not in page.replace("http-equiv", "")
+
+
+def test_thing_under_a_wrong_class_is_found_under_both(project, tmp_path):
+    """The boxes are taken for cats; there are two dogs that nothing is found of."""
+    collected = scorer(project.classes)
+    cat = project.classes.ids["cat"]
+    for index in range(len(project)):
+        rows = found((cat, 0.9, OBJECT), (cat, 0.8, STRAY), size=SIZE)
+        collected.add(project[index], rows)
+    score = collected.finish()
+    lists = (collected.truths, collected.results)
+    card = evaluation_card(project, 0, score.pictures[0], *lists)
+    assert sorted(card.instances, key=str) == [
+        ("box", None),
+        ("cat", pytest.approx(0.8)),
+        ("cat", pytest.approx(0.9)),
+        ("dog", None),
+    ]
+    assert card.note == "box found as cat (0.90)"
+    counts = {"found": 0, "wrong": 2, "missed": 2, "confused": 1}
+    assert {name: card.values[name] for name in counts} == counts
+    left, right = card.image[:, :PANEL_PX], card.image[:, -PANEL_PX:]
+    for color, panels in ((CONFUSED, (left, right)), (MISSED, (left,))):
+        assert all((panel == color).all(-1).any() for panel in panels)
+    assert (right == WRONG).all(-1).any()
+    assert not (left == WRONG).all(-1).any()
+    assert not (card.image == RIGHT).all(-1).any()
+    origin = {"network": {"file": "w.h5"}, "data": {"project": "p"}}
+    prepare(tmp_path / "out", overwrite=False)
+    write_files(tmp_path / "out", origin, project, collected, score)
+    figures = json.loads((tmp_path / "out" / "evaluation.json").read_text())
+    assert [one["confused"] for one in figures["per_picture"]] == [1, 1, 0]
+    page = (tmp_path / "out" / "gallery.html").read_text()
+    assert "Found under another class" in page
 
 
 def test_results_are_not_replaced_unasked(tmp_path):

@@ -71,3 +71,29 @@ def test_wrong_and_ignored_detections():
     assert (picture.found, picture.wrong, picture.ignored) == ((3,), (2,), (1,))
     assert picture.missed == (2,)
     assert picture.quality == pytest.approx(1 / 2)
+
+
+def test_things_under_a_wrong_class():
+    collected = scorer()
+    collected.add(
+        sample([(1, OBJECT), (1, OTHER)]),
+        found((2, 0.9, NEAR), (2, 0.95, OBJECT), (2, 0.5, OTHER)),
+    )
+    collected.add(sample([(1, STRAY)]), found((1, 0.4, STRAY)))
+    first, _ = collected.finish().pictures
+    assert first.missed == (1, 2)
+    assert sorted(first.wrong) == [1, 2, 3]
+    assert first.confused == ((2, 1), (3, 2))
+
+
+def test_duplicates_and_what_is_too_far_off_are_not_confused():
+    collected = scorer()
+    too_small = rectangle(100, 100, 150, 124)  # IoU 0.48 with the other
+    collected.add(
+        sample([(1, OBJECT), (1, OTHER)]),
+        found((1, 0.9, OBJECT), (2, 0.8, NEAR), (2, 0.7, too_small)),
+    )
+    collected.add(sample([(1, STRAY)]), found((1, 0.6, STRAY)))
+    first, _ = collected.finish().pictures
+    assert (sorted(first.wrong), first.missed) == ([2, 3], (2,))
+    assert first.confused == ()
