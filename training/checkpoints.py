@@ -202,8 +202,28 @@ def _sync(folder: Path) -> None:
 
 
 def weight_file(path: Path) -> Path:
-    """Returns the weights of what a user names: a file, or a checkpoint's folder."""
-    return path / WEIGHTS if path.is_dir() else path
+    """Returns the weights of what a user names: a file, or a checkpoint's folder.
+
+    Raises:
+        TrainingError: nothing is there, or a folder of another kind.
+    """
+    file = path / WEIGHTS if path.is_dir() else path
+    if file.is_file():
+        return file
+    near = [
+        folder
+        for folder in (path / BEST, path / FOLDER / BEST, path / FOLDER / LAST)
+        if (folder / WEIGHTS).is_file()
+    ]
+    if near:
+        got, advice = "a folder of checkpoints", f"did you mean {near[0]}?"
+    else:
+        got = "a folder without it" if path.is_dir() else "no such file"
+        advice = "check --weights"
+    raise TrainingError(
+        f"{path}: expected a weight file, or the folder of a checkpoint, which has "
+        f"{WEIGHTS}; got {got}; {advice}"
+    )
 
 
 __all__ = ["BEST", "LAST", "STATE", "WEIGHTS", "Checkpoints", "weight_file"]

@@ -153,17 +153,12 @@ class _Run:
 
         Raises:
             TrainingError: two trainings would be mixed in one folder, nothing can be
-                written there, or there are no such weights.
+                written there.
         """
         if self._numbers and not resume:
             raise TrainingError(
                 f"{self.output}: holds checkpoints up to {self._numbers[-1]:08} of "
                 "another training; go on with it (--resume), or choose another output"
-            )
-        if self.weights is not None and not self.weights.is_file():
-            raise TrainingError(
-                f"{self.weights}: expected a weight file, or the folder of a "
-                "checkpoint, got nothing there; check --weights"
             )
         make_output(self.output)
 

@@ -123,3 +123,16 @@ def test_weights_by_the_folder_of_a_checkpoint(store, network):
     path = save(store, network)
     assert weight_file(store.folder / "last").samefile(weight_file(path))
     assert weight_file(weight_file(path)) == weight_file(path)
+
+
+def test_folders_that_are_no_checkpoint(store, network, tmp_path):
+    save(store, network, is_best=True)
+    for folder in (tmp_path, store.folder):
+        told = r"got a folder of checkpoints; did you mean .*checkpoints/best\?"
+        with pytest.raises(TrainingError, match=told):
+            weight_file(folder)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(TrainingError, match=r"h5; got a folder without it; check"):
+        weight_file(tmp_path / "empty")
+    with pytest.raises(TrainingError, match=r"no\.h5: .* got no such file; check"):
+        weight_file(tmp_path / "no.h5")
