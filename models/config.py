@@ -6,7 +6,7 @@ Defaults are Matterport's.
 from __future__ import annotations
 
 import dataclasses
-import math
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -153,7 +153,8 @@ def _is_int(value: Any) -> bool:
 def _is_number(value: Any) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
-    return math.isfinite(value)
+    # Whole numbers of any size compare exactly; NaN compares with nothing.
+    return abs(value) <= sys.float_info.max
 
 
 def _are_numbers(value: Any) -> bool:

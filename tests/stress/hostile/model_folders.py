@@ -92,7 +92,7 @@ def _damage(rng: Rng, version: Path) -> str:
 
 
 KINDS = {
-    "warmup": Kind("warmup files", (ServingError,), _warmup),
+    "warmup": Kind("warmup files", (ServingError,), _warmup, growth_mb=600),
     "model_folder": Kind(
         "damaged version folders",
         (ServingError,),

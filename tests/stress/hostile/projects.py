@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from tests.fake_server import FakeServer
-from tests.project_factory import DOG, box, meta_json
+from tests.project_factory import DOG, box, meta_json, write_project
 from tests.stress.hostile.images import hostile_image, sound_image
 from tests.stress.hostile.kind import (
     Attempt,
@@ -157,6 +157,9 @@ def _training(place: Place) -> Iterator[Bench]:
     config = place.folder / "train.json"
     config.write_text('{"epochs": 1, "batch_size": {"train": 1, "val": 1}}')
     sandbox = Sandbox(place.folder)
+    plain = write_project(place.folder / "plain")
+    first = ["inspect", "--config", str(config), "--project", str(plain)]
+    run_program(main, [*first, "--output", str(place.folder / "first")])  # imports
 
     def attempt(flags: list[str]) -> None:
         before = sandbox.listing()

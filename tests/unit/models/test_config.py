@@ -37,6 +37,7 @@ def test_defaults_are_matterports():
         ("pre_nms_top_k", 0, "pre_nms_top_k: expected a whole number of at least 1"),
         ("post_nms_top_k", 1.0, "post_nms_top_k: .* at least 1, got 1.0"),
         ("mask_pool_size", True, "mask_pool_size: .* at least 1, got True"),
+        ("mean_pixel", (1.0, 2.0, 10**400), "mean_pixel: expected three"),
         ("max_detections", -1, "max_detections: .* at least 1, got -1"),
         ("rpn_iou_threshold", 1.01, "rpn_iou_threshold: .* from 0 to 1, got 1.01"),
         ("score_threshold", -0.1, "score_threshold: .* from 0 to 1, got -0.1"),
