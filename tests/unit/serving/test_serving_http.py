@@ -110,7 +110,7 @@ def test_a_refused_connection_serves_on_when_its_body_is_read(server, connect):
 def test_a_body_that_ends_early_gives_its_place_back(server, connect):
     for _ in range(3):
         connect(POST + b"1").close()
-    _wait_until(lambda: not _open(server))
+    _wait_until(lambda: server._connections.requests_count == 3 and not _open(server))
     assert _ask(server, "POST", b"12345")[0] == 200
 
 
