@@ -46,7 +46,6 @@ FOREIGN_FLAGS: dict[str, str] = {
     "thread_pool_factory_config_file": "",
     "use_alts_credentials": _NO_SSL,
     "use_tfrt": "",
-    "version": "",
     "xla_cpu_compilation_enabled": "",
     "xla_gpu_compilation_enabled": "",
 }

@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from serving import http_body, http_connection
 from serving.gate import Call
 from serving.http_server import RestServer
 
@@ -110,7 +111,7 @@ def test_a_refused_connection_serves_on_when_its_body_is_read(server, connect):
 def test_a_body_that_ends_early_gives_its_place_back(server, connect):
     for _ in range(3):
         connect(POST + b"1").close()
-    _wait_until(lambda: not _open(server))
+    _wait_until(lambda: server._connections.requests_count == 3 and not _open(server))
     assert _ask(server, "POST", b"12345")[0] == 200
 
 
@@ -127,3 +128,58 @@ def test_further_connections_are_refused_until_one_ends(server, connect):
     silent[0].close()
     _wait_until(lambda: len(_open(server)) < 4)
     assert _ask(server, "GET")[0] == 200
+
+
+def _all_of(connection):
+    return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+@pytest.mark.parametrize("name", ["_SILENCE_S", "_BODY_S"])
+def test_a_body_that_does_not_come_ends_its_connection(
+    server, connect, monkeypatch, name
+):
+    monkeypatch.setattr(http_body, name, 0.1)
+    answer = _all_of(connect(POST + b"1"))
+    assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+    assert b'{"error": "the body did not come: nothing for ' in answer
+    assert _ask(server, "POST", b"12345")[0] == 200
+
+
+def test_a_silent_connection_ends(server, connect, monkeypatch):
+    monkeypatch.setattr(http_connection, "IDLE_S", 0.1)
+    for sent in (b"", b"GET /v1", GET):
+        answer = _all_of(connect(sent))  # ends, or this test would time out
+        assert answer.startswith(b"HTTP/1.1 200" if sent == GET else b"")
+    _wait_until(lambda: not _open(server))
+
+
+def test_an_answer_that_is_not_read_ends_its_connection(server, connect, monkeypatch):
+    monkeypatch.setattr(http_connection, "_ANSWER_S", 0.1)
+    monkeypatch.setattr(
+        server._service, "answer", lambda *_: b'"' + b"x" * 2**26 + b'"'
+    )
+    connect(GET)
+    _wait_until(lambda: server._connections.requests_count == 1 and not _open(server))
+
+
+def test_a_fault_of_the_server_is_told_and_logged(server, monkeypatch, caplog):
+    def fail(*_):
+        raise KeyError("x")
+
+    monkeypatch.setattr(server._service, "answer", fail)
+    assert _ask(server, "GET") == (500, {"error": "KeyError: 'x'"})
+    assert "a request failed in the server itself" in caplog.text
+
+
+def test_the_log_has_no_secrets(server, connect, caplog):
+    caplog.set_level("DEBUG")
+    sent = GET.replace(b"/x ", b"/x?key=SECRET ").replace(
+        b"here\r\n", b"here\r\nAuthorization: SECRET\r\nConnection: close\r\n"
+    )
+    assert _all_of(connect(sent)).startswith(b"HTTP/1.1 200")
+    broken = b"GET /v1/x?key=SECRET HTTP/1.1\r\nAuthorization SECRET\r\n\r\n"
+    answer = _all_of(connect(broken))
+    assert answer.split()[1] == b"400"
+    assert b"SECRET" not in answer
+    assert "GET '/v1/x': 200" in caplog.text
+    assert "SECRET" not in caplog.text
