@@ -57,6 +57,7 @@ def export_model(options: Options) -> Path:
             "python -m export --inspect shows what the file holds.",
         )
     settings = resolve(options, checkpoint)
+    info = checked_info(_model_info(options, settings, checkpoint))
     picture = _read_picture(options) if options.verify_image else None
     with staging_folder(options.base_path) as folder:
         with _step("load weights"):
@@ -65,7 +66,6 @@ def export_model(options: Options) -> Path:
         with _step("fold batch normalisation"):
             folded = fold_batch_norm(network)
             verify_folding(network, folded)
-        info = _model_info(options, settings, checkpoint)
         with _step("save"), _written(options.base_path):
             save(folded, info, folder)
         logger.info("saved model: %.1f MB", folder_bytes(folder) / 1e6)
@@ -101,6 +101,19 @@ def save(network: MaskRCNN, info: contract.ModelInfo, folder: Path) -> None:
     extra.mkdir()
     (extra / contract.MODEL_INFO_ASSET).write_text(info.to_json() + "\n", "utf-8")
     write_warmup(extra, info.name)
+
+
+def checked_info(info: contract.ModelInfo) -> contract.ModelInfo:
+    """Returns what a model says of itself, as clients will read it.
+
+    Raises:
+        ExportError: they would refuse it: a class with a control character in its name,
+            or a colour that is not "#RRGGBB".
+    """
+    try:
+        return contract.ModelInfo.from_json(info.to_json())
+    except contract.ContractError as err:
+        raise ExportError(f"no client would take this model: {err}") from err
 
 
 def _model_info(
