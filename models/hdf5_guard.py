@@ -23,7 +23,7 @@ VARIABLE_LENGTHS = b"GCOL"
 """How a store of values of variable length starts."""
 KERAS_3_GROUP = b"vars\0"
 """The one group whose attributes are read."""
-TIMEOUT_S = 300
+TIMEOUT_S = 120
 _CODE = (
     "import sys; from models.hdf5_guard import try_reading; try_reading(sys.argv[1])"
 )

@@ -161,6 +161,13 @@ def read_config(source: str | PathLike[str] | Mapping[str, Any]) -> TrainConfig:
         raise ConfigError(err.problems) from err
     if not isinstance(content, Mapping):
         raise ConfigError([f"{name}: expected an object, got {quoted(content)}"])
+    if {"settings", "class_title_to_idx"} <= content.keys():
+        raise ConfigError(
+            [
+                f"{name}: is the config.json of a checkpoint; the train config is what "
+                'it has under "settings": put that into a file of its own'
+            ]
+        )
     contradictions = [f"{name}: {text}" for text in _contradictions(content)]
     try:
         config = load_config(content, TrainConfig, name=name)

@@ -94,6 +94,7 @@ def is_resnet(path: str | Path) -> bool:
         WeightsError: the file is unreadable.
     """
     with open_weight_file(Path(path)) as file:
+        checked_contents(Path(path), file)
         names = set(file.hdf5.get("model_weights", file.hdf5))
     has_heads = any(name.startswith(("fpn_", "mrcnn_", "rpn_")) for name in names)
     return not has_heads and any(trunk_layer(name) for name in names)

@@ -47,7 +47,8 @@ def open_saved_model(
     check_exported(str(folder), info, limits)
     try:
         loaded: Any = tf.saved_model.load(str(folder))
-    except (OSError, ValueError, tf.errors.OpError) as err:
+    except Exception as err:
+        # The loader raises protobuf's errors and many others for broken files.
         raise TrainingError(f"{folder}: not readable as a SavedModel: {err}") from err
     expected = contract.SIGNATURES[contract.SERVING_DEFAULT]
     signature = loaded.signatures.get(expected.name)

@@ -1,4 +1,5 @@
 import dataclasses
+import zipfile
 
 import h5py
 import numpy as np
@@ -10,7 +11,7 @@ from models.errors import WeightsError
 from models.layout import CLASS_LAYERS, array_shapes
 from models.mask_rcnn import MaskRCNN
 from tests.unit.training.conftest import TINY
-from training.imagenet import KERAS_EPSILON, read_resnet, trunk_layer
+from training.imagenet import KERAS_EPSILON, is_resnet, read_resnet, trunk_layer
 from training.initialisation import initialise, load_imagenet, transfer_learning
 
 
@@ -178,6 +179,23 @@ def test_imagenet_file_of_another_depth(tmp_path, resnet_arrays):
         "missing layer res4a_branch2a",
         "res3b_branch2a: the network has no such layer",
     )
+
+
+def test_imagenet_file_in_a_zip(tmp_path, resnet_arrays):
+    write_resnet(tmp_path / "r.h5", resnet_arrays, lambda layer: layer)
+    with zipfile.ZipFile(tmp_path / "r.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(tmp_path / "r.h5", "r.h5")
+    assert is_resnet(tmp_path / "r.zip")
+    arrays, _ = read_resnet(tmp_path / "r.zip", TINY.architecture)
+    assert arrays.keys() == resnet_arrays.keys()
+
+
+def test_imagenet_file_that_links_to_another(tmp_path):
+    with h5py.File(tmp_path / "r.h5", "w") as file:
+        file["conv1"] = h5py.ExternalLink("other.h5", "conv1")
+    for read in (is_resnet, lambda path: read_resnet(path, TINY.architecture)):
+        with pytest.raises(WeightsError, match="conv1 is a link to another file"):
+            read(tmp_path / "r.h5")
 
 
 def test_no_hdf5(tmp_path):
