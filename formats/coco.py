@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -84,12 +84,18 @@ class CocoFile:
             raise FormatError(f"{self.path}: {err.strerror or err}") from err
         return entries
 
-    def objects(self, index: int, entries: list[bytes]) -> list[CocoObject]:
+    def objects(
+        self,
+        index: int,
+        entries: list[bytes],
+        check: Callable[[MaskCrop], None] | None = None,
+    ) -> list[CocoObject]:
         """Draws the annotations of an image.
 
         Args:
             index: of the image.
             entries: as `read` returns them.
+            check: is called with every mask, and may raise `AnnotationError`.
 
         Raises:
             AnnotationError: lists every problem.
@@ -100,7 +106,10 @@ class CocoFile:
             content: Any = None
             try:
                 content = _parse(entry)
-                objects.append(self._object(content, size))
+                found = self._object(content, size)
+                if check is not None and found.crop is not None:
+                    check(found.crop)
+                objects.append(found)
             except AnnotationError as err:
                 number = content.get("id") if isinstance(content, dict) else None
                 which = "" if number is None else f" {quoted(number)}"

@@ -15,6 +15,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from formats.errors import AnnotationError, FormatError
+from training.claims import size_problem
 from training.classes import ClassMap
 from training.sources import Content, Labelled, Note, Source
 
@@ -115,23 +116,6 @@ def check_images(
     return problems
 
 
-def size_problem(name: str, seen: tuple[int, int], expected: tuple[int, int]) -> str:
-    """Returns the problem of a picture of another size than its annotation.
-
-    Args:
-        name: of the picture.
-        seen: (height, width) of the picture as people see it.
-        expected: (height, width) of the annotation.
-    """
-    hint = "annotate this picture, or put the annotated one here"
-    if seen == expected[::-1]:
-        hint = "the annotation lies on its side; is the EXIF orientation right?"
-    return (
-        f"{name}: the picture has {seen[1]} x {seen[0]} pixels, its annotation is for "
-        f"{expected[1]} x {expected[0]}; {hint}"
-    )
-
-
 def _facts(content: Content, learnt: frozenset[str], background: str | None) -> Facts:
     instances: dict[str, int] = {}
     behind = 0
@@ -193,4 +177,4 @@ def _map(call: Callable[[int], T], indices: Iterable[int]) -> Iterator[tuple[int
             yield index, future.result()
 
 
-__all__ = ["Facts", "Findings", "check_images", "read_facts", "size_problem"]
+__all__ = ["Facts", "Findings", "check_images", "read_facts"]

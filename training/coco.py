@@ -17,6 +17,7 @@ from formats.meta import BITMAP, ClassMeta
 from formats.palette import distinct_color
 from formats.regular_file import read_regular
 from formats.text_list import TextList
+from training.claims import MaskRoom, check_large
 from training.coco_images import find_images
 from training.sources import Content, Labelled, Note, notes_of_objects
 from training.supervisely import DIGEST_BYTES
@@ -69,14 +70,15 @@ class CocoSource:
         Raises:
             AnnotationError: lists every problem.
         """
+        size, where = self.file.images[index].size, self.locate(index)
+        check_large(where, size, lambda: self.image_size(index))
         entries = self.file.read(index)
-        found = self.file.objects(index, entries)
+        found = self.file.objects(index, entries, MaskRoom(where).add)
         objects = [
             Labelled(entry.category, entry.crop, entry.is_crowd)
             for entry in found
             if entry.crop is not None
         ]
-        size = self.file.images[index].size
         digest = blake2b(json.dumps(size).encode(), digest_size=DIGEST_BYTES)
         for data in entries:
             digest.update(data)

@@ -13,7 +13,8 @@ import numpy as np
 
 from formats.errors import AnnotationError, FormatError
 from formats.image import Pixels
-from training.check import Facts, size_problem
+from training.check import Facts
+from training.claims import size_problem
 from training.classes import ClassMap
 from training.errors import DatasetError
 from training.samples import Sample

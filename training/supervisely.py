@@ -14,6 +14,7 @@ from formats.image import Pixels
 from formats.left_out import LeftOut
 from formats.meta import ClassMeta, ProjectMeta
 from formats.project import Project, open_project
+from training.claims import MaskRoom, check_large
 from training.sources import Content, Labelled, notes_of_objects
 
 DIGEST_BYTES = 16
@@ -64,9 +65,13 @@ class ProjectSource:
         problems: list[str] = []
         where = self.project.locate(item.annotation or item.image)
         empty = fractions = thin = 0
+        room = MaskRoom(where)
+        check_large(self.locate(index), annotation.size, lambda: self.image_size(index))
         for number, figure in enumerate(annotation.figures):
             try:
                 crops = figure.draw(annotation.size)
+                for crop in crops:
+                    room.add(crop)
             except AnnotationError as err:
                 problems += [f"{where}: objects[{number}]: {p}" for p in err.problems]
             else:
