@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo demo-train test lint format
+.PHONY: setup demo demo-train test stress lint format
 
 setup: $(VENV)/.ready
 
@@ -20,6 +20,9 @@ demo-train: setup
 
 test: setup
 	$(BIN)/python -m pytest
+
+stress: setup
+	$(BIN)/python -m tests.stress.hostile
 
 lint: setup
 	$(BIN)/ruff format --check .

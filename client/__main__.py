@@ -81,7 +81,7 @@ def _execute(args: argparse.Namespace) -> int:
         stack.enter_context(_end_on_terminate(closing))
         address, name = args.server, args.model_name or "mask_rcnn"
         if args.model is not None:
-            print(f"starting a server for {args.model}", file=sys.stderr)
+            write(f"starting a server for {args.model}")
             server = LocalServer(args.model, model_name=args.model_name)
             stack.enter_context(server)
             address, name = server.address, server.model_name

@@ -5,7 +5,6 @@ Shape letters as in the contract; B is the number of pictures that were sent.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from client.errors import ContractError
+from client.mask_png import check_mask_png
 from serving import contract
 from serving.model_info import MAX_MASK_SIZE, MAX_ROWS
 from serving.plain_text import acting_character, shortened
@@ -24,14 +24,6 @@ MOST_NAMES = 10
 """Outputs that a message lists."""
 _MOST = {"D": MAX_ROWS, "M": MAX_MASK_SIZE}
 """Bounds of sizes that no model information gives."""
-MOST_CHUNKS = 64
-"""Chunks of a small PNG; a large one may have another one each `CHUNK_BYTES`."""
-CHUNK_BYTES = 1024
-_CHUNKS_AT = 33
-"""Where the chunks behind the header begin."""
-_OTHER_SIZES = (b"IHDR", b"acTL", b"fcTL")
-"""A second header, and frames of an animation."""
-_PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR"
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,7 +199,7 @@ def _read_row(
         )
     pngs = tuple(arrays[contract.DETECTION_MASKS_PNG.name][row, :count])
     for png, box in zip(pngs, mask_boxes, strict=True):
-        _check_png(png, int(box[2] - box[0]), int(box[3] - box[1]))
+        check_mask_png(png, int(box[2] - box[0]), int(box[3] - box[1]))
     names = arrays[contract.DETECTION_CLASS_NAMES.name][row, :count]
     return Detections(
         boxes=boxes,
@@ -236,41 +228,6 @@ def _mask_boxes(boxes: Array, size: tuple[int, int]) -> Array:
             f"{boxes[~inside][0].tolist()}"
         )
     return rounded
-
-
-def _check_png(png: bytes, height: int, width: int) -> None:
-    """Checks a mask's form from its header; the pixels are decoded when asked for."""
-    if height == 0 or width == 0:
-        return
-    if not png.startswith(_PNG) or len(png) < 26:
-        raise ContractError(f"answer: mask: expected a PNG, got {png[:16]!r}")
-    png_width, png_height, depth, color_type = struct.unpack_from(">IIBB", png, 16)
-    if (png_height, png_width) != (height, width):
-        raise ContractError(
-            f"answer: mask: expected {width} x {height} pixels, the size of the "
-            f"rounded box, got {png_width} x {png_height}"
-        )
-    if color_type != 0 or depth > 8:
-        raise ContractError(
-            "answer: mask: expected a PNG of one channel and at most 8 bits, got "
-            f"colour type {color_type} of {depth} bits"
-        )
-    _check_chunks(png)
-
-
-def _check_chunks(png: bytes) -> None:
-    """Checks that nothing in a PNG makes a decoder believe in another size."""
-    place = _CHUNKS_AT
-    for _ in range(MOST_CHUNKS + len(png) // CHUNK_BYTES):
-        if place + 8 > len(png):
-            return  # cut, or at its end: told when it is decoded
-        length, kind = struct.unpack_from(">I4s", png, place)
-        if kind in _OTHER_SIZES:
-            raise ContractError(f"answer: mask: expected no chunk {kind!r} in its PNG")
-        place += length + 12
-    raise ContractError(
-        f"answer: mask: expected a PNG of fewer chunks, got {png[:16]!r}"
-    )
 
 
 def _name(name: bytes) -> str:

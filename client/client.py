@@ -101,7 +101,8 @@ class Client:
         self._pool = ThreadPoolExecutor(requests_in_flight, "client-request")
         self._timeout_s = check_timeout(timeout_s)
         check_timeout(connect_timeout_s, "connect_timeout_s")
-        check_timeout(server_wait_s, "server_wait_s")
+        if check_timeout(server_wait_s, "server_wait_s") is None:
+            raise ValueError("server_wait_s: expected a number of seconds, got None")
         check_address(address)
         self._mode, config_warnings = _read_config(config)
         self._told = set[str]()

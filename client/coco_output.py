@@ -16,7 +16,7 @@ from typing import Any
 from client.batch import Summary
 from client.result import Result
 from client.run_folder import OutputError, RunFolder
-from client.work import Work, json_bytes
+from client.work import Work, json_bytes, read_kept
 from formats.atomic_file import replaced_file
 from formats.coco_runs import encode_mask
 from serving.contract import ModelClass
@@ -107,7 +107,7 @@ class CocoResults:
         (target,) = self.targets(index)
         if not folder.has(target):
             return None
-        return json.loads((folder.path / target).read_bytes())
+        return read_kept(folder, target)
 
     def _image_ids(self) -> Sequence[int]:
         """Returns numbers in the pictures' names, if they all have one, or 1, 2, ..."""

@@ -57,6 +57,10 @@ class ImageError(ClientError):
     """A picture that cannot be read, or that the model would refuse."""
 
 
+class OutputError(ClientError):
+    """Results that cannot be written, or would replace others."""
+
+
 __all__ = [
     "AnnotationError",
     "ClientError",
@@ -66,5 +70,6 @@ __all__ = [
     "DeadlineError",
     "ImageError",
     "ModeError",
+    "OutputError",
     "ServerError",
 ]

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from client.errors import ContractError
+from client.mask_png import is_whole
 from formats.annotation import bitmap_object, rectangle_object, tag_json
 
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
@@ -69,6 +70,8 @@ class Instance:
             return np.ones(shape, bool)
         if 0 in shape:
             return np.zeros(shape, bool)
+        if not is_whole(self.mask_png):
+            raise ContractError("mask: the PNG is damaged: it ends too early")
         import cv2  # slow to import, and not everyone looks at masks
 
         encoded = np.frombuffer(self.mask_png, np.uint8)

@@ -30,6 +30,7 @@ EXTENSIONS = frozenset(
     {".bmp", ".gif", ".jpeg", ".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp"}
 )
 """Names that make a file of a folder a picture, whatever its content."""
+TWICE = "taken already, under this name or another"
 
 
 class PictureWork:
@@ -75,7 +76,11 @@ class PictureWork:
             for name in [path.name] if named else self._files_in(folder):
                 resolved = resolve(Path(folder, name))
                 digest = hashlib.blake2b(os.fsencode(resolved), digest_size=16).digest()
-                if digest in seen or (not named and output in resolved.parents):
+                if not named and output in resolved.parents:
+                    continue
+                if digest in seen:
+                    if not named:
+                        self.left_out.add("file", TWICE, name)
                     continue
                 seen.add(digest)
                 if not named and (reason := _problem(f"{folder}/{name}")):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ from client.batch import Summary
 from client.result import Result
 from client.run_folder import SCRATCH, OutputError, RunFolder
 from client.served_model import ServedModel
-from client.work import Work, json_bytes
+from client.work import Work, json_bytes, read_kept
 
 THUMBNAIL_PX = 480
 MOST_CARDS = 1000
@@ -150,7 +149,7 @@ class Report:
         for index in range(len(self._work)):
             target = self.targets(index)[-1]
             if folder.has(target):
-                yield index, json.loads((folder.path / target).read_bytes())
+                yield index, read_kept(folder, target)
 
 
 def _thumbnail(result: Result) -> bytes:

@@ -20,18 +20,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from client.errors import ClientError
+from client.errors import OutputError
+from client.output_links import check_links, noted, remove_tree
 from client.paths import holds
+from formats.errors import FormatError
+from formats.json_file import parse_json
+from formats.regular_file import MAX_JSON_BYTES, read_regular
 from formats.safe_path import RUN_SCRATCH, RUN_STATE, is_inside, path_problem
 
 STATE = RUN_STATE
 SCRATCH = RUN_SCRATCH
 LONGEST_VALUE = 60
 """Characters that a message quotes of what has changed."""
-
-
-class OutputError(ClientError):
-    """Results that cannot be written, or would replace others."""
 
 
 class RunFolder:
@@ -115,10 +115,12 @@ class RunFolder:
             OutputError: it will not.
         """
         target = f"{self.path}/{path}"
-        if path_problem(path) or not is_inside(os.path.dirname(target), self.path):
+        problem = path_problem(path)
+        if not problem and not is_inside(os.path.dirname(target), self.path):
+            problem = "a link leads out of it"
+        if problem:
             raise OutputError(
-                f"{target}: expected a file inside {self.path}, got one that links or "
-                "its name lead out of it; choose another --output"
+                f"{target}: expected a file inside {self.path}; {problem}"
             )
 
     def finish(self, origin: Mapping[str, Any]) -> None:
@@ -148,7 +150,7 @@ class RunFolder:
             OutputError: they cannot be made.
         """
         try:
-            _remove_tree(self.scratch / "new")
+            remove_tree(self.scratch / "new")
             (self.scratch / "new").mkdir(parents=True, exist_ok=True)
         except OSError as err:
             raise OutputError(f"{self.path}: {err.strerror or err}") from err
@@ -185,13 +187,13 @@ def open_run(
             f"{_changes(made_by, origin)}; choose another --output, or replace them "
             "with --overwrite"
         )
-    folders = {SCRATCH}
+    folders: set[str] = set()
     earlier = [
         target
-        for target in (_noted(targets, folders) if holds(path.exists) else ())
+        for target in (noted(targets, folders) if holds(path.exists) else ())
         if overwrite or (made_by is None and os.path.lexists(f"{path}/{target}"))
     ]
-    _check_links(path, folders)
+    check_links(path, folders | {SCRATCH})
     if earlier and not overwrite:
         raise OutputError(
             f"{path / earlier[0]}: expected no earlier results, got {len(earlier)} "
@@ -208,38 +210,6 @@ def open_run(
             folder.close()
 
 
-def _noted(targets: Iterable[str], folders: set[str]) -> Iterator[str]:
-    """Yields files, and notes the folders that they are in."""
-    for target in targets:
-        folders.add(os.path.dirname(target))
-        yield target
-
-
-def _check_links(path: Path, folders: Iterable[str]) -> None:
-    """Checks that no link in a folder leads what will be written out of it.
-
-    Raises:
-        OutputError: one does.
-    """
-    for folder in sorted(folders):
-        target = f"{path}/{folder}"
-        if not is_inside(target, path) or (
-            folder == SCRATCH and os.path.islink(target)
-        ):
-            raise OutputError(
-                f"{target}: expected a folder inside {path}, got a link out of it; "
-                "remove the link, or choose another --output"
-            )
-
-
-def _remove_tree(path: Path) -> None:
-    """Removes a folder; of a link, the link."""
-    if path.is_symlink():
-        path.unlink()
-    else:
-        shutil.rmtree(path, ignore_errors=True)
-
-
 def _remove(folder: RunFolder, targets: Iterable[str]) -> None:
     """Removes results, first the note that they are of one run."""
     try:
@@ -248,7 +218,7 @@ def _remove(folder: RunFolder, targets: Iterable[str]) -> None:
                 os.unlink(f"{folder.path}/{name}")
         for part in folder.scratch.iterdir():
             if part.is_dir():
-                _remove_tree(part)
+                remove_tree(part)
     except OSError as err:
         raise OutputError(f"{folder.path}: {err.strerror or err}") from err
 
@@ -273,10 +243,11 @@ def _lock(folder: RunFolder) -> IO[str]:
 
 def _read_state(path: Path) -> tuple[Any, bool]:
     """Returns what made the results, None if nothing is known, and if all are there."""
+    place = f"{path}/{STATE}"
     try:
-        content = json.loads((path / STATE).read_bytes())
+        content = parse_json(read_regular(place, MAX_JSON_BYTES), place)
         return content["made_by"], bool(content["complete"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (FormatError, KeyError, TypeError):
         return None, False
 
 

@@ -7,9 +7,12 @@ from typing import Any, Protocol
 
 from client.client import Client
 from client.result import Result
-from client.run_folder import RunFolder
+from client.run_folder import OutputError, RunFolder
+from formats.errors import FormatError
+from formats.json_file import parse_json
 from formats.left_out import LeftOut
 from formats.meta import ProjectMeta
+from formats.regular_file import MAX_JSON_BYTES, read_regular
 
 
 class Work(Protocol):
@@ -58,6 +61,23 @@ class Work(Protocol):
         """
 
 
+def read_kept(folder: RunFolder, path: str) -> Any:
+    """Reads JSON that a run keeps of a picture.
+
+    Args:
+        folder: of the run.
+        path: relative to it.
+
+    Raises:
+        OutputError: it is damaged.
+    """
+    place = f"{folder.path}/{path}"
+    try:
+        return parse_json(read_regular(place, MAX_JSON_BYTES), place)
+    except FormatError as err:
+        raise OutputError(f"{err}; start again with --overwrite") from err
+
+
 def json_bytes(content: Any) -> bytes:
     """Returns JSON as results have it."""
     try:
@@ -66,4 +86,4 @@ def json_bytes(content: Any) -> bytes:
         return json.dumps(content, indent=1).encode()
 
 
-__all__ = ["Work", "json_bytes"]
+__all__ = ["Work", "json_bytes", "read_kept"]

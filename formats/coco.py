@@ -161,7 +161,7 @@ class CocoFile:
 
 def _parse(entry: bytes) -> Any:
     """Parses an annotation; the file may have changed since it was opened."""
-    decoder = Decoder()
+    decoder = Decoder(bounds_digits=False)
     try:
         return decoder.read(entry.decode("utf-8"), 0)[0]
     except (UnicodeDecodeError, json.JSONDecodeError, NotJsonError) as err:

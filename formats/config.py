@@ -6,7 +6,6 @@ A problem reads `inference.json: mode.window.width: expected >= 1, got 0`.
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Iterator, Mapping
 from os import PathLike
 from types import UnionType
@@ -14,6 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin
 
 from formats.errors import ConfigError
 from formats.json_file import read_json
+from formats.problem_list import MOST
+from formats.quoted import quoted
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -84,7 +85,9 @@ def _problems(err: Any, model: type[BaseModel]) -> list[str]:
     told: dict[str, list[tuple[str, str]]] = {}
     for error in err.errors(include_url=False):
         path, siblings = _locate(error, model)
-        told.setdefault(path, []).append(_describe(error, siblings))
+        # Near names are looked for as long as somebody reads them.
+        known = siblings if len(told) < MOST else None
+        told.setdefault(path, []).append(_describe(error, known))
     lines = []
     for path, texts in told.items():
         expected, got = " or ".join(dict.fromkeys(t for t, _ in texts)), texts[0][1]
@@ -92,14 +95,15 @@ def _problems(err: Any, model: type[BaseModel]) -> list[str]:
     return lines
 
 
-def _describe(error: Any, siblings: list[str]) -> tuple[str, str]:
+def _describe(error: Any, siblings: list[str] | None) -> tuple[str, str]:
     """Returns what was expected, and what was there instead."""
     kind, context = error["type"], error.get("ctx", {})
-    got = f", got {_quote(error['input'])}"
+    got = f", got {quoted(error['input'], LONGEST_VALUE)}"
     if kind == "missing":
         return "is missing", ""
     if kind == "extra_forbidden":
-        return f"unknown key{_suggest(str(error['loc'][-1]), siblings)}", ""
+        hint = "" if siblings is None else _suggest(str(error["loc"][-1]), siblings)
+        return f"unknown key{hint}", ""
     if kind in _KINDS:
         return f"expected {_KINDS[kind]}", got
     if kind in _BOUNDS:
@@ -108,7 +112,7 @@ def _describe(error: Any, siblings: list[str]) -> tuple[str, str]:
     if kind == "literal_error":
         return f"expected {context['expected']}", got
     if kind == "union_tag_invalid":
-        tag = _quote(context["tag"])
+        tag = quoted(context["tag"], LONGEST_VALUE)
         return f"expected one of {context['expected_tags']}, got {tag}", ""
     if kind == "union_tag_not_found":
         return "is missing", ""
@@ -119,12 +123,10 @@ def _describe(error: Any, siblings: list[str]) -> tuple[str, str]:
     return error["msg"].removeprefix("Value error, "), ""
 
 
-def _quote(value: Any) -> str:
-    try:
-        text = json.dumps(value, ensure_ascii=False)
-    except (TypeError, ValueError):
-        text = repr(value)
-    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 3]}..."
+def _shown(key: str) -> str:
+    """Returns an unknown key as paths show it."""
+    is_plain = len(key) <= LONGEST_VALUE and key.isprintable()
+    return key if is_plain else quoted(key, LONGEST_VALUE)
 
 
 def _suggest(key: str, known: list[str]) -> str:
@@ -154,7 +156,7 @@ def _locate(error: Any, model: type[BaseModel]) -> tuple[str, list[str]]:
         elif tagged := [t for t in types if _tag_of(t, part)]:
             types = tagged
         elif part == error["loc"][-1] and error["type"] == "extra_forbidden":
-            path += f".{part}"
+            path += f".{_shown(part)}"
     if error["type"] in {"union_tag_invalid", "union_tag_not_found"}:
         path += "." + error["ctx"]["discriminator"].strip("'")
     return path.removeprefix("."), siblings

@@ -10,6 +10,14 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from formats.exif import (
+    ORIENTATION,
+    SIDEWAYS,
+    UPRIGHT,
+    exif_orientation,
+    tiff_tags,
+    valid_orientation,
+)
 from formats.image_boxes import CODESTREAM, brand, read_item, read_jpeg_2000
 
 FORMATS = "JPEG, PNG, GIF, BMP, WebP, TIFF, JPEG 2000, AVIF or HEIC"
@@ -17,17 +25,11 @@ FORMATS = "JPEG, PNG, GIF, BMP, WebP, TIFF, JPEG 2000, AVIF or HEIC"
 FIRST_BYTES = 264
 """So many tell the format."""
 
-UPRIGHT = 1
-"""EXIF orientation of a picture that is stored as it is seen."""
-SIDEWAYS = frozenset({5, 6, 7, 8})
-"""EXIF orientations that swap height and width."""
-
 MAX_SCANS = 64
 """Most scans of a progressive JPEG; programs write ten, and some dozens at most."""
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
-_ORIENTATION = 0x0112
 _WIDTH = 0x0100
 _HEIGHT = 0x0101
 # SOF0..SOF15 but DHT, JPG and DAC, which share the range.
@@ -127,7 +129,7 @@ def _read_jpeg(data: bytes) -> Header:
         if marker in _START_OF_FRAME:
             frame = struct.unpack_from(">BHH", data, position + 4)
         elif marker == _APP1 and data[position + 4 : position + 10] == b"Exif\0\0":
-            orientation = _orientation(data[position + 10 : position + 2 + length])
+            orientation = exif_orientation(data[position + 10 : position + 2 + length])
         position += 2 + length
     if frame is None:
         raise ValueError("the JPEG header has no size")
@@ -161,7 +163,7 @@ def _read_png(data: bytes) -> Header:
     while position + 8 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, position)
         if kind == b"eXIf":
-            orientation = _orientation(data[position + 8 : position + 8 + length])
+            orientation = exif_orientation(data[position + 8 : position + 8 + length])
         if kind == b"IEND":
             complete = True
             break
@@ -228,16 +230,16 @@ def _webp_orientation(data: bytes) -> int:
         kind, length = struct.unpack_from("<4sI", data, position)
         if kind == b"EXIF":
             block = data[position + 8 : position + 8 + length]
-            return _orientation(block.removeprefix(b"Exif\0\0"))
+            return exif_orientation(block.removeprefix(b"Exif\0\0"))
         position += 8 + length + length % 2
     return UPRIGHT
 
 
 def _read_tiff(data: bytes) -> Header:
-    tags = _tiff_tags(data)
+    tags = tiff_tags(data)
     if _WIDTH not in tags or _HEIGHT not in tags:
         raise ValueError("the TIFF header has no size")
-    orientation = _valid_orientation(tags.get(_ORIENTATION, UPRIGHT))
+    orientation = valid_orientation(tags.get(ORIENTATION, UPRIGHT))
     return Header("TIFF", tags[_HEIGHT], tags[_WIDTH], orientation)
 
 
@@ -259,36 +261,6 @@ def _read_boxed(data: bytes) -> Header | None:
     if name == "HEIC" and found.cropped is not None:
         height, width = found.cropped
     return Header(name, height, width, found.orientation, complete=found.complete)
-
-
-def _orientation(exif: bytes) -> int:
-    """Returns the orientation in an EXIF block; upright if the block is damaged."""
-    try:
-        return _valid_orientation(_tiff_tags(exif).get(_ORIENTATION, UPRIGHT))
-    except struct.error:
-        return UPRIGHT
-
-
-def _valid_orientation(value: int) -> int:
-    return value if 1 <= value <= 8 else UPRIGHT
-
-
-def _tiff_tags(data: bytes) -> dict[int, int]:
-    """Returns the whole numbers of a TIFF's first directory, by tag."""
-    if data[:2] not in (b"II", b"MM"):
-        return {}
-    order = "<" if data[:2] == b"II" else ">"
-    magic, position = struct.unpack_from(f"{order}HI", data, 2)
-    if magic != 42:
-        return {}
-    (count,) = struct.unpack_from(f"{order}H", data, position)
-    tags = {}
-    for entry in range(position + 2, position + 2 + 12 * count, 12):
-        tag, kind, values = struct.unpack_from(f"{order}HHI", data, entry)
-        if kind in (3, 4) and values == 1:  # SHORT and LONG
-            code = "H" if kind == 3 else "I"
-            (tags[tag],) = struct.unpack_from(f"{order}{code}", data, entry + 8)
-    return tags
 
 
 _READERS: tuple[tuple[bytes, str, Callable[[bytes], Header | None]], ...] = (

@@ -70,7 +70,7 @@ class _Reader:
         self._file = file
         self._path = path
         self._decode = codecs.getincrementaldecoder("utf-8")().decode
-        self._json = Decoder()
+        self._json = Decoder(bounds_digits=False)
         self._text = ""
         self._at = 0
         self._offset = 0

@@ -26,6 +26,7 @@ from formats.meta import ProjectMeta
 from formats.project_files import ProjectFiles, open_files
 from formats.project_items import Item, Items
 from formats.project_layout import META, expected_layout, found_layout, misplaced
+from formats.quoted import quoted
 from formats.regular_file import MAX_JSON_BYTES
 from formats.safe_path import OWN_NAMES, check_path
 
@@ -84,7 +85,7 @@ class Project:
         if not isinstance(content, dict):
             raise AnnotationError(
                 f'{where}: expected {{"size": {{"height", "width"}}, "tags", '
-                f'"objects"}}, got {content!r:.60}'
+                f'"objects"}}, got {quoted(content)}'
             )
         return content
 

@@ -76,6 +76,9 @@ def found_layout(paths: Sequence[str], project_type: Any, left_out: LeftOut) -> 
         there = [path for path in paths if re.fullmatch(pattern, path)]
         if there:
             told.append(f"what looks like {what}: {named(there[:SHOWN], len(there))}")
+    inner = [path.rpartition("/")[0] for path in paths if path.endswith(f"/{META}")]
+    if inner:
+        told.append(f"{META} in {named(inner[:SHOWN], len(inner))}; name that folder")
     if any(path.startswith(("img/", "ann/")) for path in paths):
         told.append("img/ or ann/ outside of a dataset; put them into a folder")
     told += left_out.lines()

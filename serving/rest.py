@@ -26,6 +26,7 @@ from serving.protos import (
 )
 from serving.protos.tensors import Array
 from serving.rest_inputs import parse_body, read_inputs
+from serving.rest_json import no_collection
 from serving.rest_outputs import write_outputs
 
 _MODEL = r"/v1/models/(?P<name>[^/:]+)"
@@ -98,6 +99,7 @@ class RestService:
         with self._gate.admission(), ExitStack() as turn:
             self._wait_to_read(call)
             turn.callback(self._reading.release)
+            turn.enter_context(no_collection())
             content = parse_body(body)
             rows = "instances" in content
             spec.signature_name = content.get("signature_name", "")

@@ -24,7 +24,7 @@ MAX_FIELDS = 10_000
 """Most fields of a Predict request: inputs, dimensions, strings, filters, values."""
 MAX_NAME_BYTES = 2**16
 """Longest model spec, alias of an input and output filter."""
-MAX_TYPED_BYTES = 2**26
+MAX_TYPED_BYTES = 2**25
 """Largest typed field of numbers; more numbers travel as `tensor_content`."""
 
 _VARINT, _EIGHT_BYTES, _LENGTH_DELIMITED, _FOUR_BYTES = 0, 1, 2, 5

@@ -8,9 +8,9 @@ from pathlib import Path
 from formats.errors import ConfigError
 from models.checkpoint import inspect_checkpoint, load_network, sha256
 from models.errors import ModelConfigError, WeightsError
+from models.weight_path import find_weights
 from training.candidate import Candidate, Limits
 from training.candidate_config import read_candidate_config
-from training.checkpoints import weight_file
 from training.errors import TrainingError
 from training.network_detector import NetworkDetector
 
@@ -37,8 +37,8 @@ def open_checkpoint(
     Raises:
         TrainingError: it cannot be read, or its config is missing or another one's.
     """
-    weights = weight_file(weights)
     try:
+        weights = find_weights(weights)
         checkpoint = inspect_checkpoint(weights)
         read = read_candidate_config(
             weights,

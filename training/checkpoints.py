@@ -25,7 +25,7 @@ import numpy as np
 
 from models.checkpoint import save_weights
 from models.mask_rcnn import MaskRCNN
-from models.weight_path import CHECKPOINT_WEIGHTS, find_weights
+from models.weight_path import CHECKPOINT_WEIGHTS
 from training.checkpoint_config import CONFIG_NAME
 from training.errors import TrainingError
 from training.writing import writing
@@ -202,15 +202,4 @@ def _sync(folder: Path) -> None:
         os.close(descriptor)
 
 
-def weight_file(path: Path) -> Path:
-    """Returns the weights of what a user names.
-
-    A file, the folder of a checkpoint, or that of a training, whose best one counts.
-
-    Raises:
-        WeightsError: the folder holds none, or several.
-    """
-    return find_weights(path)
-
-
-__all__ = ["BEST", "LAST", "STATE", "WEIGHTS", "Checkpoints", "weight_file"]
+__all__ = ["BEST", "LAST", "STATE", "WEIGHTS", "Checkpoints"]

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from formats.config import load_config
 from formats.errors import ConfigError as FileConfigError
 from formats.json_file import read_json
+from formats.quoted import quoted
 from models.architecture import preset
 from models.config import ModelConfig
 from models.errors import ModelConfigError
@@ -159,7 +160,14 @@ def read_config(source: str | PathLike[str] | Mapping[str, Any]) -> TrainConfig:
     except FileConfigError as err:
         raise ConfigError(err.problems) from err
     if not isinstance(content, Mapping):
-        raise ConfigError([f"{name}: expected an object, got {content!r:.60}"])
+        raise ConfigError([f"{name}: expected an object, got {quoted(content)}"])
+    if {"settings", "class_title_to_idx"} <= content.keys():
+        raise ConfigError(
+            [
+                f"{name}: is the config.json of a checkpoint; the train config is what "
+                'it has under "settings": put that into a file of its own'
+            ]
+        )
     contradictions = [f"{name}: {text}" for text in _contradictions(content)]
     try:
         config = load_config(content, TrainConfig, name=name)

@@ -6,7 +6,7 @@ Everything is read once here; what is broken is told all at once.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from typing import Any, TypeVar
 
@@ -237,11 +237,16 @@ def open_project_set(
     _, datasets = read_sets(source, classes, config, split, texts, problems, notes)
     if problems:
         raise DatasetError(problems)
-    return datasets[EVALUATION]
+    return replace(datasets[EVALUATION], notes=tuple(notes.lines()))
 
 
 def open_coco_set(
-    path: FilePath, images: FilePath, classes: ClassMap, config: TrainConfig
+    path: FilePath,
+    images: FilePath,
+    classes: ClassMap,
+    config: TrainConfig,
+    *,
+    is_lenient: bool = False,
 ) -> FileDataset:
     """Opens a COCO file, with the class ids of a network.
 
@@ -250,11 +255,12 @@ def open_coco_set(
         images: folder of its pictures.
         classes: of the network.
         config: how thoroughly to check, and whether to keep pictures without objects.
+        is_lenient: go past what can be done without.
 
     Raises:
         DatasetError: lists everything that is wrong with the data.
     """
-    source = _opened(lambda: open_coco_source(path, images))
+    source = _opened(lambda: open_coco_source(path, images, is_lenient=is_lenient))
     problems = unknown_classes(source.classes, classes, str(path))
     if problems:
         raise DatasetError(problems)
@@ -266,7 +272,8 @@ def open_coco_set(
     )
     if problems:
         raise DatasetError(problems)
-    return datasets[EVALUATION]
+    told = (*source.odd.lines(), *notes.lines())
+    return replace(datasets[EVALUATION], notes=told)
 
 
 def _opened(opener: Callable[[], T]) -> T:

@@ -74,6 +74,12 @@ def build_parser() -> argparse.ArgumentParser:
     data.add_argument("--coco", type=Path, metavar="JSON", help="COCO file")
     add("--tag", metavar="TAG", help="image tag of the set (default: every picture)")
     add("--images", type=Path, metavar="DIR", help="pictures of the COCO file")
+    add(
+        "--lenient",
+        action="store_true",
+        dest="is_lenient",
+        help="go past what of a COCO file can be done without, as a training does",
+    )
     add_archive_flag(parser)
     add("--neutral", metavar="CLASS", help="class that marks what not to look at")
     add("--output", type=Path, required=True, metavar="DIR", help="for the results")
@@ -109,6 +115,8 @@ def run(argv: Sequence[str]) -> int:
     args = parser.parse_args(argv)
     if (args.coco is None) != (args.images is None):
         parser.error("--images goes with --coco, and --coco needs it")
+    if args.is_lenient and args.coco is None:
+        parser.error("--lenient goes with --coco")
     options = {key: value for key, value in vars(args).items() if key != "debug"}
     if args.classes is not None:
         options["classes"] = _read_names(args.classes)

@@ -97,6 +97,7 @@ class Data:
         coco: COCO file.
         images: folder of its pictures.
         max_archive_bytes: what a compressed archive of a project may unpack to.
+        is_lenient: go past what of a COCO file an evaluation can do without.
     """
 
     project: FilePath | None = None
@@ -104,6 +105,7 @@ class Data:
     coco: FilePath | None = None
     images: FilePath | None = None
     max_archive_bytes: int = MAX_ARCHIVE_BYTES
+    is_lenient: bool = False
 
     def __post_init__(self) -> None:
         """Refuses what does not name one set.
@@ -117,6 +119,8 @@ class Data:
                 "images: a COCO file needs the folder of its pictures, and only that "
                 f"does; got coco {self.coco}, images {self.images}"
             )
+        if self.is_lenient and self.coco is None:
+            raise TrainingError("is_lenient: only COCO files can be read leniently")
         if self.coco is not None and self.tag is not None:
             raise TrainingError(
                 f'tag: COCO files have no tags, got "{self.tag}"; leave it out'
@@ -136,7 +140,9 @@ class Data:
             )
         if self.coco is None or self.images is None:
             raise TrainingError("coco: expected a file and a folder of pictures")
-        return open_coco_set(self.coco, self.images, classes, config)
+        return open_coco_set(
+            self.coco, self.images, classes, config, is_lenient=self.is_lenient
+        )
 
     @property
     def name(self) -> str:

@@ -32,6 +32,7 @@ def evaluate(
     coco: FilePath | None = None,
     images: FilePath | None = None,
     max_archive_bytes: int = MAX_ARCHIVE_BYTES,
+    is_lenient: bool = False,
     output: FilePath | None = None,
     overwrite: bool = False,
     score_threshold: float = SCORE_THRESHOLD,
@@ -61,6 +62,7 @@ def evaluate(
         coco: COCO file.
         images: folder of its pictures.
         max_archive_bytes: what a compressed archive may unpack to.
+        is_lenient: go past what of a COCO file an evaluation can do without.
         output: folder for the figures, the detections, the curves and the gallery;
             nothing is written without it.
         overwrite: replace the files of an earlier evaluation there.
@@ -77,7 +79,7 @@ def evaluate(
     network = Network(
         weights, config, model, server, model_name, model_version, neutral, classes
     )
-    data = Data(project, tag, coco, images, max_archive_bytes)
+    data = Data(project, tag, coco, images, max_archive_bytes, is_lenient)
     limits = Limits(score_threshold, max_detections)
     if output is not None:
         prepare(Path(output), overwrite=overwrite)
@@ -90,6 +92,8 @@ def evaluate(
         dataset = data.open(candidate.classes)
         for line in dataset.source.left_out.lines():
             say(f"warning: left out: {line}")
+        for text in dataset.notes:
+            say(f"warning: {text}")
         named = candidate.classes.neutral
         for text in missing_neutral(named, dataset.source.classes, data.name):
             say(f"warning: {text}")

@@ -29,12 +29,14 @@ class FileDataset:
         indices: those of this dataset, in its order.
         facts: index of an item -> what the check remembers of it.
         classes: titles and ids.
+        notes: what is left out and what is odd, for a set that is opened alone.
     """
 
     source: Source = field(repr=False)
     indices: tuple[int, ...] = field(repr=False)
     facts: Mapping[int, Facts] = field(repr=False)
     classes: ClassMap
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """Returns the number of samples."""

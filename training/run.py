@@ -17,9 +17,10 @@ from formats.archive import MAX_ARCHIVE_BYTES
 from formats.errors import ConfigError as FileConfigError
 from models.checkpoint import sha256
 from models.errors import WeightsError
+from models.weight_path import find_weights
 from training.assembly import build_learner, make_keeper, restore_learner
 from training.checkpoint_config import earlier_config
-from training.checkpoints import BEST, LAST, WEIGHTS, Checkpoints, weight_file
+from training.checkpoints import BEST, LAST, WEIGHTS, Checkpoints
 from training.classes import CONTINUE
 from training.config import TrainConfig, read_config
 from training.datasets import Splits, open_splits
@@ -155,7 +156,7 @@ class _Run:
     def __init__(self, config: TrainConfig, output: Path, weights: Path | None) -> None:
         self.config = config
         self.output = output
-        self.weights = None if weights is None else weight_file(weights)
+        self.weights = None if weights is None else _found(weights)
         self.checkpoints = Checkpoints(output, config.keep_last)
         self._numbers = self.checkpoints.numbers()
 
@@ -164,17 +165,12 @@ class _Run:
 
         Raises:
             TrainingError: two trainings would be mixed in one folder, nothing can be
-                written there, or there are no such weights.
+                written there.
         """
         if self._numbers and not resume:
             raise TrainingError(
                 f"{self.output}: holds checkpoints up to {self._numbers[-1]:08} of "
                 "another training; go on with it (--resume), or choose another output"
-            )
-        if self.weights is not None and not self.weights.is_file():
-            raise TrainingError(
-                f"{self.weights}: expected a weight file, or the folder of a "
-                "checkpoint, got nothing there; check --weights"
             )
         make_output(self.output)
 
@@ -284,6 +280,13 @@ class _Run:
             # Of a process that ended before its first checkpoint.
             (self.output / CSV_NAME).unlink(missing_ok=True)
             shutil.rmtree(self.output / TENSORBOARD, ignore_errors=True)
+
+
+def _found(weights: Path) -> Path:
+    try:
+        return find_weights(weights)
+    except WeightsError as err:
+        raise TrainingError(str(err)) from err
 
 
 def _hash(weights: Path) -> str:

@@ -279,6 +279,7 @@ def test_folders_of_pictures_are_accounted_for(server, tmp_path, capsys):
     (folder / "c.png").symlink_to(tmp_path / "c.png")
     (folder / "elsewhere").symlink_to("/etc")
     (folder / "back").symlink_to(folder)
+    (folder / "d.avif").symlink_to(folder / "a.avif")
     os.mkfifo(folder / "pipe.png")
     (folder / "notes.txt").write_text("no picture")
     assert run(server, folder, "--output", tmp_path / "out") == 0
@@ -289,6 +290,7 @@ def test_folders_of_pictures_are_accounted_for(server, tmp_path, capsys):
         "  left out: 1 link leading out of the folder: elsewhere",
         "  left out: 1 link leading in a circle: back",
         "  left out: 1 file of no known image format: notes.txt",
+        "  left out: 1 file taken already, under this name or another: d.avif",
     }
 
 

@@ -301,6 +301,35 @@ def test_names_do_not_reach_the_terminal(server, project, tmp_path, capsys):
     assert "\\x1b]0;title\\x07.txt" in printed.err
 
 
+@pytest.mark.parametrize("content", ["[" * 100_000, "7", '{"made_by": 1}', None])
+def test_a_note_of_an_earlier_run_that_is_none(
+    server, project, tmp_path, capsys, content
+):
+    out = tmp_path / "out"
+    out.mkdir()
+    if content is None:
+        os.mkfifo(out / RECORD)  # reading it would wait for ever
+    else:
+        (out / RECORD).write_text(content)
+    assert run(server, "--project", project, "--output", out) == 0
+    assert json.loads((out / RECORD).read_text())["complete"] is True
+
+
+@pytest.mark.parametrize("kind", ["coco", "report"])
+def test_what_a_run_keeps_may_be_damaged(server, project, tmp_path, capsys, kind):
+    (project / "ds" / "img" / "a.png").write_bytes(b"no picture")
+    out, file = tmp_path / "out", tmp_path / "made"
+    args = ("--project", project, "--output", out, f"--{kind}", file)
+    assert run(server, *args) == 1
+    kept = out / ".maskrcnn-run" / kind / "ds" / "b.png.json"
+    kept.write_text("{")
+    assert run(server, *args) == 1
+    told = capsys.readouterr().err
+    assert f"error: {kept}: not JSON: " in told
+    assert told.rstrip().endswith("start again with --overwrite")
+    assert "Traceback" not in told
+
+
 def test_bad_items_fail_alone(server, project, tmp_path, capsys):
     (project / "ds" / "img" / "b.png").write_bytes(b"nothing")
     path = project / "ds" / "ann" / "c.png.json"

@@ -54,6 +54,7 @@ PYTHON_NOT_RUN = {
     "docs/serving.md": "tests/integration starts servers all the time",
     "docs/training.md": "tests/integration/test_training_program.py trains",
 }
+_SMALL = {"IMAGE_MIN_DIM": 128, "IMAGE_MAX_DIM": 128}
 SYNOPSIS = "[options]"
 SHOWN = [*commands()]
 
@@ -105,8 +106,8 @@ def reader(small_checkpoint, tmp_path_factory):
     """A folder with what a reader has: weights, a picture, a project, configs."""
     folder = tmp_path_factory.mktemp("reader")
     shutil.copy(small_checkpoint, folder / "mask_rcnn_coco.h5")
-    shutil.copy(small_checkpoint.parent / "config.json", folder)
-    pixels = np.random.default_rng(0).integers(0, 256, (240, 320, 3), np.uint8)
+    (folder / "config.json").write_text(json.dumps(_SMALL))
+    pixels = np.random.default_rng(0).integers(0, 256, (300, 400, 3), np.uint8)
     cv2.imwrite(str(folder / "street.jpg"), pixels, [cv2.IMWRITE_JPEG_QUALITY, 95])
     assert (folder / "street.jpg").stat().st_size > 98_304  # as base64: one argument
     write_shapes(folder / "my_project")
@@ -225,12 +226,12 @@ def test_curl(exported, ports):
     assert "localhost:8501" in text
     told = _run(text.replace("localhost:8501", f"localhost:{ports[1]}"), exported)
     (row,) = json.loads(told)["predictions"]
-    assert row["image_size"] == [240, 320]
+    assert row["image_size"] == [300, 400]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "shown", python_blocks(), ids=lambda shown: f"{shown.page}: {shown.text[:30]!r}"
+    "shown", [*python_blocks()], ids=lambda shown: f"{shown.page}: {shown.text[:30]!r}"
 )
 def test_python(shown, exported, ports):
     compile(shown.text, shown.page, "exec")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 import subprocess
@@ -137,6 +138,71 @@ def test_a_queued_request_whose_client_left_is_not_run(narrow, release, tmp_path
     assert running.result().outputs["done"].bool_val[0]
     assert stubs.info() == (1, "one")
     assert not touched.exists()
+
+
+def test_the_parts_that_nobody_waits_for_do_not_run(serve, toy, release, tmp_path):
+    server = serve(toy, max_batch_size=1)
+    stubs = Stubs(server.port)
+    second = tmp_path / "second"
+    call = stubs.start("wait", path=[str(release).encode(), str(second).encode()])
+    wait_until(lambda: is_running(release))
+    assert call.cancel()
+    wait_until(lambda: server._gate._admitted == 1)
+    release.touch()
+    assert server._gate.wait_idle(TIMEOUT_S)
+    assert not is_running(second)
+    stubs.close()
+
+
+def test_rest_runs_no_part_for_a_client_that_left(serve, toy, release, tmp_path):
+    server = serve(toy, max_batch_size=1)
+    second = tmp_path / "second"
+    body = {"signature_name": "wait", "instances": [str(release), str(second)]}
+    content = json.dumps(body).encode()
+    head = (
+        "POST /v1/models/toy:predict HTTP/1.1\r\nHost: here\r\n"
+        f"Content-Length: {len(content)}\r\n\r\n"
+    )
+    address = ("127.0.0.1", server.rest_api_port)
+    with socket.create_connection(address, timeout=TIMEOUT_S) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, bytes([1] + [0] * 7))
+        connection.sendall(head.encode() + content)
+        wait_until(lambda: is_running(release))
+    wait_until(lambda: not server._rest._connections.connections)
+    release.touch()
+    assert server._gate.wait_idle(TIMEOUT_S)
+    assert not is_running(second)
+
+
+def test_a_deadline_ends_the_parts_of_a_request(serve, toy, release, tmp_path):
+    stubs = Stubs(serve(toy, max_batch_size=1).port)
+    second = tmp_path / "second"
+    message = request("wait", path=[str(release).encode(), str(second).encode()])
+    assert _code(lambda: stubs.prediction.Predict(message, timeout=1)) == (
+        "DEADLINE_EXCEEDED"
+    )
+    assert stubs.info() == (1, "one")
+    assert not is_running(second)
+    stubs.close()
+
+
+def test_a_message_over_the_limit(serve, toy):
+    stubs = Stubs(serve(toy, grpc_max_message_bytes=1000).port)
+    large = request("model_info", request=[b"x" * 1000])
+    with pytest.raises(grpc.RpcError, match="larger than max") as caught:
+        stubs.prediction.Predict(large, timeout=TIMEOUT_S)
+    assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert stubs.info() == (1, "one")
+    stubs.close()
+
+
+def test_more_images_than_a_request_may_have(serve, toy):
+    stubs = Stubs(serve(toy, max_images_per_request=2).port)
+    assert stubs.predict("model_info", request=[b""] * 2).model_spec.version.value == 1
+    with pytest.raises(grpc.RpcError, match="Task size 3 is larger than max") as caught:
+        stubs.predict("model_info", request=[b""] * 3)
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    stubs.close()
 
 
 def _refuses_connections(port):

@@ -54,14 +54,17 @@ def main(argv: list[str] | None = None) -> int:
             )
             tallies.append(tally)
             _say(_row(tally, (time.monotonic() - started) / 60))
-    for tally in tallies:
-        for failure in tally.failures:
-            _say(
-                f"\n{tally.kind} {failure.number}: {failure.label}\n  {failure.text}\n"
-                f"  again: python -m tests.stress.hostile --kind {tally.kind} "
-                f"--seed {args.seed} --first {failure.number} --inputs 1"
-            )
+            _tell_failures(tally, args.seed)
     return 1 if any(tally.failures for tally in tallies) else 0
+
+
+def _tell_failures(tally: Tally, seed: int) -> None:
+    for failure in tally.failures:
+        _say(
+            f"  {failure.number}: {failure.label}\n  {failure.text}\n"
+            f"  again: python -m tests.stress.hostile --kind {tally.kind} "
+            f"--seed {seed} --first {failure.number} --inputs 1"
+        )
 
 
 def export_model(folder: Path) -> Path:

@@ -218,6 +218,26 @@ def test_packed_answers_are_not_unpacked():
         server.stop(None).wait()
 
 
+@pytest.mark.parametrize("length", [200, 2**31 - 1, 2**32 - 1])
+def test_chunks_that_claim_more_than_there_is(server, connect, length):
+    """OpenCV would take the memory first."""
+    lying = png(header(30, 20), struct.pack(">I", length) + b"IDAT" + b"\0" * 99)
+
+    def change(outputs):
+        outputs["detection_masks_png_bytes"][0, 0] = lying
+        return outputs
+
+    server.change = change
+    instance = connect().predict(RGB).instances[0]
+    tracemalloc.start()
+    try:
+        with pytest.raises(ContractError, match="damaged: it ends too early"):
+            _ = instance.mask_crop
+        assert tracemalloc.get_traced_memory()[1] < MIB
+    finally:
+        tracemalloc.stop()
+
+
 def test_limits_follow_the_contract():
     small, large = (answer_limit(model_info(), [size]) for size in [(9, 9), (99, 99)])
     assert small < large < answer_limit(model_info(), [(99, 99)] * 2)

@@ -221,6 +221,11 @@ def test_times_that_are_no_numbers(server, connect, seconds):
             connect(**{name: seconds})
 
 
+def test_a_wait_for_ever_is_none(connect):
+    with pytest.raises(ValueError, match="server_wait_s: expected a number of seconds"):
+        connect(server_wait_s=None)
+
+
 def test_a_client_that_starts_while_the_model_loads(server, connect, caplog):
     server.is_loading = True
     timer = threading.Timer(1.0, lambda: setattr(server, "is_loading", False))

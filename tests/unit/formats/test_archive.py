@@ -229,6 +229,17 @@ def test_headers_of_tars_are_bounded(tmp_path):
     refused(tmp_path / "p", stream.getvalue(), "headers of at most 1,048,576 bytes")
 
 
+@pytest.mark.parametrize("kind", [b"0", b"x", b"L", b"g", b"Z"])
+@pytest.mark.parametrize("size", [-1024, -512, 2**62])
+def test_sizes_of_members_that_make_no_sense(tmp_path, kind, size):
+    made = bytearray(tar_of(("a", b""), ("b", b""), ("c", b""))[:1536])
+    made[512 + 124 : 512 + 136] = (size % 2**96 | (size > 0) << 95).to_bytes(12, "big")
+    made[512 + 156 : 512 + 157] = kind
+    made[512 + 148 : 512 + 156] = b" " * 8
+    made[512 + 148 : 512 + 156] = b"%06o\0 " % sum(made[512:1024])
+    refused(tmp_path / "p", bytes(made) + bytes(1024), "the tar is damaged|member")
+
+
 def test_streams_with_nothing_in_them_are_bounded(tmp_path):
     data = gzip.compress(b"") * 20_000
     refused(tmp_path / "p", data, "very many streams")

@@ -166,3 +166,14 @@ def test_missing_file_and_folder(tmp_path):
         f"{tmp_path / 'no.json'}: No such file or directory"
     ]
     assert problems(tmp_path) == [f"{tmp_path}: Is a directory"]
+
+
+def test_keys_and_values_of_strangers_are_shown_short():
+    content = {"\x1b[31m": 1, "x" * 10**6: 2, **{f"k{i}": i for i in range(500)}}
+    with pytest.raises(ConfigError) as caught:
+        load_config({"width": 1, "height": 1} | content, Window)
+    assert len(caught.value.problems) == 502
+    text = str(caught.value)
+    assert text.startswith('config: "\\u001b[31m": unknown key; known keys: ')
+    assert text.endswith("and 482 more")
+    assert len(text) < 10_000

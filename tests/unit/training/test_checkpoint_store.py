@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from models.checkpoint import inspect_checkpoint
+from models.weight_path import find_weights
 from tests.full_disk import longest_file
-from training.checkpoints import Checkpoints, weight_file
+from training.checkpoints import Checkpoints
 from training.errors import TrainingError
 
 STATE = {"state": np.zeros(3, np.uint8)}
@@ -107,7 +108,7 @@ def test_weights_that_the_system_refuses_to_write(store, network, size):
     with longest_file(size), pytest.raises(TrainingError, match="File too large"):
         save(store, network)
     assert store.numbers() == [0]
-    assert not inspect_checkpoint(weight_file(store.path(0))).problems
+    assert not inspect_checkpoint(find_weights(store.path(0))).problems
     assert save(store, network).name == "00000001"
 
 
@@ -121,5 +122,5 @@ def test_damaged_state_is_told(store, network, kept):
 
 def test_weights_by_the_folder_of_a_checkpoint(store, network):
     path = save(store, network)
-    assert weight_file(store.folder / "last").samefile(weight_file(path))
-    assert weight_file(weight_file(path)) == weight_file(path)
+    assert find_weights(store.folder / "last").samefile(find_weights(path))
+    assert find_weights(find_weights(path)) == find_weights(path)

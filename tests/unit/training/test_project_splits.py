@@ -1,5 +1,6 @@
 import json
 import pickle
+import shutil
 import tarfile
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
@@ -370,3 +371,34 @@ def test_objects_without_a_pixel_are_counted(tmp_path):
     assert (odd.noun, odd.number) == ("object", 1)
     assert "look like fractions of 1" in odd.reason
     assert [found.title for found in content.objects] == ["box", "dog"]
+
+
+def test_what_is_no_item_is_told(tmp_path):
+    root = write_project(tmp_path)
+    write_item(root / "ds", "d.png", [box()], ["train"])
+    (root / "ds" / "img" / "d.png").unlink()
+    (root / "ds" / "img" / "notes.txt").write_text("no picture")
+    told = [
+        "left out: 1 file of no known image format: ds/img/notes.txt",
+        "left out: 1 annotation without an image: ds/ann/d.png.json",
+    ]
+    splits = open_project_splits(root, CONFIG)
+    assert [text for text in splits.warnings if text in told] == told
+    assert open_supervisely(root).left_out.lines() == [
+        text.removeprefix("left out: ") for text in told
+    ]
+    assert problems_of(root, dataset_tags={"train": "none"})[-2:] == told
+
+
+@pytest.mark.parametrize("form", ["tar", "gztar", "bztar", "xztar", "zip"])
+def test_archives_are_as_their_folder(tmp_path, form):
+    root = write_project(tmp_path / "p")
+    packed = shutil.make_archive(tmp_path / "packed", form, root)
+    folder, archive = (open_project_splits(p, CONFIG) for p in (root, packed))
+    assert archive.train.fingerprint() == folder.train.fingerprint()
+    for before, after in zip(folder.train, archive.train, strict=True):
+        np.testing.assert_array_equal(before.image, after.image)
+        np.testing.assert_array_equal(before.boxes, after.boxes)
+    if form != "tar":
+        with pytest.raises(DatasetError, match="at most 100 bytes, got more"):
+            open_project_splits(packed, CONFIG, max_archive_bytes=100)

@@ -16,7 +16,12 @@ from tests.project_factory import (
 from training.coco_images import find_images
 from training.config import read_config
 from training.data_flags import parse
-from training.datasets import open_coco_splits, open_project_splits, open_splits
+from training.datasets import (
+    open_coco_set,
+    open_coco_splits,
+    open_project_splits,
+    open_splits,
+)
 from training.errors import DatasetError, TrainingError
 from training.inspect_command import build_parser
 
@@ -133,6 +138,9 @@ def test_what_a_lenient_reading_goes_past_is_counted(tmp_path):
         "1 object with the class and the pixels of another of its image in 1 image: "
         "a.png",
     )
+    alone = open_coco_set(paths[0], paths[2], splits.classes, CONFIG, is_lenient=True)
+    assert alone.notes == splits.warnings[1:]
+    assert alone.source.left_out.lines()[0].endswith("image_id 5")
     with pytest.raises(TrainingError, match="these alone can be read leniently"):
         open_splits(CONFIG, project=tmp_path, is_lenient=True)
 

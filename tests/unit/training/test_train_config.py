@@ -232,3 +232,12 @@ def test_earlier_config(tmp_path):
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(TrainingError, match="not JSON"):
         earlier_config(tmp_path / "model.h5")
+
+
+def test_config_of_a_checkpoint_is_told_apart():
+    content = {"settings": read_config({}).settings(), "class_title_to_idx": {"bg": 0}}
+    with pytest.raises(ConfigError) as caught:
+        read_config(content)
+    (problem,) = caught.value.problems
+    assert problem.startswith("config: is the config.json of a checkpoint; the train")
+    read_config(content["settings"])
