@@ -69,7 +69,7 @@ def export_model(options: Options) -> Path:
         with _step("save"), _written(options.base_path):
             save(folded, info, folder)
         logger.info("saved model: %.1f MB", folder_bytes(folder) / 1e6)
-        with _step("verify"):
+        with _step("verify"), _computed():
             report = verify(folder, network, info, picture)
         logger.info(
             "verified on %d picture(s): %d instances, %d without a partner",
@@ -177,6 +177,18 @@ def _written(base_path: Path) -> Iterator[None]:
         raise ExportError(
             f"{base_path}: the model cannot be written: {reason}; nothing was "
             "published; make room or choose another --output"
+        ) from err
+
+
+@contextlib.contextmanager
+def _computed() -> Iterator[None]:
+    """Tells a network that does not run: too large a canvas, too little memory."""
+    try:
+        yield
+    except (MemoryError, tf.errors.OpError) as err:
+        raise ExportError(
+            f"the network does not run: {_plain(err) or 'out of memory'}; nothing was "
+            "published"
         ) from err
 
 

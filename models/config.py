@@ -82,6 +82,11 @@ class ModelConfig:
             for name, holds, text in self._rules()
             if not holds(getattr(self, name))
         ]
+        problems += [
+            f"{name}: expected at most {most:,}, got {getattr(self, name)}"
+            for name, most in _MOST.items()
+            if _is_int(getattr(self, name)) and getattr(self, name) > most
+        ]
         ratios, per_cell = self.anchor_aspect_ratios, self.architecture.anchors_per_cell
         if _are_numbers(ratios) and len(ratios) != per_cell:
             problems.append(
@@ -144,6 +149,17 @@ class ModelConfig:
             rule("rpn_delta_std", positive(4), "four positive numbers"),
             rule("delta_std", positive(4), "four positive numbers"),
         ]
+
+
+_MOST = {
+    "min_dim": 1 << 16,
+    "max_dim": 1 << 16,
+    "pre_nms_top_k": 10_000_000,
+    "post_nms_top_k": 100_000,
+    "mask_pool_size": 256,
+    "max_detections": 10_000,
+}
+"""Above these no machine runs the network; a graph would be built in vain."""
 
 
 def _is_int(value: Any) -> bool:

@@ -241,6 +241,24 @@ def test_an_unwritable_output_is_told_before_any_work(
         export_model(Options(small_checkpoint, output=tmp_path / "file" / "model"))
 
 
+def test_a_network_that_does_not_run_is_one_line(
+    small_checkpoint, tmp_path, monkeypatch
+):
+    """A canvas above what the module lets through, as a large `max_dim` makes one."""
+    import export.module as module
+    from export.pipeline import export_model
+    from export.settings import Options
+
+    monkeypatch.setattr(module, "MAX_CANVAS_PIXELS", 1000)
+    with pytest.raises(ExportError) as caught:
+        export_model(Options(small_checkpoint, output=tmp_path / "base"))
+    text = str(caught.value)
+    assert text.startswith("the network does not run: ")
+    assert "1000 pixels" in text
+    assert text.endswith("; nothing was published")
+    assert list((tmp_path / "base").iterdir()) == []
+
+
 def test_a_failure_while_saving_leaves_nothing(small_checkpoint, tmp_path, monkeypatch):
     import export.pipeline as pipeline
     from export.settings import Options
