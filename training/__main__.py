@@ -40,10 +40,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write("interrupted\n")
         return INTERRUPTED
     except ModuleNotFoundError as err:
-        if err.name not in _NEEDED:
+        name = (err.name or "").partition(".")[0]
+        if name not in _NEEDED:
             raise
         sys.stderr.write(
-            f"error: {err.name} is not installed: "
+            f"error: {name} is not installed: "
             "pip install '.[training]' in a checkout of maskrcnn-serving\n"
         )
         return FAILED
