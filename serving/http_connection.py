@@ -89,11 +89,12 @@ class BoundedServer(web.Server):
 class Connection(web.RequestHandler):
     """Reads the requests of one client and writes their answers."""
 
-    __slots__ = ("_ended",)
+    __slots__ = ("_answered", "_ended")
 
     def __init__(self, server: BoundedServer, **kwargs: Any) -> None:
         super().__init__(server, **kwargs)
         self._ended = False
+        self._answered: web.BaseRequest | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Answers a connection, or tells it that there are too many."""
@@ -119,7 +120,11 @@ class Connection(web.RequestHandler):
 
     def fail_cut_body(self, request: web.BaseRequest) -> None:
         """Fails the reading of a body whose rest cannot come any more."""
-        if self._ended and not request.content.is_eof():
+        if not self._ended or request.content.is_eof():
+            return
+        if request is self._answered:
+            request.content.feed_eof()  # it is only read to be thrown away
+        else:
             request.content.set_exception(web.RequestPayloadError("it is not whole"))
 
     async def finish_response(
@@ -138,6 +143,8 @@ class Connection(web.RequestHandler):
             if self.transport is not None:
                 self.transport.abort()
             return resp, True
+        self._answered = request
+        self.fail_cut_body(request)
         if self._ended and not self._messages:
             self.close()
         return sent
