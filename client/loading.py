@@ -132,9 +132,10 @@ class Loading:
         except ServerError:  # it knows no such model, or tells no status
             return Versions()
         except DeadlineError as err:
-            raise ConnectError(
-                f"{self._where} is not there, or not yet: {err}"
-            ) from err
+            text = f" is not there, or not yet: {err}"
+            if self._told is not None:
+                text = f": version {self._told} is loading, and was not ready in time"
+            raise ConnectError(f"{self._where}{text}") from err
         return read_status(answer)
 
 

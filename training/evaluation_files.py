@@ -34,7 +34,7 @@ def prepare(folder: Path, *, overwrite: bool) -> None:
 
     Args:
         folder: of the results; made where it is missing.
-        overwrite: an earlier evaluation there may be replaced; its figures go now.
+        overwrite: an earlier evaluation there may be replaced.
 
     Raises:
         TrainingError: they cannot be written, or would replace others.
@@ -46,7 +46,6 @@ def prepare(folder: Path, *, overwrite: bool) -> None:
                 f"{folder}: holds an evaluation already; choose another --output, or "
                 "replace it with --overwrite"
             )
-        (folder / FIGURES_NAME).unlink(missing_ok=True)
     except OSError as err:
         raise TrainingError(
             f"{folder}: results cannot be written there: {err.strerror or err}; choose "
@@ -75,6 +74,8 @@ def write_files(
         TrainingError: a file cannot be written.
     """
     try:
+        # The figures are written last: where they are, all files are theirs.
+        (folder / FIGURES_NAME).unlink(missing_ok=True)
         _write_results(folder / RESULTS_NAME, dataset, scorer.results)
         titles = dataset.classes.foreground
         curves = draw_precision_recall(score.precision["mask"], titles)

@@ -297,8 +297,8 @@ def test_names_do_not_reach_the_terminal(server, project, tmp_path, capsys):
     assert run(server, "--project", project, "--output", tmp_path / "out") == 1
     printed = capsys.readouterr()
     assert "\x1b" not in printed.err + printed.out
-    assert "\\x1b[31m.png" in printed.err
-    assert "\\x1b]0;title\\x07.txt" in printed.err
+    assert "\\u001b[31m.png" in printed.err
+    assert "\\u001b]0;title\\u0007.txt" in printed.err
 
 
 @pytest.mark.parametrize("content", ["[" * 100_000, "7", '{"made_by": 1}', None])

@@ -32,6 +32,7 @@ NOT_RUN = {
     "make ": "sets up a virtual environment, and runs these tests",
     "docker run": "needs a container's runtime and image",
     "python benchmarks/": "measures for minutes, some with data that is not here",
+    "python -m benchmarks.": "measures for minutes",
     "python examples/mode_pictures.py": "draws again what docs/modes shows",
     "python -m grpc_tools.protoc": "tests/integration/test_foreign_clients.py runs it",
     "TF_CONFIG=": "needs several machines",

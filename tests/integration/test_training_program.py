@@ -223,7 +223,7 @@ def test_other_weights_and_asks_are_refused(finished, shapes, tmp_path):
     weights = finished.last / "model_weights" / "model.h5"
     with pytest.raises(TrainingError, match='expected backbone "resnet50", got "small'):
         run(shapes, tmp_path, {"backbone": "resnet50"}, weights=weights)
-    with pytest.raises(TrainingError, match="expected a weight file"):
+    with pytest.raises(TrainingError, match=r"none\.h5: No such file"):
         run(shapes, tmp_path, weights=tmp_path / "none.h5")
     with pytest.raises(TrainingError, match="without weights those are random"):
         run(shapes, tmp_path, {"train_layers": "heads"})

@@ -113,6 +113,7 @@ def _run_worker(line: list[str], tally: Tally, number: int, hang_s: float) -> in
             return number + 1
         finally:
             _kill(worker)
+            worker.stdout.close()
         if code == 0:
             return number
         log.seek(0)

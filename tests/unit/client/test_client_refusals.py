@@ -243,7 +243,7 @@ def test_a_model_that_takes_too_long(server, connect):
     with pytest.raises(
         ConnectError, match="version 3 is loading, and was not ready in"
     ):
-        connect(server_wait_s=0.3)
+        connect(server_wait_s=2)
 
 
 def test_a_model_that_does_not_load(server, connect):
