@@ -156,7 +156,7 @@ def test_results_are_not_replaced_unasked(tmp_path):
     with pytest.raises(TrainingError, match=r"out: holds an evaluation .* --overwrite"):
         prepare(folder, overwrite=False)
     prepare(folder, overwrite=True)
-    assert not figures.exists()
+    assert figures.exists()  # until others are written
     (tmp_path / "file").write_text("")
     with pytest.raises(TrainingError, match="file: results cannot be written there: "):
         prepare(tmp_path / "file", overwrite=False)
