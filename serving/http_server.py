@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 
 _BACKLOG = 128
 _LOOK_THREADS = 4
+_SETTLING_S = 0.02
 _CLOSING_S = 1.0
 _ALLOW = "GET, HEAD, OPTIONS, POST"
 _HTTP_STATUS = {
@@ -147,11 +148,13 @@ class RestServer:
     async def _drain(self, timeout_s: float) -> None:
         self._draining = True
         self._listener.close()
+        await asyncio.sleep(_SETTLING_S)  # what was accepted becomes a connection
         self._connections.pre_shutdown()  # ends what is idle
         end = self._loop.time() + timeout_s
         while self._active and self._loop.time() < end:
             await asyncio.sleep(0.01)
         await self._connections.shutdown(_CLOSING_S)
+        await asyncio.sleep(_SETTLING_S)  # closed connections give their sockets back
 
     async def _respond(self, request: web.BaseRequest) -> web.StreamResponse:
         self._active += 1
