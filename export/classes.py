@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from export.errors import ExportError
-from formats.class_names import COCO_CLASSES
+from formats.class_names import BACKGROUND as BACKGROUND_TITLE
+from formats.class_names import COCO_CLASSES, complete_titles
+from formats.errors import FormatError
 from formats.palette import distinct_color
 from serving.contract import ModelClass
 
-BACKGROUND = ModelClass(0, "bg", "#222222")
+BACKGROUND = ModelClass(0, BACKGROUND_TITLE, "#222222")
 
 
 def assumed_classes(num_classes: int) -> tuple[ModelClass, ...]:
@@ -33,21 +35,13 @@ def named_classes(titles: Sequence[str], num_classes: int) -> tuple[ModelClass, 
     Raises:
         ExportError: another number of names, an empty name, or a name given twice.
     """
-    titles = list(titles)
-    if len(titles) == num_classes - 1:
-        titles.insert(0, BACKGROUND.title)
-    if len(titles) != num_classes:
-        raise ExportError(
-            f"classes: the network has {num_classes} with the background, expected "
-            f"{num_classes - 1} or {num_classes} names, got {len(titles)}"
-        )
-    doubled = sorted({title for title in titles if titles.count(title) > 1})
-    if doubled or not all(title.strip() for title in titles):
-        what = f"{', '.join(doubled)} twice" if doubled else "an empty name"
-        raise ExportError(f"classes: expected every name once, got {what}")
+    try:
+        names = complete_titles(titles, num_classes)
+    except FormatError as err:
+        raise ExportError(str(err)) from err
     return tuple(
         ModelClass(i, title, distinct_color(i) if i else BACKGROUND.color)
-        for i, title in enumerate(titles)
+        for i, title in enumerate(names)
     )
 
 

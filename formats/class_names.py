@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from formats.errors import ConfigError
+from formats.errors import ConfigError, FormatError
 from formats.json_file import read_json
 
+BACKGROUND = "bg"
+"""Title of the background where nobody names it."""
 COCO_CLASSES = (
     "person",
     "bicycle",
@@ -116,6 +119,31 @@ def read_class_names(text: str) -> tuple[str, ...]:
     return tuple(line.strip() for line in lines if line.strip())
 
 
+def complete_titles(titles: Sequence[str], num_classes: int) -> list[str]:
+    """Returns the titles of all classes in id order, the background first.
+
+    Args:
+        titles: names from class 1, or from class 0, the background.
+        num_classes: of the network, background included.
+
+    Raises:
+        FormatError: another number of names, an empty name, or a name given twice.
+    """
+    titles = list(titles)
+    if len(titles) == num_classes - 1:
+        titles.insert(0, BACKGROUND)
+    if len(titles) != num_classes:
+        raise FormatError(
+            f"classes: the network has {num_classes} with the background, expected "
+            f"{num_classes - 1} or {num_classes} names, got {len(titles)}"
+        )
+    doubled = sorted({title for title in titles if titles.count(title) > 1})
+    if doubled or not all(title.strip() for title in titles):
+        what = f"{', '.join(doubled)} twice" if doubled else "an empty name"
+        raise FormatError(f"classes: expected every name once, got {what}")
+    return titles
+
+
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
@@ -123,4 +151,4 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-__all__ = ["COCO_CLASSES", "read_class_names"]
+__all__ = ["BACKGROUND", "COCO_CLASSES", "complete_titles", "read_class_names"]

@@ -13,8 +13,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from formats.class_names import COCO_CLASSES
+from formats.class_names import COCO_CLASSES, complete_titles
 from formats.config import load_config
+from formats.errors import FormatError
 from formats.json_file import read_json
 from formats.meta import BITMAP, ClassMeta
 from formats.palette import distinct_color
@@ -25,7 +26,6 @@ from training.checkpoint_config import CONFIG_NAME, earlier_config
 from training.classes import BACKGROUND_COLOR, ClassMap
 from training.errors import TrainingError
 
-BACKGROUND = "bg"
 _MAPPING = "class_title_to_idx"
 
 
@@ -185,24 +185,16 @@ def _named(titles: Sequence[str], num_classes: int, neutral: str | None) -> Clas
     Raises:
         TrainingError: another number of names, an empty name, or one that is doubled.
     """
-    titles = list(titles)
-    if len(titles) == num_classes - 1:
-        titles.insert(0, BACKGROUND)
-    if len(titles) != num_classes:
-        raise TrainingError(
-            f"classes: the network has {num_classes} with the background, expected "
-            f"{num_classes - 1} or {num_classes} names, got {len(titles)}"
-        )
-    doubled = sorted({title for title in titles if titles.count(title) > 1})
-    if doubled or not all(title.strip() for title in titles):
-        what = f"{', '.join(doubled)} twice" if doubled else "an empty name"
-        raise TrainingError(f"classes: expected every name once, got {what}")
+    try:
+        names = complete_titles(titles, num_classes)
+    except FormatError as err:
+        raise TrainingError(str(err)) from err
     return ClassMap(
         tuple(
             ClassMeta(title, BITMAP, distinct_color(i) if i else BACKGROUND_COLOR)
-            for i, title in enumerate(titles)
+            for i, title in enumerate(names)
         ),
-        {title: i for i, title in enumerate(titles)},
+        {title: i for i, title in enumerate(names)},
         neutral,
     )
 
