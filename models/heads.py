@@ -1,4 +1,8 @@
-"""Box and mask heads over pooled RoI features (Mask R-CNN figure 4, right)."""
+"""Box and mask heads over pooled RoI features (Mask R-CNN figure 4, right).
+
+Their outputs are float32 whatever the layers compute in: softmax, box arithmetic and
+losses need its digits.
+"""
 
 from __future__ import annotations
 
@@ -32,8 +36,9 @@ def box_head(architecture: Architecture, *, batch_norm: bool) -> keras.Model:
         x = layers.ReLU(name=f"mrcnn_class_relu{index}")(x)
     shared = layers.Flatten(name="pool_squeeze")(x)
     logits = layers.Dense(classes, name="mrcnn_class_logits")(shared)
+    logits = layers.Identity(name="class_logits", dtype="float32")(logits)
     deltas = layers.Dense(4 * classes, name="mrcnn_bbox_fc")(shared)
-    deltas = layers.Reshape((classes, 4), name="mrcnn_bbox")(deltas)
+    deltas = layers.Reshape((classes, 4), name="mrcnn_bbox", dtype="float32")(deltas)
     return keras.Model(pooled, (logits, deltas), name="box_head")
 
 
@@ -62,6 +67,7 @@ def mask_head(
         channels, 2, strides=2, activation="relu", name="mrcnn_mask_deconv"
     )(x)
     logits = layers.Conv2D(architecture.num_classes, 1, name="mrcnn_mask")(x)
+    logits = layers.Identity(name="mask_logits", dtype="float32")(logits)
     return keras.Model(pooled, logits, name="mask_head")
 
 

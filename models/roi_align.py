@@ -38,7 +38,7 @@ def roi_align(
     """Pools every box from its level.
 
     Args:
-        pyramid: "P2".."P5", each float32[B, h, w, F].
+        pyramid: "P2".."P5", each float32 or bfloat16[B, h, w, F].
         boxes_norm: float32[R, 4].
         image_indices: int32[R], the image of each box.
         canvas_size: int32[2] (height, width) of the canvas, pixels.
@@ -53,7 +53,7 @@ def roi_align(
         rows = tf.where(tf.equal(levels, number))[:, 0]
         pooled.append(
             tf.image.crop_and_resize(
-                pyramid[level],
+                tf.cast(pyramid[level], tf.float32),  # it takes no bfloat16
                 tf.gather(boxes_norm, rows),
                 tf.gather(image_indices, rows),
                 (side, side),

@@ -38,5 +38,7 @@ def rpn(
         deltas_by_level.append(
             layers.Reshape((-1, 4), name=f"rpn_deltas_{level.lower()}")(deltas(x))
         )
-    logits = layers.Concatenate(axis=1, name="rpn_class_logits")(logits_by_level)
-    return logits, layers.Concatenate(axis=1, name="rpn_bbox")(deltas_by_level)
+    # float32 whatever the layers compute in, as the outputs of the other heads.
+    join_logits = layers.Concatenate(axis=1, name="rpn_class_logits", dtype="float32")
+    join_deltas = layers.Concatenate(axis=1, name="rpn_bbox", dtype="float32")
+    return join_logits(logits_by_level), join_deltas(deltas_by_level)

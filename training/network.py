@@ -98,7 +98,6 @@ class TrainingNetwork:
         train_bn = learning and self.options.train_bn
         canvas_size = tf.shape(batch.images)[1:3]
         outputs = self.network.trunk(batch.images, training=train_bn)
-        outputs = {name: tf.cast(x, tf.float32) for name, x in outputs.items()}
         logits, deltas = outputs["objectness_logits"], outputs["anchor_deltas"]
         rois = proposals(
             tf.nn.softmax(logits)[..., 1],
@@ -237,8 +236,8 @@ class TrainingNetwork:
         logits, deltas = self.network.box_head(pooled, training=train_bn)
         classes = architecture.num_classes
         return (
-            tf.cast(tf.reshape(logits, (-1, rows, classes)), tf.float32),
-            tf.cast(tf.reshape(deltas, (-1, rows, classes, 4)), tf.float32),
+            tf.reshape(logits, (-1, rows, classes)),
+            tf.reshape(deltas, (-1, rows, classes, 4)),
         )
 
     def _segment(
@@ -250,7 +249,7 @@ class TrainingNetwork:
         train_bn: bool,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         # Where there is no positive, the weights of the one that stands in are zero.
-        own, rows = self.network.own_mask_logits(
+        return self.network.own_mask_logits(
             pyramid,
             targets.rois,
             targets.class_ids,
@@ -258,7 +257,6 @@ class TrainingNetwork:
             canvas_size,
             training=train_bn,
         )
-        return tf.cast(own, tf.float32), rows
 
 
 def _replicas() -> int:

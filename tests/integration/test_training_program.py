@@ -78,6 +78,18 @@ def test_metrics_of_a_training(finished):
     assert 0 < finished.data_wait < 1
 
 
+@pytest.mark.slow
+def test_training_in_bfloat16_validates_by_mask_ap(shapes, tmp_path):
+    changes = {"precision": "bfloat16", "best_metric": "mask_ap", "epochs": 1}
+    result = run(shapes, tmp_path, changes)
+    assert result.is_finished
+    (row,) = [r for r in read_rows(tmp_path / "metrics.csv") if r["split"] == "val"]
+    assert float(row["mask_ap"]) == result.best_value
+    assert {array.dtype for array in arrays_of(result.last).values()} == {
+        np.dtype(np.float32)
+    }
+
+
 def test_checkpoint_exports(finished, tmp_path):
     from export.pipeline import export_model
     from export.settings import Options

@@ -44,6 +44,35 @@ def test_head_shapes(network):
     assert network.mask_head(tf.zeros((5, 4, 4, 5))).shape == (5, 8, 8, 3)
 
 
+@pytest.fixture(scope="module")
+def bfloat16_network():
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        return MaskRCNN(CONFIG)
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def test_outputs_are_float32_whatever_the_layers_compute_in(bfloat16_network):
+    features = bfloat16_network.trunk(tf.zeros((1, 64, 64, 3)))
+    assert features["P2"].dtype == tf.bfloat16
+    assert features["objectness_logits"].dtype == tf.float32
+    assert features["anchor_deltas"].dtype == tf.float32
+    logits, deltas = bfloat16_network.box_head(tf.zeros((5, 3, 3, 5)))
+    assert (logits.dtype, deltas.dtype) == (tf.float32, tf.float32)
+    masks = bfloat16_network.mask_head(tf.zeros((5, 4, 4, 5)))
+    assert masks.dtype == tf.float32
+
+
+def test_bfloat16_layers_predict_in_float32(bfloat16_network, run):
+    canvas = tf.random.stateless_normal((1, 64, 64, 3), seed=(1, 2)) * 50
+    found, masks = run(bfloat16_network, canvas, np.int32([[0, 0, 64, 64]]))
+    assert found.count[0] > 0
+    assert {x.dtype for x in (found.boxes_norm, found.scores, masks)} == {tf.float32}
+    assert all(np.isfinite(x).all() for x in (*found, masks))
+
+
 def test_variables_are_those_of_the_layout(network):
     assert {
         name: {v.name: tuple(v.shape) for v in layer.weights}
