@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import cv2
 import numpy as np
 
 from client.errors import ImageError
 from client.instance import Instance, Region
-from client.result import ColorBy
 from formats.overlay import (
     Overlay,
     Pixels,
@@ -20,6 +20,8 @@ from formats.overlay import (
     readable_scale,
 )
 
+ColorBy = Literal["class", "instance"]
+"""What has a colour of its own in a drawing."""
 EXTENSIONS = {
     ".png": [],
     ".jpg": [cv2.IMWRITE_JPEG_QUALITY, 92],
@@ -117,4 +119,4 @@ def _region_overlays(
     return overlays
 
 
-__all__ = ["EXTENSIONS", "draw_instances", "encode_drawing"]
+__all__ = ["EXTENSIONS", "ColorBy", "draw_instances", "encode_drawing"]

@@ -17,8 +17,7 @@ import numpy as np
 from client.errors import ContractError
 from client.mask_png import is_whole
 from formats.annotation import bitmap_object, rectangle_object, tag_json
-
-Mask = np.ndarray[Any, np.dtype[np.bool_]]
+from formats.mask_crop import Mask
 
 SCORE_DIGITS = 4
 """Decimal places of a confidence tag."""
@@ -150,4 +149,4 @@ class Region:
 Entry = Instance | Region | Mapping[str, Any]
 """What an annotation lists: what was found, a region, or an object that was there."""
 
-__all__ = ["SCORE_DIGITS", "Entry", "Instance", "Mask", "Region"]
+__all__ = ["SCORE_DIGITS", "Entry", "Instance", "Region"]

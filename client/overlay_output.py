@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
 from client.batch import Summary
-from client.result import ColorBy, Result
+from client.result import Result
 from client.run_folder import RunFolder
 from client.work import Work
+
+if TYPE_CHECKING:
+    from client.drawing import ColorBy
 
 PNG = ".png"
 MARK = ".overlay"

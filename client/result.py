@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import PurePath
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,8 +22,9 @@ from client.instance import Entry, Instance, Region
 from formats.annotation import annotation_json
 from formats.meta import ProjectMeta
 
-ColorBy = Literal["class", "instance"]
-"""What has a colour of its own in a drawing."""
+if TYPE_CHECKING:
+    from client.drawing import ColorBy
+
 MOST_PX = 32_767
 """Longest side of an enlarged drawing."""
 Floats = np.ndarray[Any, np.dtype[np.float32]]
@@ -235,4 +236,4 @@ class Result:
             file.write(data)
 
 
-__all__ = ["ColorBy", "Instance", "Result"]
+__all__ = ["Instance", "Result"]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from formats.bitmap import Mask, write_bitmap
+from formats.bitmap import write_bitmap
+from formats.mask_crop import Mask
 
 
 def annotation_json(

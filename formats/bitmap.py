@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 
 from formats.errors import AnnotationError
+from formats.mask_crop import Mask, tight_crop
 from formats.quoted import quoted
-
-Mask = np.ndarray[Any, np.dtype[np.bool_]]
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PALETTE = 3  # PNG colour type
@@ -49,14 +48,11 @@ def write_bitmap(mask: Mask, origin: tuple[int, int]) -> dict[str, Any] | None:
         `{"origin": [x, y], "data": text}`, or None where no pixel is set: the format
         has no empty bitmap.
     """
-    rows = np.flatnonzero(mask.any(axis=1))
-    columns = np.flatnonzero(mask.any(axis=0))
-    if not rows.size:
+    crop = tight_crop(mask, origin)
+    if crop is None:
         return None
-    top, left = int(rows[0]), int(columns[0])
-    tight = mask[top : int(rows[-1]) + 1, left : int(columns[-1]) + 1]
-    data = base64.b64encode(zlib.compress(_palette_png(tight))).decode("ascii")
-    return {"origin": [origin[1] + left, origin[0] + top], "data": data}
+    data = base64.b64encode(zlib.compress(_palette_png(crop.mask))).decode("ascii")
+    return {"origin": [crop.x1, crop.y1], "data": data}
 
 
 def read_bitmap(

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from formats.bitmap import Mask
+from formats.mask_crop import Mask
 
 _FIRST = 48
 _CONTINUES = 32

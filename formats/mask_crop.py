@@ -5,11 +5,11 @@ Frame: the picture as people see it, whole pixels.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from formats.bitmap import Mask
+Mask = np.ndarray[Any, np.dtype[np.bool_]]
 
 
 class MaskCrop(NamedTuple):
@@ -76,4 +76,4 @@ def clip_crop(crop: MaskCrop, size: tuple[int, int]) -> MaskCrop | None:
     return tight_crop(inside, (y1 + top, x1 + left))
 
 
-__all__ = ["MaskCrop", "clip_crop", "tight_crop"]
+__all__ = ["Mask", "MaskCrop", "clip_crop", "tight_crop"]

@@ -14,8 +14,9 @@ import cv2
 import numpy as np
 
 from formats.font import Color
+from formats.mask_crop import Mask
 from formats.overlay_labels import Label, draw_labels
-from formats.overlay_mask import Mask, coverage_of, outlines
+from formats.overlay_mask import coverage_of, outlines
 
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 

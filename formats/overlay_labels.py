@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from formats.font import Color, Font, make_font
-from formats.overlay_mask import Mask
+from formats.mask_crop import Mask
 from formats.overlay_places import Box, HiddenShares, Place, Rect, find_place
 
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]

@@ -7,7 +7,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-Mask = np.ndarray[Any, np.dtype[np.bool_]]
+from formats.mask_crop import Mask
+
 Points = np.ndarray[Any, np.dtype[np.float32]]
 Coverage = np.ndarray[Any, np.dtype[np.uint8]]
 
@@ -76,4 +77,4 @@ def outlines(coverage: Coverage, scale: int) -> list[Points]:
     return lines
 
 
-__all__ = ["Coverage", "Mask", "coverage_of", "outlines"]
+__all__ = ["Coverage", "coverage_of", "outlines"]

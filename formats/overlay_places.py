@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from formats.overlay_mask import Mask, coverage_of
+from formats.mask_crop import Mask
+from formats.overlay_mask import coverage_of
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 Rect = tuple[int, int, int, int]

@@ -8,11 +8,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from formats.bitmap import Mask
 from formats.coco_masks import draw_segmentation
 from formats.html_report import Card
 from formats.image import Pixels
-from formats.mask_crop import MaskCrop
+from formats.mask_crop import Mask, MaskCrop
 from formats.overlay import Overlay, draw_overlays
 from training.file_dataset import FileDataset
 from training.picture_score import PictureScore

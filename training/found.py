@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from formats.bitmap import Mask
 from formats.image import Pixels
+from formats.mask_crop import Mask
 
 Array = np.ndarray[Any, Any]
 RunLengths = dict[str, Any]
