@@ -19,7 +19,6 @@ def find_architecture(
         The architecture, with ResNet-101's sizes where no shape tells, and one sentence
         for each contradiction.
     """
-    problems: list[str] = []
 
     def size(layer: str, axis: int, default: int, array: str = "kernel") -> int:
         shape = shapes.get((layer, array))
@@ -41,13 +40,14 @@ def find_architecture(
         blocks.append(count or default.stage_blocks[stage - 2])
         fallback = default.stage_filters[stage - 2]
         filters.append(size(f"res{stage}a_branch2a", -1, fallback))
+    problems = []
     channels = size("conv1", 2, 3)
     if channels != 3:
         problems.append(
             f"conv1/kernel: expected 3 input channels, got {channels}; only RGB "
             "networks are supported"
         )
-    classes = _class_count(shapes, problems)
+    classes, contradictions = _class_count(shapes)
     return (
         Architecture(
             stem_filters=size("conv1", -1, default.stem_filters),
@@ -61,11 +61,12 @@ def find_architecture(
             mask_head_channels=size("mrcnn_mask_conv1", -1, default.mask_head_channels),
             num_classes=classes,
         ),
-        problems,
+        [*problems, *contradictions],
     )
 
 
-def _class_count(shapes: Mapping[Key, Shape], problems: list[str]) -> int:
+def _class_count(shapes: Mapping[Key, Shape]) -> tuple[int, list[str]]:
+    """Returns the number of classes, and what is wrong with it."""
     divisors = {"mrcnn_class_logits": 1, "mrcnn_bbox_fc": 4, "mrcnn_mask": 1}
     counts = {
         layer: shapes[layer, "kernel"][-1] // divisor
@@ -73,7 +74,8 @@ def _class_count(shapes: Mapping[Key, Shape], problems: list[str]) -> int:
         if shapes.get((layer, "kernel"))
     }
     if not counts:
-        return Architecture().num_classes
+        return Architecture().num_classes, []
+    problems = []
     if len(set(counts.values())) > 1:
         listed = ", ".join(f"{layer} {count}" for layer, count in counts.items())
         problems.append(
@@ -85,4 +87,4 @@ def _class_count(shapes: Mapping[Key, Shape], problems: list[str]) -> int:
             f"number of classes: expected at least {MIN_CLASSES} with the background, "
             f"got {count}"
         )
-    return count
+    return count, problems

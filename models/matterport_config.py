@@ -103,7 +103,8 @@ def from_matterport(
     for name, allowed in _FIXED.items():
         if name in constants and constants[name] not in allowed:
             problems.append(f"{name}: expected {allowed[0]}, got {constants[name]!r}")
-    base = architecture or _architecture_of(constants, problems)
+    base, wrong = (architecture, []) if architecture else _architecture_of(constants)
+    problems += wrong
     for name, field in _ARCHITECTURE_FIELDS.items():
         if name in constants and constants[name] != getattr(base, field):
             problems.append(
@@ -162,7 +163,9 @@ def _in_matterports_words(problem: str) -> str:
     return f"{names.get(field, field)}: {text}"
 
 
-def _architecture_of(constants: Mapping[str, Any], problems: list[str]) -> Architecture:
+def _architecture_of(constants: Mapping[str, Any]) -> tuple[Architecture, list[str]]:
+    """Returns the network that constants describe, and what is wrong with them."""
+    problems = []
     name = constants.get("BACKBONE", "resnet101")
     if name not in tuple(PRESETS):
         problems.append(f"BACKBONE: expected one of {', '.join(PRESETS)}, got {name!r}")
@@ -180,7 +183,7 @@ def _architecture_of(constants: Mapping[str, Any], problems: list[str]) -> Archi
     ratios = constants.get("RPN_ANCHOR_RATIOS", (0.5, 1, 2))
     if isinstance(ratios, Sequence) and not isinstance(ratios, str):
         sizes["anchors_per_cell"] = len(ratios)
-    return dataclasses.replace(PRESETS[name], **sizes)
+    return dataclasses.replace(PRESETS[name], **sizes), problems
 
 
 def _plain(value: Any) -> Any:

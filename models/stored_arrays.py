@@ -63,9 +63,16 @@ def list_arrays(file: Any, file_bytes: int) -> Contents:
     """
     contents = Contents()
     limit = max(SMALL_BYTES, MAX_EXPANSION * file_bytes)
-    for path, item in _objects(file, contents):
+    for found in _objects(file):
+        if isinstance(found, str):
+            contents.problems.append(found)
+            continue
+        path, item = found
         if isinstance(item, h5py.Dataset):
-            _add(contents, path, item, limit)
+            contents.arrays.append(_stored(path, item))
+            contents.claimed += _claimed(item)
+            if problem := _problem(item, limit):
+                contents.problems.append(f"array {printable(path)} {problem}")
         elif path.endswith("/vars"):
             name = item.attrs.get("name")
             if isinstance(name, str) and len(name) <= MAX_NAME:
@@ -90,24 +97,27 @@ def read_array(file: Any, stored: StoredArray) -> np.ndarray[Any, Any]:
     return (upper << 16).view("<f4")
 
 
-def _objects(file: Any, contents: Contents) -> Iterator[tuple[str, Any]]:
-    """Yields (path, group or array), each object once and the groups before theirs."""
+def _objects(file: Any) -> Iterator[tuple[str, Any] | str]:
+    """Yields (path, group or array), each object once and the groups before theirs.
+
+    In the place of what may not be read, the problem.
+    """
     seen = {_address(file)}
     left = MAX_OBJECTS
 
-    def walk(group: Any, prefix: str, depth: int) -> Iterator[tuple[str, Any]]:
+    def walk(group: Any, prefix: str, depth: int) -> Iterator[tuple[str, Any] | str]:
         nonlocal left
         if left < 0:
             return
         left -= len(group)
         if left < 0:
-            contents.problems.append(f"holds more than {MAX_OBJECTS:,} objects")
+            yield f"holds more than {MAX_OBJECTS:,} objects"
             return
         for name in group:
             path = prefix + name
             link = group.get(name, getlink=True)
             if not isinstance(link, h5py.HardLink):
-                contents.problems.append(_told_link(path, link))
+                yield _told_link(path, link)
                 continue
             item = group[name]
             if _address(item) in seen:
@@ -116,9 +126,7 @@ def _objects(file: Any, contents: Contents) -> Iterator[tuple[str, Any]]:
             yield path, item
             if isinstance(item, h5py.Group):
                 if depth == MAX_DEPTH:
-                    contents.problems.append(
-                        f"group {printable(path)} lies deeper than {MAX_DEPTH} groups"
-                    )
+                    yield f"group {printable(path)} lies deeper than {MAX_DEPTH} groups"
                     continue
                 yield from walk(item, f"{path}/", depth + 1)
 
@@ -139,26 +147,25 @@ def _told_link(path: str, link: Any) -> str:
     return f"{printable(path)} is a link to {target}; links are not followed"
 
 
-def _add(contents: Contents, path: str, item: Any, limit: int) -> None:
-    shape = tuple(item.shape or ())
-    size = math.prod(shape)
+def _stored(path: str, item: Any) -> StoredArray:
     is_bfloat16 = item.dtype == _BFLOAT16 and item.attrs.get("dtype") == "bfloat16"
     dtype = "bfloat16" if is_bfloat16 else item.dtype.name
-    contents.arrays.append(StoredArray(path, shape, dtype))
-    # Arrays are read as float32, whatever the file has.
-    claimed = size * max(item.dtype.itemsize, 4)
-    contents.claimed += claimed
-    if problem := _problem(item, size, claimed, limit):
-        contents.problems.append(f"array {printable(path)} {problem}")
+    return StoredArray(path, tuple(item.shape or ()), dtype)
 
 
-def _problem(item: Any, size: int, claimed: int, limit: int) -> str:
+def _claimed(item: Any) -> int:
+    """Returns the bytes of an array: read as float32, whatever the file has."""
+    return math.prod(item.shape or ()) * int(max(item.dtype.itemsize, 4))
+
+
+def _problem(item: Any, limit: int) -> str:
     if item.external or item.is_virtual:
         return "keeps its numbers in another file"
     if item.dtype.hasobject:
         return "holds objects, expected numbers"
-    if claimed > limit:
-        return f"claims {claimed} bytes, more than the file can hold"
+    if _claimed(item) > limit:
+        return f"claims {_claimed(item)} bytes, more than the file can hold"
+    size = math.prod(item.shape or ())
     if size and not item.id.get_storage_size():
         return "was never written"
     if size and item.chunks:

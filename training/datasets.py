@@ -20,13 +20,13 @@ from training.config import TrainConfig
 from training.errors import DatasetError, TrainingError
 from training.file_dataset import FileDataset
 from training.neutral_class import missing_neutral
-from training.set_notes import SetNotes, background_note
+from training.set_notes import background_note
 from training.set_reader import (
     Sets,
     both_sets,
-    check_batch,
     read_sets,
     shared_items,
+    too_large_batch,
     unknown_classes,
 )
 from training.supervisely import (
@@ -92,16 +92,17 @@ def open_project_splits(
         return split_by_tags(tags, {i: fact.tags for i, fact in facts.items()})
 
     texts = {p: f'with the tag "{t}"' for p, t in tags.items() if p not in absent}
-    notes = SetNotes()
-    sets, datasets = read_sets(source, classes, config, split, texts, problems, notes)
-    check_batch(datasets["train"], config, problems)
+    read = read_sets(source, classes, config, split, texts)
+    problems += read.problems
+    # A set that is broken is small for that alone.
+    problems = problems or too_large_batch(read.datasets["train"], config)
     if problems:
         raise DatasetError([*problems, *left_out])
-    told = [*left_out, *notes.lines(), *background_note(meta.classes, classes)]
-    warnings = [*told, *shared_items(source, sets, tags)]
+    told = [*left_out, *read.notes, *background_note(meta.classes, classes)]
+    warnings = [*told, *shared_items(source, read.items, tags)]
     where = source.project.locate("")
     warnings += missing_neutral(classes.neutral, source.classes, where)
-    return Splits(datasets["train"], datasets["val"], tuple(warnings))
+    return Splits(read.datasets["train"], read.datasets["val"], tuple(warnings))
 
 
 def open_coco_splits(
@@ -145,14 +146,12 @@ def open_coco_splits(
     for purpose, source in sources.items():
         whole = {purpose: tuple(range(len(source)))}
         texts = {purpose: f"of {paths[purpose]}"}
-        notes = SetNotes()
-        _, made = read_sets(
-            source, classes, config, _only(whole), texts, problems, notes
-        )
-        datasets |= made
+        read = read_sets(source, classes, config, _only(whole), texts)
+        datasets |= read.datasets
+        problems += read.problems
         told += [f"left out: {line}" for line in source.left_out.lines()]
-        told += [*source.odd.lines(), *notes.lines()]
-    check_batch(datasets["train"], config, problems)
+        told += [*source.odd.lines(), *read.notes]
+    problems = problems or too_large_batch(datasets["train"], config)
     if problems:
         raise DatasetError(problems)
     told += background_note(sources["train"].classes, classes)
@@ -233,11 +232,10 @@ def open_project_set(
         )
 
     texts = {EVALUATION: f"of {where}" if tag is None else f'with the tag "{tag}"'}
-    notes = SetNotes()
-    _, datasets = read_sets(source, classes, config, split, texts, problems, notes)
-    if problems:
-        raise DatasetError(problems)
-    return replace(datasets[EVALUATION], notes=tuple(notes.lines()))
+    read = read_sets(source, classes, config, split, texts)
+    if read.problems:
+        raise DatasetError(read.problems)
+    return replace(read.datasets[EVALUATION], notes=tuple(read.notes))
 
 
 def open_coco_set(
@@ -266,14 +264,11 @@ def open_coco_set(
         raise DatasetError(problems)
     whole = {EVALUATION: tuple(range(len(source)))}
     texts = {EVALUATION: f"of {path}"}
-    notes = SetNotes()
-    _, datasets = read_sets(
-        source, classes, config, _only(whole), texts, problems, notes
-    )
-    if problems:
-        raise DatasetError(problems)
-    told = (*source.odd.lines(), *notes.lines())
-    return replace(datasets[EVALUATION], notes=told)
+    read = read_sets(source, classes, config, _only(whole), texts)
+    if read.problems:
+        raise DatasetError(read.problems)
+    told = (*source.odd.lines(), *read.notes)
+    return replace(read.datasets[EVALUATION], notes=told)
 
 
 def _opened(opener: Callable[[], T]) -> T:

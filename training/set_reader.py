@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 from formats.meta import ClassMeta
 from training.check import Facts, check_images, read_facts
@@ -18,15 +19,29 @@ NAMED = 5
 Sets = Mapping[str, tuple[int, ...]]
 
 
+class ReadSets(NamedTuple):
+    """Sets whose annotations and pictures were read.
+
+    Attributes:
+        items: the items of every set.
+        datasets: of every set, the items that have something to learn.
+        problems: which file, what, how to mend it; with one, no set is to be used.
+        notes: what is left out and what is odd.
+    """
+
+    items: Sets
+    datasets: dict[str, FileDataset]
+    problems: list[str]
+    notes: list[str]
+
+
 def read_sets(
     source: Source,
     classes: ClassMap,
     config: TrainConfig,
     split: Callable[[Mapping[int, Facts]], Sets],
     texts: Mapping[str, str],
-    problems: list[str],
-    notes: SetNotes,
-) -> tuple[Sets, dict[str, FileDataset]]:
+) -> ReadSets:
     """Reads all annotations and the pictures that are used.
 
     Args:
@@ -35,16 +50,12 @@ def read_sets(
         config: how thoroughly to check, and whether to keep pictures without objects.
         split: gives the items of every set.
         texts: set -> what its pictures are; a set that is not in it may be empty.
-        problems: what is found is added.
-        notes: what is left out and what is odd is added.
-
-    Returns:
-        The items of every set, and those of them that have something to learn.
     """
-    facts, found = read_facts(source, classes)
-    problems += found
+    facts, broken = read_facts(source, classes)
+    problems = [*broken]
     sets = split(facts)
     datasets = {}
+    notes = SetNotes()
     used_items = dict.fromkeys(i for items in sets.values() for i in items)
     notes.add_items(source, facts, (i for i in used_items if i in facts))
     sizes: dict[int, tuple[int, int] | None] = {
@@ -59,11 +70,11 @@ def read_sets(
             leaving = sorted({*present} - {*used})
             notes.add_leaving(source, facts, leaving, purpose)
         sizes |= {i: facts[i].size for i in used}
-        if purpose in texts and not full and not found:
+        if purpose in texts and not full and not broken:
             problem = _without_objects(purpose, texts[purpose], len(present))
-            problems += ["; ".join([problem, *notes.lines()])]
+            problems.append("; ".join([problem, *notes.lines()]))
     problems += check_images(source, sizes, decode=config.check_images == "decode")
-    return sets, datasets
+    return ReadSets(sets, datasets, problems, notes.lines())
 
 
 def _without_objects(purpose: str, text: str, count: int) -> str:
@@ -96,14 +107,15 @@ def unknown_classes(
     ]
 
 
-def check_batch(dataset: FileDataset, config: TrainConfig, problems: list[str]) -> None:
-    """Adds a problem where a batch is larger than the training set."""
+def too_large_batch(dataset: FileDataset, config: TrainConfig) -> list[str]:
+    """Returns a problem where a batch is larger than the training set."""
     size = config.batch_size.train
-    if not problems and size > len(dataset):
-        problems.append(
-            f"batch_size.train: a batch has {size} pictures, the training set "
-            f"{len(dataset)}; use {len(dataset)} at most"
-        )
+    if size <= len(dataset):
+        return []
+    return [
+        f"batch_size.train: a batch has {size} pictures, the training set "
+        f"{len(dataset)}; use {len(dataset)} at most"
+    ]
 
 
 def shared_items(source: Source, sets: Sets, tags: Mapping[str, str]) -> list[str]:
@@ -135,10 +147,11 @@ def both_sets(names: Sequence[str], text: str) -> str:
 
 
 __all__ = [
+    "ReadSets",
     "Sets",
     "both_sets",
-    "check_batch",
     "read_sets",
     "shared_items",
+    "too_large_batch",
     "unknown_classes",
 ]
