@@ -62,9 +62,13 @@ class RoiSampling:
 class DetectionTargets(NamedTuple):
     """Sampled RoIs, positives first, then negatives, rows past `count` zero.
 
+    Nobody tells the padding by its zeros. The box and the mask loss read the rows whose
+    class id is above 0, which are the positives; the class loss reads all rows, as
+    Matterport's does, or those before `count` (`training.losses.head_losses`).
+
     Attributes:
         rois: float32[B, R, 4] boxes_norm.
-        class_ids: int32[B, R], 0 for negatives.
+        class_ids: int32[B, R], 0 (background) for negatives and padding.
         deltas: float32[B, R, 4] over `delta_std`, zero for negatives.
         masks: float32[B, P, M, M], 0 or 1, of the first P = max_positives rows.
         mask_weights: float32[B, P, M, M], 1 where a pixel counts: 0 past the positives
@@ -84,7 +88,8 @@ class Truth(NamedTuple):
     """Objects of a batch (without the leading B: of a picture).
 
     Attributes:
-        class_ids: int32[B, G], negative for crowds, 0 for padding.
+        class_ids: int32[B, G], negative for crowds, 0 for padding: that is the
+            background's, which no object has.
         boxes_norm: float32[B, G, 4].
         masks: bool or uint8[B, G, h, w].
         neutral: uint8[B, H, W] or None.
@@ -117,7 +122,7 @@ def detection_targets(
     Gradients flow from `deltas` into `proposals` unless the caller stops them.
 
     Args:
-        proposals: float32[B, K, 4] boxes_norm, zero rows are padding.
+        proposals: float32[B, K, 4] boxes_norm; rows of zeros are left out.
         truth: the objects.
         seeds: int32[B, 2], one per picture.
         sampling: how many RoIs, and which.
@@ -169,6 +174,8 @@ def _picture_targets(
     boxes = tf.gather(truth.boxes_norm, objects)
     if sampling.append_truth:
         proposals = tf.concat([boxes, proposals], axis=0)
+    # A row of zeros is padding, or a proposal that was clipped to nothing at the
+    # canvas' corner: without area it is no positive, and as a negative teaches nothing.
     real = tf.reduce_any(tf.not_equal(proposals, 0), axis=-1)
     proposals = tf.boolean_mask(proposals, real)
     # One column more, so that there is a best one where there is no object.

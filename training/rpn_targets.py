@@ -34,7 +34,8 @@ class RpnTargets(NamedTuple):
     Attributes:
         match: int8[N], 1 object, -1 background, 0 not learned from.
         deltas: float32[anchors_per_image, 4] (dy, dx, log_h, log_w) over their standard
-            deviations, of the anchors with match 1 in their order, then zeros.
+            deviations, of the anchors with match 1 in their order; the zeros behind
+            them give pictures one size, the loss takes as many rows as match has 1s.
     """
 
     match: Array
@@ -59,7 +60,7 @@ def rpn_targets(
 
     Args:
         anchors: float64[N, 4] yxyx canvas pixels.
-        gt_class_ids: int[G], negative for crowds; zeros are padding.
+        gt_class_ids: int[G], negative for crowds; 0, which no object has, for padding.
         gt_boxes: number[G, 4] yxyx canvas pixels.
         rng: which anchors are left out where there are too many.
         delta_std: the RPN's four divisors.
