@@ -17,7 +17,8 @@ from training.file_dataset import FileDataset
 from training.picture_score import PictureScore
 
 PANEL_PX = 640
-"""Longest side of a drawn picture; small ones are enlarged to it for the labels."""
+"""Longest side to which large pictures shrink; small ones grow by the whole factor
+that brings them nearest to it, for the labels."""
 GAP_PX = 8
 TOLD = 3
 """Things under a wrong class that a card names."""
@@ -52,13 +53,14 @@ def evaluation_card(
         DatasetError: the picture cannot be read any more.
     """
     sample = dataset[index]
-    scale = PANEL_PX / max(sample.size)
+    scale = min(1.0, PANEL_PX / max(sample.size))
+    enlarged = max(1, round(PANEL_PX / max(sample.size)))
     titles = dataset.classes.titles
     ids = {dataset.classes.ids[title]: title for title in titles}
     missed, taken_for = set(picture.missed), dict(picture.confused)
     was = {truth: result for result, truth in picture.confused}
     left: list[Overlay | None] = [
-        _scaled(crop, scale, IGNORED) for crop in sample.neutral
+        _of_shrunk(crop, scale, IGNORED) for crop in sample.neutral
     ]
     for truth in truths:
         if truth["image_id"] == index:
@@ -76,12 +78,14 @@ def evaluation_card(
             detected.append((ids[result["category_id"]], float(result["score"])))
     lost = [truths[number - 1]["category_id"] for number in picture.missed]
     instances = [(ids[class_id], None) for class_id in lost]
-    image = _resized(sample.image, scale)
+    image = _shrunk(sample.image, scale)
     sides = [
-        draw_overlays(image, [overlay for overlay in side if overlay is not None])
+        draw_overlays(
+            image, [overlay for overlay in side if overlay is not None], scale=enlarged
+        )
         for side in (left, right)
     ]
-    gap = np.full((image.shape[0], GAP_PX, 3), WHITE, np.uint8)
+    gap = np.full((sides[0].shape[0], GAP_PX, 3), WHITE, np.uint8)
     return Card(
         sample.name,
         np.concatenate([sides[0], gap, sides[1]], axis=1),
@@ -125,15 +129,15 @@ def _overlay(
     crop = draw_segmentation(text, size)
     if crop is None:
         return None
-    overlay = _scaled(crop, scale, color)
+    overlay = _of_shrunk(crop, scale, color)
     if color not in LABELLED:
         return overlay
     title = titles[entry["category_id"]]
     return overlay._replace(title=title, score=entry.get("score"))
 
 
-def _scaled(crop: MaskCrop, scale: float, color: tuple[int, int, int]) -> Overlay:
-    """Returns a mask without a label, for a picture that is resized by a factor."""
+def _of_shrunk(crop: MaskCrop, scale: float, color: tuple[int, int, int]) -> Overlay:
+    """Returns a mask without a label, for a picture that is shrunk by a factor."""
     y1, x1, y2, x2 = (round(side * scale) for side in crop.box)
     y2, x2 = max(y2, y1 + 1), max(x2, x1 + 1)
     resized: Mask = np.asarray(
@@ -147,10 +151,9 @@ def _scaled(crop: MaskCrop, scale: float, color: tuple[int, int, int]) -> Overla
     return Overlay("", color, (y1, x1, y2, x2), resized)
 
 
-def _resized(image: Pixels, scale: float) -> Pixels:
+def _shrunk(image: Pixels, scale: float) -> Pixels:
     height, width = (max(1, round(side * scale)) for side in image.shape[:2])
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(image, (width, height), interpolation=method))
+    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA))
 
 
 __all__ = ["GAP_PX", "PANEL_PX", "Entries", "evaluation_card"]

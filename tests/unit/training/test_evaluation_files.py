@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from formats.image import decode_image
+from formats.mask_crop import MaskCrop
 from formats.meta import BITMAP, ClassMeta
+from formats.overlay import draw_overlays
 from tests.project_factory import coco_json, write_image, write_project
 from tests.unit.training.evaluation_cases import found, rectangle, scorer
 from training.classes import ClassMap
@@ -15,11 +17,11 @@ from training.datasets import open_coco_set, open_project_set
 from training.errors import TrainingError
 from training.evaluation_card import (
     CONFUSED,
+    GAP_PX,
     MISSED,
-    PANEL_PX,
     RIGHT,
     WRONG,
-    _scaled,
+    _of_shrunk,
     evaluation_card,
 )
 from training.evaluation_files import prepare, write_files
@@ -27,6 +29,7 @@ from training.precision_recall import draw_precision_recall
 
 CONFIG = read_config({"use_empty_images": True, "check_images": "header"})
 SIZE = (20, 30)
+ENLARGED = 21  # 640 / 30, rounded
 OBJECT = rectangle(3, 2, 6, 7)  # the box of the project
 STRAY = rectangle(10, 10, 15, 25)
 
@@ -133,7 +136,8 @@ def test_thing_under_a_wrong_class_is_found_under_both(project, tmp_path):
     assert card.note == "box found as cat (0.90)"
     counts = {"found": 0, "wrong": 2, "missed": 2, "confused": 1}
     assert {name: card.values[name] for name in counts} == counts
-    left, right = card.image[:, :PANEL_PX], card.image[:, -PANEL_PX:]
+    assert card.image.shape == (20 * ENLARGED, 2 * 30 * ENLARGED + GAP_PX, 3)
+    left, right = card.image[:, : 30 * ENLARGED], card.image[:, -30 * ENLARGED :]
     for color, panels in ((CONFUSED, (left, right)), (MISSED, (left,))):
         assert all((panel == color).all(-1).any() for panel in panels)
     assert (right == WRONG).all(-1).any()
@@ -172,9 +176,25 @@ def test_curves(count):
     assert image.min() < 50
 
 
+def test_masks_are_enlarged_without_their_staircase(project):
+    collected = scorer(project.classes)
+    slanted = MaskCrop(6, 8, np.triu(np.ones((10, 10), bool)))
+    rows = found((project.classes.ids["cat"], 0.9, slanted), size=SIZE)
+    collected.add(project[0], rows)
+    score = collected.finish()
+    lists = (collected.truths, collected.results)
+    card = evaluation_card(project, 0, score.pictures[0], *lists)
+    plain = draw_overlays(project[0].image, [], scale=ENLARGED)
+    changed = (card.image[:, -30 * ENLARGED :] != plain).any(-1)
+    row, inside = (6 + 5) * ENLARGED, 9 * ENLARGED  # of its middle; right of its box
+    starts = changed[row : row + ENLARGED, inside:].argmax(1)
+    assert len(set(starts)) >= ENLARGED // 2  # a staircase starts at one column
+    assert np.all(np.diff(starts) >= 0)
+
+
 def test_masks_follow_the_scale_of_their_picture():
-    for scale in (PANEL_PX / 30, 0.1):
-        overlay = _scaled(OBJECT, scale, RIGHT)
+    for scale in (1.0, 0.5, 0.1):
+        overlay = _of_shrunk(OBJECT, scale, RIGHT)
         y1, x1, y2, x2 = overlay.box
         assert (y1, x1) == (round(3 * scale), round(2 * scale))
         assert overlay.mask.shape == (y2 - y1, x2 - x1)
