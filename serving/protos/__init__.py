@@ -32,7 +32,6 @@ def _message(name: str) -> Any:
 
 TensorProto = _message("tensorflow.TensorProto")
 TensorShapeProto = _message("tensorflow.TensorShapeProto")
-TensorInfo = _message("tensorflow.TensorInfo")
 SignatureDef = _message("tensorflow.SignatureDef")
 
 ModelSpec = _message("tensorflow.serving.ModelSpec")
@@ -77,7 +76,6 @@ __all__ = [
     "PredictionLog",
     "SignatureDef",
     "SignatureDefMap",
-    "TensorInfo",
     "TensorProto",
     "TensorShapeProto",
 ]
