@@ -43,7 +43,6 @@ GetModelMetadataResponse = _message("tensorflow.serving.GetModelMetadataResponse
 GetModelStatusRequest = _message("tensorflow.serving.GetModelStatusRequest")
 GetModelStatusResponse = _message("tensorflow.serving.GetModelStatusResponse")
 ModelVersionStatus = _message("tensorflow.serving.ModelVersionStatus")
-PredictLog = _message("tensorflow.serving.PredictLog")
 PredictionLog = _message("tensorflow.serving.PredictionLog")
 
 HealthCheckRequest = _message("grpc.health.v1.HealthCheckRequest")
@@ -70,7 +69,6 @@ __all__ = [
     "HealthCheckResponse",
     "ModelSpec",
     "ModelVersionStatus",
-    "PredictLog",
     "PredictRequest",
     "PredictResponse",
     "PredictionLog",
