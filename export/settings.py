@@ -93,13 +93,11 @@ class Settings:
         config: the network.
         classes: in id order.
         classes_from: the file or flag that named the classes; None if they are assumed.
-        config_path: the config file that was read.
     """
 
     config: ModelConfig
     classes: tuple[ModelClass, ...]
     classes_from: str | None
-    config_path: Path | None
 
     @property
     def classes_assumed(self) -> bool:
@@ -173,7 +171,6 @@ def resolve(options: Options, checkpoint: Checkpoint) -> Settings:
         config=config,
         classes=classes or assumed_classes(architecture.num_classes),
         classes_from=classes_from,
-        config_path=path,
     )
 
 

@@ -11,6 +11,8 @@ from formats.html_text import Pixels, Value, escape, img, swatch, value_text
 
 TICKS = 7
 """Labels of an axis at most."""
+MAX_SIDE_PX = 2400
+"""Longest side of a picture over the width of the page."""
 
 
 class Part(Protocol):
@@ -54,21 +56,6 @@ class Notices:
         """Returns it as HTML."""
         items = "".join(f"<li>{escape(text)}</li>" for text in self.texts)
         return f'<ul class="notices">{items}</ul>' if items else ""
-
-
-@dataclass(frozen=True)
-class Text:
-    """A paragraph.
-
-    Attributes:
-        text: plain text.
-    """
-
-    text: str
-
-    def html(self) -> str:
-        """Returns it as HTML."""
-        return f"<p>{escape(self.text)}</p>"
 
 
 @dataclass(frozen=True)
@@ -124,7 +111,6 @@ class Bars:
         series: name -> a value not below 0 for each label; None for no value.
         colors: label -> "#RRGGBB" of the dot beside it.
         top: what the longest possible bar stands for; the largest value without it.
-        note: a remark below.
     """
 
     title: str
@@ -132,7 +118,6 @@ class Bars:
     series: Mapping[str, Sequence[float | None]]
     colors: Mapping[str, str] = field(default_factory=dict)
     top: float | None = None
-    note: str = ""
 
     def html(self) -> str:
         """Returns it as HTML."""
@@ -149,7 +134,7 @@ class Bars:
             name = f'<span class="name" title="{escape(label)}">{dot}{escape(label)}'
             rows.append(f"<li>{name}</span><span>{tracks}</span></li>")
         body = f'<ul class="bars scroll">{"".join(rows)}</ul>'
-        return _figure(self.title, _legend(self.series) + body, self.note)
+        return _figure(self.title, _legend(self.series) + body)
 
 
 @dataclass(frozen=True)
@@ -229,24 +214,20 @@ class Picture:
 
     Attributes:
         title: what it shows.
-        image: uint8[H, W, 3] RGB.
-        note: a remark below.
-        max_side_px: larger pictures are shrunk to it.
+        image: uint8[H, W, 3] RGB; shrunk where a side is longer than `MAX_SIDE_PX`.
     """
 
     title: str
     image: Pixels
-    note: str = ""
-    max_side_px: int = 2400
 
     def html(self) -> str:
         """Returns it as HTML."""
-        shown = img(self.image, self.title, max_side_px=self.max_side_px)
+        shown = img(self.image, self.title, max_side_px=MAX_SIDE_PX)
         body = f'<button type="button" class="shot">{shown}</button>'
-        return _figure(self.title, body, self.note)
+        return _figure(self.title, body)
 
 
-def _figure(title: str, body: str, note: str) -> str:
+def _figure(title: str, body: str, note: str = "") -> str:
     below = f'<p class="note">{escape(note)}</p>' if note else ""
     return f"<figure><figcaption>{escape(title)}</figcaption>{body}{below}</figure>"
 
@@ -281,5 +262,4 @@ __all__ = [
     "Part",
     "Picture",
     "Table",
-    "Text",
 ]

@@ -28,7 +28,6 @@ from formats.html_parts import (
     Part,
     Picture,
     Table,
-    Text,
 )
 from formats.html_text import escape
 
@@ -148,6 +147,5 @@ __all__ = [
     "Part",
     "Picture",
     "Table",
-    "Text",
     "html_report",
 ]

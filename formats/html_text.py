@@ -17,6 +17,8 @@ Value = str | int | float | None
 
 DASH = "–"
 """For a value that there is none of."""
+WEBP_QUALITY = 82
+"""Of pictures, 1..100; 101 loses nothing."""
 _COLOR = re.compile(r"#[0-9A-Fa-f]{6}")
 
 
@@ -55,14 +57,13 @@ def script_json(content: Any) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e")
 
 
-def img(image: Pixels, alt: str, *, max_side_px: int, quality: int = 82) -> str:
+def img(image: Pixels, alt: str, *, max_side_px: int) -> str:
     """Returns an img element that carries its picture.
 
     Args:
         image: uint8[H, W, 3] RGB.
         alt: what it shows.
         max_side_px: larger pictures are shrunk to it.
-        quality: of the WebP, 1..100; 101 loses nothing.
     """
     height, width = image.shape[:2]
     scale = min(1.0, max_side_px / max(height, width))
@@ -71,7 +72,7 @@ def img(image: Pixels, alt: str, *, max_side_px: int, quality: int = 82) -> str:
         image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
         width, height = size
     bgr = np.ascontiguousarray(image[..., ::-1])
-    data = cv2.imencode(".webp", bgr, [cv2.IMWRITE_WEBP_QUALITY, quality])[1]
+    data = cv2.imencode(".webp", bgr, [cv2.IMWRITE_WEBP_QUALITY, WEBP_QUALITY])[1]
     encoded = base64.b64encode(data.tobytes()).decode("ascii")
     return (
         f'<img src="data:image/webp;base64,{encoded}" alt="{escape(alt)}" '

@@ -31,13 +31,6 @@ class MaskCrop(NamedTuple):
         height, width = self.mask.shape
         return self.y1, self.x1, self.y1 + height, self.x1 + width
 
-    def paste(self, size: tuple[int, int]) -> Mask:
-        """Returns bool[H, W], the mask in a whole picture of (height, width) pixels."""
-        y1, x1, y2, x2 = self.box
-        whole = np.zeros(size, np.bool_)
-        whole[y1:y2, x1:x2] = self.mask
-        return whole
-
 
 def tight_crop(mask: Mask, origin: tuple[int, int] = (0, 0)) -> MaskCrop | None:
     """Crops a mask to its set pixels.

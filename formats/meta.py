@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,18 +69,6 @@ class ProjectMeta:
     classes: tuple[ClassMeta, ...] = ()
     tags: tuple[TagMeta, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
-
-    def with_added(self, other: ProjectMeta) -> ProjectMeta:
-        """Returns both metas in one.
-
-        Raises:
-            AnnotationError: a class or a tag is in both.
-        """
-        _check_new("class", (c.title for c in self.classes), other.classes)
-        _check_new("tag", (t.name for t in self.tags), other.tags)
-        return ProjectMeta(
-            self.classes + other.classes, self.tags + other.tags, self.extra
-        )
 
     def to_json(self) -> dict[str, Any]:
         """Returns the content of `meta.json`."""
@@ -162,17 +150,6 @@ def _tag_entries(content: Mapping[str, Any]) -> list[Any]:
 
 def _bare_tag(name: str) -> dict[str, Any]:
     return {"name": name, "value_type": NO_VALUE, "color": DEFAULT_COLOR}
-
-
-def _check_new(
-    kind: str, names: Iterable[str], added: Iterable[ClassMeta | TagMeta]
-) -> None:
-    added_names = [a.title if isinstance(a, ClassMeta) else a.name for a in added]
-    if clashes := sorted(set(names).intersection(added_names)):
-        raise AnnotationError(
-            f"{kind} names that the project has already: {', '.join(clashes)}; give "
-            "the model's names another suffix (add_suffix)"
-        )
 
 
 def _tag_json(tag: TagMeta) -> dict[str, Any]:

@@ -30,16 +30,15 @@ def quoted(value: Any, longest: int = LONGEST) -> str:
     return text if len(text) <= longest else f"{text[: longest - 3]}..."
 
 
-def quoted_name(value: Any, longest: int = LONGEST) -> str:
+def quoted_name(value: Any) -> str:
     """Returns a name in single quotes, or what is in its place as `quoted` does.
 
     Args:
         value: text, if the file is right.
-        longest: characters of the text.
     """
     if not isinstance(value, str):
-        return quoted(value, longest)
-    return repr(value if len(value) <= longest else f"{value[: longest - 3]}...")
+        return quoted(value)
+    return repr(value if len(value) <= LONGEST else f"{value[: LONGEST - 3]}...")
 
 
 def is_whole_text(text: str) -> bool:

@@ -20,8 +20,8 @@ def find_architecture(
         for each contradiction.
     """
 
-    def size(layer: str, axis: int, default: int, array: str = "kernel") -> int:
-        shape = shapes.get((layer, array))
+    def size(layer: str, axis: int, default: int) -> int:
+        shape = shapes.get((layer, "kernel"))
         if shape is None and axis == -1:
             shape = shapes.get((layer, "bias"))
         if shape is None or not -len(shape) <= axis < len(shape):

@@ -22,7 +22,6 @@ ADVICE = (
     "as mask_rcnn_coco.h5."
 )
 IGNORED_GROUPS = ("optimizer", "optimizer_weights", "top_level_model_weights")
-_HDF5 = b"\x89HDF\r\n\x1a\n"
 _ZIP = b"PK"
 _OTHERS = {
     b"version https://git-lfs": "is a pointer of Git LFS, not the file: git lfs pull",

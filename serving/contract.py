@@ -50,11 +50,6 @@ class Tensor:
     shape: tuple[int | str, ...]
     meaning: str
 
-    @property
-    def wire_shape(self) -> tuple[int | None, ...]:
-        """The shape with None in place of the letters."""
-        return tuple(n if isinstance(n, int) else None for n in self.shape)
-
 
 @dataclass(frozen=True)
 class Signature:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+LONGEST = 60
+"""Characters of a value that a message quotes."""
 _ACTING = re.compile(
     "[\x00-\x1f\x7f-\x9f"  # controls of both sets, escape among them
     "\u2028\u2029"  # ends of a line and of a paragraph
@@ -33,16 +35,16 @@ def visible(text: str, *, keep: str = "") -> str:
     )
 
 
-def shortened(value: object, longest: int = 60) -> str:
+def shortened(value: object) -> str:
     """Returns a value as a message quotes it: visible, on one line, and not long."""
     if isinstance(value, (str, bytes)):
-        value = value[: longest + 1]
+        value = value[: LONGEST + 1]
     elif isinstance(value, (list, tuple, dict)):
         return f"{type(value).__name__} of {len(value)}"
-    elif isinstance(value, int) and abs(value) >= 10**longest:
+    elif isinstance(value, int) and abs(value) >= 10**LONGEST:
         return "a huge number"
     text = visible(repr(value))
-    return text if len(text) <= longest + 2 else f"{text[:longest]}..."
+    return text if len(text) <= LONGEST + 2 else f"{text[:LONGEST]}..."
 
 
 __all__ = ["acting_character", "shortened", "visible"]

@@ -127,7 +127,7 @@ def make_keeper(
         values = validation.losses(go_on)
         if config.best_metric == "mask_ap":
             network = learner.training.network
-            found = evaluate_network(network, splits.val, tell=go_on)
+            found = evaluate_network(network, splits.val, go_on)
             named = {
                 "mask_ap": found.mask.ap,
                 "mask_ap50": found.mask.ap50,

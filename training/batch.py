@@ -15,8 +15,7 @@ class Batch(NamedTuple):
         windows: int32[B, 4] yxyx canvas pixels, the picture inside the padding.
         gt_class_ids: int32[B, G], 1..C-1, negative for crowds, 0 for padding.
         gt_boxes: float32[B, G, 4] yxyx canvas pixels, half-open.
-        gt_masks: bool or uint8[B, G, m, m], mini masks in the frame of their box; or
-            [B, G, H, W], masks of the whole canvas.
+        gt_masks: bool or uint8[B, G, m, m], mini masks in the frame of their box.
         rpn_match: int8[B, N], see `training.rpn_targets`.
         rpn_deltas: float32[B, A, 4], see `training.rpn_targets`.
         seeds: int32[B, 2], decide which RoIs a picture is learned from; they belong to

@@ -17,6 +17,8 @@ from models.config import ModelConfig
 from models.preprocessing import letterbox, subtract_mean
 from training.batch import Batch
 from training.examples import Example, ExampleOptions, Samples, make_example
+from training.mini_masks import MINI_MASK_SIZE
+from training.rpn_targets import ANCHORS_PER_IMAGE
 
 Array = np.ndarray[Any, Any]
 
@@ -152,15 +154,15 @@ def _shared(rows: Array, batch_size: int, shard: Shard) -> Array:
 
 def _specs(canvas_size: Array, anchors: int, options: ExampleOptions) -> Example:
     height, width = (int(side) for side in canvas_size)
-    count, side = options.max_instances, options.mini_mask_size
+    count = options.max_instances
     return Example(
         tf.TensorSpec((height, width, 3), tf.uint8),
         tf.TensorSpec((4,), tf.int32),
         tf.TensorSpec((count,), tf.int32),
         tf.TensorSpec((count, 4), tf.float32),
-        tf.TensorSpec((count, side, side), tf.bool),
+        tf.TensorSpec((count, MINI_MASK_SIZE, MINI_MASK_SIZE), tf.bool),
         tf.TensorSpec((anchors,), tf.int8),
-        tf.TensorSpec((options.anchors_per_image, 4), tf.float32),
+        tf.TensorSpec((ANCHORS_PER_IMAGE, 4), tf.float32),
         tf.TensorSpec((2,), tf.int32),
         tf.TensorSpec((height, width), tf.uint8),
     )

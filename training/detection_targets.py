@@ -91,7 +91,7 @@ class Truth(NamedTuple):
         class_ids: int32[B, G], negative for crowds, 0 for padding: that is the
             background's, which no object has.
         boxes_norm: float32[B, G, 4].
-        masks: bool or uint8[B, G, h, w].
+        masks: bool or uint8[B, G, m, m], in the frame of their boxes.
         neutral: uint8[B, H, W] or None.
     """
 
@@ -114,7 +114,6 @@ def detection_targets(
     sampling: RoiSampling,
     delta_std: tuple[float, ...],
     mask_size: int,
-    mini_masks: bool,
     shuffle: Shuffle = stateless_shuffle,
 ) -> DetectionTargets:
     """Samples RoIs of every picture and encodes what they should predict.
@@ -128,13 +127,12 @@ def detection_targets(
         sampling: how many RoIs, and which.
         delta_std: the box head's four divisors.
         mask_size: M, side of the mask targets.
-        mini_masks: truth.masks are in the frame of their boxes, not of the canvas.
         shuffle: for tests; puts candidates into random order.
     """
 
     def one(picture: tuple[tf.Tensor, tf.Tensor, dict[str, tf.Tensor]]) -> Any:
         boxes, seed, objects = picture
-        rule = _Rule(sampling, delta_std, mask_size, mini_masks, shuffle)
+        rule = _Rule(sampling, delta_std, mask_size, shuffle)
         return _picture_targets(boxes, Truth(**objects), seed, rule)
 
     boxes_shape = (None, None, 4)
@@ -162,7 +160,6 @@ class _Rule(NamedTuple):
     sampling: RoiSampling
     delta_std: tuple[float, ...]
     mask_size: int
-    mini_masks: bool
     shuffle: Shuffle
 
 
@@ -186,11 +183,13 @@ def _picture_targets(
     own_boxes = tf.gather(boxes, own)
     own_rows = tf.gather(objects, own)
     deltas = encode_deltas(rois, own_boxes) / tf.constant(rule.delta_std, tf.float32)
-    frames = _inside(rois, own_boxes) if rule.mini_masks else rois
     numbers = tf.range(tf.size(positive))
-    masks = _crop(
-        tf.gather(truth.masks, own_rows), frames, numbers, rule.mask_size
-    )  # [positives, M, M]
+    masks = _crop(  # [positives, M, M]
+        tf.gather(truth.masks, own_rows),
+        _inside(rois, own_boxes),
+        numbers,
+        rule.mask_size,
+    )
     weights = tf.ones_like(masks)
     if truth.neutral is not None:
         ignored = tf.cast(truth.neutral[None], tf.bool)

@@ -22,18 +22,15 @@ MAX_DETECTIONS = 100
 Tell = Callable[[int, int], None]
 """Is told after each picture how many are done, and how many there are."""
 
-_detectors: weakref.WeakKeyDictionary[
-    MaskRCNN, dict[tuple[float, int], NetworkDetector]
-] = weakref.WeakKeyDictionary()
-"""Traced graphs of the networks that are alive, by limits."""
+_detectors: weakref.WeakKeyDictionary[MaskRCNN, NetworkDetector] = (
+    weakref.WeakKeyDictionary()
+)
+"""Traced graphs of the networks that are alive."""
 
 
 def evaluate_network(
     network: MaskRCNN,
     dataset: FileDataset,
-    *,
-    score_threshold: float = SCORE_THRESHOLD,
-    max_detections: int = MAX_DETECTIONS,
     tell: Tell | None = None,
 ) -> Evaluation:
     """Computes the figures that a deployment of a network would have on a set.
@@ -44,8 +41,6 @@ def evaluate_network(
     Args:
         network: its own score threshold and number of detections play no part.
         dataset: with the class ids of the network.
-        score_threshold: detections below it are left out.
-        max_detections: of a picture.
         tell: for a progress bar.
 
     Raises:
@@ -59,14 +54,12 @@ def evaluate_network(
             f"the set {dataset.classes.num_classes}: "
             f"{', '.join(dataset.classes.foreground)}; use the set of its training"
         )
-    limits = (score_threshold, max_detections)
-    known = _detectors.setdefault(network, {})
-    if limits not in known:
-        known[limits] = NetworkDetector(network, *limits)
+    if network not in _detectors:
+        _detectors[network] = NetworkDetector(network, SCORE_THRESHOLD, MAX_DETECTIONS)
     scorer = CocoScorer(
-        dataset.classes, score_threshold=score_threshold, max_detections=max_detections
+        dataset.classes, score_threshold=SCORE_THRESHOLD, max_detections=MAX_DETECTIONS
     )
-    run_detector(known[limits], dataset, scorer, tell)
+    run_detector(_detectors[network], dataset, scorer, tell)
     return scorer.finish().evaluation
 
 

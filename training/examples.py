@@ -62,14 +62,10 @@ class ExampleOptions:
 
     Attributes:
         max_instances: MAX_GT_INSTANCES; a random choice of them where there are more.
-        mini_mask_size: side of MINI_MASK_SHAPE.
-        anchors_per_image: RPN_TRAIN_ANCHORS_PER_IMAGE.
         augmentation: random changes.
     """
 
     max_instances: int = 100
-    mini_mask_size: int = MINI_MASK_SIZE
-    anchors_per_image: int = 256
     augmentation: Augmentation = dataclasses.field(default_factory=Augmentation)
 
 
@@ -122,14 +118,14 @@ def make_example(
     if len(kept) > options.max_instances:
         chosen = np.sort(rng.choice(len(kept), options.max_instances, replace=False))
         kept, boxes = kept[chosen], boxes[chosen]
-    count, side = options.max_instances, options.mini_mask_size
+    count = options.max_instances
     gt_class_ids = np.zeros(count, np.int32)
     gt_class_ids[: len(kept)] = (np.asarray(sample.class_ids) * signs)[kept]
     gt_boxes = np.zeros((count, 4), np.float32)
     gt_boxes[: len(kept)] = boxes
-    gt_masks = np.zeros((count, side, side), bool)
+    gt_masks = np.zeros((count, MINI_MASK_SIZE, MINI_MASK_SIZE), bool)
     for row, index in enumerate(kept):
-        gt_masks[row] = mini_mask(_tight(moved.masks[index]), side)
+        gt_masks[row] = mini_mask(_tight(moved.masks[index]))
     neutral = _drawn(moved.neutral, size)
     match, deltas = rpn_targets(
         anchors,
@@ -137,7 +133,6 @@ def make_example(
         gt_boxes,
         rng=rng,
         delta_std=config.rpn_delta_std,
-        anchors_per_image=options.anchors_per_image,
         neutral=neutral,
     )
     seed = rng.integers(0, 2**31 - 1, 2, np.int32)

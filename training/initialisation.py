@@ -37,20 +37,18 @@ the first steps would only push all of them to background (Focal Loss, section 4
 Array = np.ndarray[Any, Any]
 
 
-def initialise(
-    network: MaskRCNN, seed: int, *, zero_gamma: bool = True, priors: bool = True
-) -> None:
+def initialise(network: MaskRCNN, seed: int, *, zero_gamma: bool = True) -> None:
     """Sets all weights for training from nothing.
 
     Kernels are normal with He's deviation sqrt(2 / fan-in), those of the pyramid, which
-    no ReLU follows, with sqrt(1 / fan-in); predictors as `HEAD_STD`; biases 0.
+    no ReLU follows, with sqrt(1 / fan-in); predictors as `HEAD_STD`; biases 0, but
+    those of the classifiers, which say that background is frequent.
 
     Args:
         network: every weight is set; batch normalisation starts as the identity.
         seed: the same seed gives the same weights, whatever the order of layers.
         zero_gamma: the last normalisation of a residual block starts at 0, and so the
             block as its shortcut (Goyal et al. 2017, section 5.1).
-        priors: biases of the classifiers say that background is frequent.
 
     Source: He et al. 2015, "Delving deep into rectifiers", eq. (10).
     """
@@ -61,8 +59,7 @@ def initialise(
             if zero_gamma and name == "gamma" and layer.endswith("_branch2c"):
                 value = np.zeros(shape, np.float32)
             _assign(network, layer, name, value)
-    if priors:
-        _set_priors(network, architecture)
+    _set_priors(network, architecture)
 
 
 def load_imagenet(network: MaskRCNN, path: str) -> None:

@@ -87,7 +87,6 @@ def mrcnn_class_loss(
     class_ids: tf.Tensor,
     logits: tf.Tensor,
     *,
-    active: tf.Tensor | None = None,
     valid: tf.Tensor | None = None,
 ) -> Mean:
     """Cross entropy over the classes of the RoIs.
@@ -95,17 +94,11 @@ def mrcnn_class_loss(
     Args:
         class_ids: int32[B, R] targets.
         logits: float32[B, R, C].
-        active: float32[C], 1 for classes that the data set labels: RoIs whose predicted
-            class it does not label count nowhere. All are labelled without it.
         valid: float32[B, R], 1 for rows that count; all without it, padding too, as in
             Matterport.
     """
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(class_ids, logits)
-    weights = tf.ones_like(losses)
-    if active is not None:
-        weights *= tf.gather(active, tf.argmax(logits, axis=-1))
-    if valid is not None:
-        weights *= valid
+    weights = tf.ones_like(losses) if valid is None else valid
     return Mean(tf.reduce_sum(losses * weights), tf.reduce_sum(weights))
 
 
@@ -149,7 +142,6 @@ def head_losses(
     box_deltas: tf.Tensor,
     *,
     count_padding: bool,
-    active: tf.Tensor | None = None,
 ) -> tuple[Mean, Mean]:
     """Returns the class and the box loss of sampled RoIs.
 
@@ -158,12 +150,11 @@ def head_losses(
         class_logits: float32[B, R, C].
         box_deltas: float32[B, R, C, 4].
         count_padding: rows past `targets.count` are learned as background.
-        active: see `mrcnn_class_loss`.
     """
     rows = targets.class_ids.shape[1]
     valid = None if count_padding else tf.sequence_mask(targets.count, rows, tf.float32)
     return (
-        mrcnn_class_loss(targets.class_ids, class_logits, active=active, valid=valid),
+        mrcnn_class_loss(targets.class_ids, class_logits, valid=valid),
         mrcnn_bbox_loss(targets.class_ids, targets.deltas, box_deltas),
     )
 

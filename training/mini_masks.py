@@ -16,15 +16,14 @@ MINI_MASK_SIZE = 56
 Array = np.ndarray[Any, Any]
 
 
-def mini_mask(crop: Array, size: int = MINI_MASK_SIZE) -> Array:
+def mini_mask(crop: Array) -> Array:
     """Resizes a mask that was cut to its box.
 
     Args:
         crop: bool[h, w], at least one pixel.
-        size: side of the result.
 
     Returns:
-        bool[size, size].
+        bool[m, m], m = `MINI_MASK_SIZE`.
 
     Raises:
         ValueError: the crop has no pixels.
@@ -32,8 +31,8 @@ def mini_mask(crop: Array, size: int = MINI_MASK_SIZE) -> Array:
     if not crop.size:
         raise ValueError(f"mask: expected at least one pixel, got shape {crop.shape}")
     padded = np.pad(crop.astype(np.float64), 1)
-    top, fraction_y = _taps(crop.shape[0], size)
-    left, fraction_x = _taps(crop.shape[1], size)
+    top, fraction_y = _taps(crop.shape[0], MINI_MASK_SIZE)
+    left, fraction_x = _taps(crop.shape[1], MINI_MASK_SIZE)
     fraction_y = fraction_y[:, None]
     upper, lower = padded[top] * (1 - fraction_y), padded[top + 1] * fraction_y
     resized = (

@@ -14,7 +14,6 @@ without. `stop_target_gradients` trains as the paper does.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -124,14 +123,9 @@ class TrainingNetwork:
             mask_rows,
         )
 
-    def losses(
-        self,
-        batch: Batch,
-        forward: Forward,
-        reduce_counts: Callable[[tf.Tensor], tf.Tensor] = sum_over_replicas,
-    ) -> Losses:
+    def losses(self, batch: Batch, forward: Forward) -> Losses:
         """Returns the five losses as this replica's share of the global ones."""
-        return divide(self.means(batch, forward), reduce_counts)
+        return divide(self.means(batch, forward), sum_over_replicas)
 
     def means(self, batch: Batch, forward: Forward) -> Means:
         """Returns sums and counts of the five losses of this replica's pictures."""
@@ -166,13 +160,8 @@ class TrainingNetwork:
         return l2_regularisation(decayed, self.options.weight_decay)
 
     def total(self, losses: Losses) -> tf.Tensor:
-        """Returns the weighted sum of the losses."""
-        return tf.add_n(
-            [
-                weight * loss
-                for weight, loss in zip(self.options.loss_weights, losses, strict=True)
-            ]
-        )
+        """Returns the sum of the losses."""
+        return tf.add_n(list(losses))
 
     def step(self, batch: Batch) -> StepResult:
         """Returns losses and gradients of a batch.
@@ -207,7 +196,6 @@ class TrainingNetwork:
             sampling=self.options.sampling,
             delta_std=self._config.delta_std,
             mask_size=self._config.mask_size,
-            mini_masks=self.options.mini_masks,
             shuffle=self._shuffle,
         )
         # Pooling never passes a gradient to the boxes.

@@ -13,6 +13,8 @@ import numpy as np
 
 from training.neutral import MAX_NEUTRAL_SHARE, neutral_share
 
+ANCHORS_PER_IMAGE = 256
+"""Anchors that a picture is learned from at most, RPN_TRAIN_ANCHORS_PER_IMAGE."""
 POSITIVE_IOU = 0.7
 NEGATIVE_IOU = 0.3
 CROWD_IOU = 0.001
@@ -49,7 +51,7 @@ def rpn_targets(
     *,
     rng: Chooser,
     delta_std: Sequence[float],
-    anchors_per_image: int = 256,
+    anchors_per_image: int = ANCHORS_PER_IMAGE,
     neutral: Array | None = None,
 ) -> RpnTargets:
     """Matches anchors to objects and picks those to learn from.
@@ -64,7 +66,7 @@ def rpn_targets(
         gt_boxes: number[G, 4] yxyx canvas pixels.
         rng: which anchors are left out where there are too many.
         delta_std: the RPN's four divisors.
-        anchors_per_image: RPN_TRAIN_ANCHORS_PER_IMAGE; at most half are positive.
+        anchors_per_image: to learn from; at most half are positive.
         neutral: uint8[H, W], 1 on pixels of the canvas to ignore.
 
     Source: Faster R-CNN section 3.1.2; deltas are eq. (2).
@@ -159,4 +161,4 @@ def _drop_surplus(match: Array, value: int, limit: int, rng: Chooser) -> None:
         match[rng.choice(rows, surplus, replace=False)] = 0
 
 
-__all__ = ["RpnTargets", "encode_deltas", "rpn_targets"]
+__all__ = ["ANCHORS_PER_IMAGE", "RpnTargets", "encode_deltas", "rpn_targets"]

@@ -24,8 +24,6 @@ class StepOptions:
             False keeps them, which needs weights that come with sound ones.
         bn_momentum: share of the old statistics that a step keeps.
         weight_decay: factor of the L2 term; 0 where the optimiser decays the weights.
-        loss_weights: LOSS_WEIGHTS, in the order of `Losses`.
-        mini_masks: the batches' masks are in the frame of their boxes.
     """
 
     proposals: int = 2000
@@ -34,8 +32,6 @@ class StepOptions:
     train_bn: bool = False
     bn_momentum: float = 0.99
     weight_decay: float = 1e-4
-    loss_weights: tuple[float, float, float, float, float] = (1, 1, 1, 1, 1)
-    mini_masks: bool = True
 
 
 class Forward(NamedTuple):
@@ -67,8 +63,8 @@ class StepResult(NamedTuple):
     """Losses and gradients of one replica, already divided by the global counts.
 
     Attributes:
-        losses: five float32 scalars, not weighted.
-        total: float32 scalar, weighted sum of the losses, without the L2 term.
+        losses: five float32 scalars.
+        total: float32 scalar, sum of the losses, without the L2 term.
         l2: float32 scalar.
         gradients: of total + l2, one per trainable variable, zeros where none flows.
     """

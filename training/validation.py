@@ -47,7 +47,7 @@ class Validation:
         self._sums = tf.function(self._batch_sums, reduce_retracing=True)
 
     def losses(self, go_on: Callable[[], None]) -> dict[str, float]:
-        """Returns the weighted sum of the losses as "loss", and the five by name.
+        """Returns the sum of the losses as "loss", and the five by name.
 
         Each is the mean over all that was sampled in the set, whatever the batch size.
 
@@ -79,9 +79,8 @@ class Validation:
             raise data_error(err) from err
         # [2, 5]: totals, counts
         means = np.divide(sums[0], sums[1], out=np.zeros(5), where=sums[1] > 0)
-        total = float(np.dot(means, self._training.options.loss_weights))
         named = zip(Losses._fields, means.tolist(), strict=True)
-        return {"loss": total, **dict(named)}
+        return {"loss": float(means.sum()), **dict(named)}
 
     def _batch_sums(self, batch: Batch) -> tf.Tensor:
         forward = self._training.forward(batch, learning=False)

@@ -32,7 +32,6 @@ def _message(name: str) -> Any:
 
 TensorProto = _message("tensorflow.TensorProto")
 TensorShapeProto = _message("tensorflow.TensorShapeProto")
-TensorInfo = _message("tensorflow.TensorInfo")
 SignatureDef = _message("tensorflow.SignatureDef")
 
 ModelSpec = _message("tensorflow.serving.ModelSpec")
@@ -44,7 +43,6 @@ GetModelMetadataResponse = _message("tensorflow.serving.GetModelMetadataResponse
 GetModelStatusRequest = _message("tensorflow.serving.GetModelStatusRequest")
 GetModelStatusResponse = _message("tensorflow.serving.GetModelStatusResponse")
 ModelVersionStatus = _message("tensorflow.serving.ModelVersionStatus")
-PredictLog = _message("tensorflow.serving.PredictLog")
 PredictionLog = _message("tensorflow.serving.PredictionLog")
 
 HealthCheckRequest = _message("grpc.health.v1.HealthCheckRequest")
@@ -71,13 +69,11 @@ __all__ = [
     "HealthCheckResponse",
     "ModelSpec",
     "ModelVersionStatus",
-    "PredictLog",
     "PredictRequest",
     "PredictResponse",
     "PredictionLog",
     "SignatureDef",
     "SignatureDefMap",
-    "TensorInfo",
     "TensorProto",
     "TensorShapeProto",
 ]

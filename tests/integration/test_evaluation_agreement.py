@@ -19,6 +19,7 @@ from models.checkpoint import inspect_checkpoint, load_network
 from models.folding import fold_batch_norm
 from serving.contract import ModelInfo, ModelInput
 from tests.pictures import encode
+from tests.whole_mask import pasted
 from training import evaluation_files
 from training.candidate import Limits
 from training.errors import DatasetError, TrainingError
@@ -143,7 +144,7 @@ def coco(images, tmp_path_factory):
         crop = draw_segmentation(entry["segmentation"], size)
         if number % 3 == 0 or crop is None:
             continue
-        mask = crop.paste(size)
+        mask = pasted(crop, size)
         mask[: crop.y1 + number % 4 * crop.mask.shape[0] // 10] = False
         flat = np.concatenate([[False], mask.ravel(order="F"), [False]])
         turns = np.flatnonzero(np.diff(flat))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from serving.contract import MODEL_INFO_ASSET, WARMUP_ASSET
 from serving.errors import ServingError
-from serving.protos import PredictionLog, PredictLog
+from serving.protos import PredictionLog
 from serving.warmup import MAX_RECORDS, warmup_requests
 from tests.stress.hostile.grpc_requests import hostile_request
 from tests.stress.hostile.kind import Attempt, Bench, Kind, Place, Rng
@@ -23,7 +23,7 @@ def hostile_warmup(rng: Rng) -> bytes:
     for _ in range(pick(rng, (0, 1, 3, MAX_RECORDS + 1) if chance(rng, 0.1) else (1,))):
         content = random_bytes(rng, 100)
         if chance(rng, 0.8):
-            log = PredictionLog(predict_log=PredictLog(request=hostile_request(rng)[1]))
+            log = PredictionLog(predict_log={"request": hostile_request(rng)[1]})
             content = log.SerializeToString()
         records.append(_record(content))
     data = b"".join(records)

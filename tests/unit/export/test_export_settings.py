@@ -68,7 +68,6 @@ def test_without_a_config_matterports_defaults_hold(settle):
     settings = settle()
     assert settings.config == ModelConfig(architecture=preset("small", num_classes=3))
     assert (settings.config.min_dim, settings.config.max_dim) == (800, 1024)
-    assert settings.config_path is None
     assert settings.classes_assumed
     assert [c.title for c in settings.classes] == ["bg", "class_1", "class_2"]
 
@@ -88,7 +87,6 @@ def test_a_training_config_gives_size_names_and_colours(settle, weights):
         ("dog", "#00BB00"),
     ]
     assert not settings.classes_assumed
-    assert settings.config_path == weights.parent / "config.json"
 
 
 @pytest.mark.parametrize(
@@ -165,7 +163,6 @@ def test_a_named_config_wins_over_the_one_beside_the_weights(settle, tmp_path):
     other.write_text(json.dumps({"IMAGE_MAX_DIM": 320}))
     settings = settle("this is not even JSON", config=other)
     assert settings.config.max_dim == 320
-    assert settings.config_path == other
 
 
 def test_a_missing_config_is_told(refused, tmp_path):
@@ -201,7 +198,6 @@ def test_a_config_of_another_program_beside_the_weights_is_not_used(
 ):
     with caplog.at_level("INFO"):
         settings = settle(content)
-    assert settings.config_path is None
     assert settings.config.max_dim == 1024
     assert f"{weights.parent / 'config.json'}: not used: expected a training" in (
         caplog.text

@@ -10,6 +10,7 @@ from formats.coco import open_coco
 from formats.coco_masks import decode_counts, draw_segmentation, read_segmentation
 from formats.project import open_project
 from tests.project_factory import coco_json
+from tests.whole_mask import pasted
 
 DATA = Path(__file__).resolve().parents[3] / ".." / "shared" / "data"
 needs_shared = pytest.mark.skipif(not DATA.is_dir(), reason="needs ../shared")
@@ -21,7 +22,7 @@ def paste(segmentation, size=SIZE):
     crop = draw_segmentation(segmentation, size)
     assert crop.mask.any(axis=0)[[0, -1]].all()
     assert crop.mask.any(axis=1)[[0, -1]].all()
-    return crop.paste(size)
+    return pasted(crop, size)
 
 
 def write(tmp_path, content):

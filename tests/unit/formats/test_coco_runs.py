@@ -6,6 +6,7 @@ from hypothesis.extra.numpy import arrays
 
 from formats.coco_masks import decode_counts, draw_segmentation
 from formats.coco_runs import encode_counts, encode_mask
+from tests.whole_mask import pasted
 
 SMALL = st.integers(1, 9)
 
@@ -24,7 +25,7 @@ def test_masks(mask, more, offset):
     whole = np.zeros(size, bool)
     whole[offset : offset + mask.shape[0], more : more + mask.shape[1]] = mask
     drawn = draw_segmentation(encode_mask(mask, origin, size), size)
-    found = np.zeros(size, bool) if drawn is None else drawn.paste(size)
+    found = np.zeros(size, bool) if drawn is None else pasted(drawn, size)
     assert np.array_equal(found, whole)
 
 

@@ -10,6 +10,7 @@ from formats.clip import Polygon
 from formats.drawing import draw_line, draw_point, draw_polygon, draw_rectangle
 from formats.figures import read_figure
 from formats.mask_crop import MaskCrop, clip_crop, tight_crop
+from tests.whole_mask import pasted
 
 RASTER = Path(__file__).resolve().parents[3] / ".." / "shared" / "oracle" / "raster"
 SIZE = (6, 8)
@@ -23,7 +24,7 @@ def paste(crops, size=SIZE):
     [crop] = crops
     assert crop.mask.any(axis=0)[[0, -1]].all()
     assert crop.mask.any(axis=1)[[0, -1]].all()
-    return crop.paste(size)
+    return pasted(crop, size)
 
 
 def test_polygon_with_a_hole():
@@ -197,7 +198,7 @@ def test_equals_the_oracle(case, name):
     assert annotation.size == (height, width)
     crops = [c for f in annotation.figures for c in f.draw(annotation.size)]
     assert len(crops) == count
-    got = np.stack([crop.paste(annotation.size) for crop in crops])
+    got = np.stack([pasted(crop, annotation.size) for crop in crops])
     np.testing.assert_array_equal(got, expected)
 
 

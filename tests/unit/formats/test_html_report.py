@@ -19,7 +19,6 @@ from formats.html_report import (
     Notices,
     Picture,
     Table,
-    Text,
     html_report,
 )
 from formats.html_text import escape, img, script_json, swatch, value_text
@@ -58,15 +57,15 @@ class Page(HTMLParser):
 def write(path, text="plain", color="#FF0000", cards=2):
     with html_report(path, text, text) as report:
         report.add(Facts({text: text, "count": 1234}))
-        report.add(Notices([text]), Text(text))
+        report.add(Notices([text]))
         report.section(
             text,
-            Bars(text, [text], {text: [3], "b": [None]}, {text: color}, note=text),
+            Bars(text, [text], {text: [3], "b": [None]}, {text: color}),
             Table(text, [text, "n"], [[text, 0.5]], {text: color}, note=text),
         )
         report.add(
             Histogram(text, [1, 2, 4], {text: [3, 1]}, text, True, {2: text}, text),
-            Picture(text, IMAGE, text),
+            Picture(text, IMAGE),
         )
         with report.gallery(text, note=text, colors={text: color}) as gallery:
             for number in range(cards):
@@ -172,7 +171,7 @@ def test_an_error_leaves_what_was_there(tmp_path):
 
     def fail(expected):
         with html_report(path, "r") as report:
-            report.add(Text("after"))
+            report.add(Notices(["after"]))
             assert path.exists() == expected
             raise ZeroDivisionError
 

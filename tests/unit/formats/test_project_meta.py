@@ -24,18 +24,6 @@ def test_json():
     assert "values" not in META.to_json()["tags"][0]
 
 
-def test_adds_new_names():
-    added = ProjectMeta((ClassMeta("dog", "bitmap", "#0000FF"),))
-    assert [c.title for c in META.with_added(added).classes] == ["cat", "Кот", "dog"]
-
-
-def test_refuses_names_that_are_there():
-    with pytest.raises(AnnotationError, match=r"class names .* already: cat; .*suffix"):
-        META.with_added(ProjectMeta((ClassMeta("cat", "bitmap", "#FF0000"),)))
-    with pytest.raises(AnnotationError, match=r"tag names .* already: confidence"):
-        META.with_added(ProjectMeta(tags=META.tags[:1]))
-
-
 @pytest.mark.parametrize("content", [None, {}, {"classes": [{}]}, {"classes": ["a"]}])
 def test_unreadable(content):
     with pytest.raises(AnnotationError, match="meta: expected"):

@@ -5,14 +5,14 @@ import struct
 import pytest
 
 from serving.errors import ServingError
-from serving.protos import PredictionLog, PredictLog, PredictRequest
+from serving.protos import PredictionLog, PredictRequest
 from serving.warmup import MAX_RECORDS, warmup_requests
 
 
 def _log(index):
     request = PredictRequest()
     request.model_spec.signature_name = str(index)
-    return PredictionLog(predict_log=PredictLog(request=request)).SerializeToString()
+    return PredictionLog(predict_log={"request": request}).SerializeToString()
 
 
 def _record(content):

@@ -19,6 +19,7 @@ from tests.unit.training.evaluation_cases import (
     sample,
     scorer,
 )
+from tests.whole_mask import pasted
 from training.classes import make_class_map
 from training.coco import open_coco_source
 from training.config import read_config
@@ -47,7 +48,7 @@ def test_run_lengths(shape, origin):
         runs = encode_mask(mask, origin, (7, 9))
         assert runs["size"] == [7, 9]
         drawn = draw_segmentation(runs | {"counts": runs["counts"].decode()}, (7, 9))
-        assert np.array_equal(drawn.paste((7, 9)) if drawn else whole * 0, whole)
+        assert np.array_equal(pasted(drawn, (7, 9)) if drawn else whole * 0, whole)
         assert coco_mask.area(runs) == mask.sum()
 
 

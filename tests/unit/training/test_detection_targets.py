@@ -60,7 +60,6 @@ def targets(run, proposals, class_ids, boxes, masks=None, neutral=None, **option
             sampling=sampling,
             delta_std=STD,
             mask_size=4,
-            mini_masks=True,
             shuffle=in_order,
         )
 
@@ -198,7 +197,6 @@ def test_sampling_depends_on_the_picture_s_seed_only():
             sampling=sampling,
             delta_std=STD,
             mask_size=4,
-            mini_masks=True,
         ).rois.numpy()
 
     first = rois([[1, 2], [3, 4]])

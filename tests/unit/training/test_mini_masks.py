@@ -18,11 +18,11 @@ def test_full_mask_stays_full():
 
 
 def test_halves():
-    crop = np.zeros((8, 8), bool)
-    crop[:, 4:] = True
-    mini = mini_mask(crop, 4)
+    crop = np.zeros((112, 112), bool)
+    crop[:, 56:] = True
+    mini = mini_mask(crop)
     # The outermost half pixel would blend with 0, were it not for the box's frame.
-    assert mini.tolist() == [[False, False, True, True]] * 4
+    assert mini.tolist() == [[False] * 28 + [True] * 28] * 56
 
 
 def test_empty_crop():

@@ -85,20 +85,17 @@ def test_traced_once_and_reads_the_weights_of_now(make_network, dataset):
     network, other = loud(make_network()), loud(make_network(seed=3))
     config = network.config
     done = []
-    limits = {"score_threshold": 0.01, "max_detections": 20}
-    first = evaluate_network(
-        network, dataset, **limits, tell=lambda *now: done.append(now)
-    )
+    first = evaluate_network(network, dataset, lambda *now: done.append(now))
     assert done == [(1, 3), (2, 3), (3, 3)]
     assert (first.pictures, first.objects) == (3, {"box": 2, "dog": 2})
-    assert (first.score_threshold, first.max_detections) == (0.01, 20)
-    (detector,) = evaluation_module._detectors[network].values()
+    assert (first.score_threshold, first.max_detections) == (0.05, 100)
+    detector = evaluation_module._detectors[network]
     before = find_all(detector, dataset)
     for mine, theirs in zip(network.variables, other.variables, strict=True):
         mine.assign(theirs)
-    evaluate_network(network, dataset, **limits)
+    evaluate_network(network, dataset)
     after = find_all(detector, dataset)
-    assert [*evaluation_module._detectors[network].values()] == [detector]
+    assert evaluation_module._detectors[network] is detector
     assert detector._find.experimental_get_tracing_count() == 1
     assert detector._draw.experimental_get_tracing_count() <= 1
     assert not np.array_equal(before.scores, after.scores)

@@ -45,13 +45,6 @@ def test_class_loss_counts_padding_unless_told():
     assert value(real) == pytest.approx(-math.log(0.5))
 
 
-def test_class_loss_leaves_out_predictions_of_inactive_classes():
-    class_ids = np.array([[1, 0]], np.int32)
-    logits = np.log(np.array([[[0.4, 0.6], [0.9, 0.1]]], np.float32))
-    mean = losses.mrcnn_class_loss(class_ids, logits, active=tf.constant([1.0, 0.0]))
-    assert value(mean) == pytest.approx(-math.log(0.9))
-
-
 def test_box_loss_looks_at_the_own_class_of_positives():
     class_ids = np.array([[2, 0]], np.int32)
     target = np.ones((1, 2, 4), np.float32)
