@@ -33,14 +33,15 @@ def escape(text: str) -> str:
 
 
 def value_text(value: Value) -> str:
-    """Returns a value for people, not escaped: 1,234; 0.512; 12.3; – for NaN."""
+    """Returns a value for people, not escaped: 1,234; 0.512; 7.75; 12.3; – for NaN."""
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return DASH
     if isinstance(value, str):
         return value
     if isinstance(value, int):
         return f"{value:,}"
-    decimals = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 3
+    limits = ((100, 0), (10, 1), (1, 2))  # shares, which end at 1, have three
+    decimals = next((places for least, places in limits if abs(value) > least), 3)
     return f"{value:,.{decimals}f}"
 
 

@@ -132,9 +132,12 @@ def test_pictures_are_shrunk_and_keep_their_colors():
 
 
 def test_values_as_people_read_them():
-    values = [1234567, 0.51249, 12.345, 4321.5, None, float("nan"), "<a>"]
-    expected = ["1,234,567", "0.512", "12.3", "4,322", "–", "–", "<a>"]
+    values = [1234567, None, float("nan"), "<a>"]
+    expected = ["1,234,567", "–", "–", "<a>"]
     assert [value_text(value) for value in values] == expected
+    numbers = [0.51249, 1.0, 7.746, 12.345, 321.5, 4321.5]
+    expected = ["0.512", "1.000", "7.75", "12.3", "322", "4,322"]
+    assert [value_text(number) for number in numbers] == expected
     assert escape("<a>") == "&lt;a&gt;"
     assert json.loads(script_json(["</script>"])) == ["</script>"]
     assert "<" not in script_json(["</script>"])
