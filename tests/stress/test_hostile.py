@@ -17,13 +17,15 @@ from tests.stress.hostile.worker import judge
 
 SEED = 1
 INPUTS = {
-    "answer": 60,
-    "grpc_bytes": 40,
-    "grpc_request": 40,
+    "answer": 50,
+    "grpc_bytes": 25,
+    "grpc_request": 25,
     "model_folder": 1,
+    "project_run": 60,
     "project_training": 40,
-    "rest": 40,
-    "warmup": 60,
+    "rest": 25,
+    "warmup": 40,
+    "weights": 50,
 }
 """Inputs of the slice; 100 of each other kind."""
 FIRST = {"rest": 100}
@@ -68,6 +70,27 @@ def test_what_an_input_is_judged_by():
     assert judged(raising(TypeError("no"))) == ("failed", "TypeError got out: no")
     assert judged(raising(SystemExit(3))) == ("failed", "SystemExit got out: 3")
     assert judged(raising(FindingError("no"))) == ("failed", "no")
+
+
+@pytest.mark.parametrize(
+    ("message", "fault"),
+    [
+        ("", "a refusal without a word"),
+        ("x" * 20_001, f"a message of 20001 characters: '{'x' * 60}'"),
+        ("a\x1b[31mb", r"'\x1b' in a message: 'a\x1b[31mb'"),
+        ("a\tb", r"'\t' in a message: 'a\tb'"),
+        (
+            "expected 1, got None",
+            "words of Python in a message: 'expected 1, got None'",
+        ),
+    ],
+)
+def test_messages_that_no_user_can_read(message, fault):
+    assert judged(raising(ValueError(message))) == ("failed", fault)
+    assert judged(raising(ValueError(message)), message=None)[0] == "refused"
+    assert (
+        judged(raising(ValueError(message)), message=lambda _: "ä\nb")[0] == "refused"
+    )
 
 
 def test_memory_and_time_are_bounded():
