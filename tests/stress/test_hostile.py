@@ -5,13 +5,15 @@ Each kind runs in processes of its own, as there.
 
 from __future__ import annotations
 
+import zlib
+
 import numpy as np
 import pytest
 
 from tests.stress.hostile.kind import Attempt, Bench, FindingError, Kind
 from tests.stress.hostile.kinds import KINDS, load_kind
 from tests.stress.hostile.measure import Usage
-from tests.stress.hostile.mutations import json_bytes, mutate_json, raw
+from tests.stress.hostile.mutations import json_bytes, mutate_json, packed_zeros, raw
 from tests.stress.hostile.runs import run_kind
 from tests.stress.hostile.worker import judge
 
@@ -19,10 +21,10 @@ SEED = 1
 INPUTS = {
     "answer": 50,
     "grpc_bytes": 25,
-    "grpc_request": 25,
+    "grpc_request": 20,
     "model_folder": 1,
     "project_run": 60,
-    "project_training": 40,
+    "project_training": 30,
     "rest": 25,
     "warmup": 40,
     "weights": 50,
@@ -102,6 +104,11 @@ def test_memory_and_time_are_bounded():
     assert text.endswith("MB ()")
     assert judged(lambda: take(20 << 20), growth_mb=100)[0] == "ok"
     assert judged(lambda: sum(range(20_000_000)), cpu_s=0.05)[0] == "failed"
+
+
+@pytest.mark.parametrize("size", [0, 5, 1 << 20, (5 << 20) + 70_000])
+def test_zeros_are_packed(size):
+    assert zlib.decompress(packed_zeros(size)) == bytes(size)
 
 
 def test_inputs_follow_from_their_seed():

@@ -22,6 +22,7 @@ _RAW = "\ue000"
 """Marks texts that `json_bytes` puts out without quotes."""
 
 _QUOTED_RAW = re.compile(r'"\\ue000(?:[^"\\]|\\.)*"')
+_ADLER_BASE = 65_521
 _RAW_CHARS = 4_000_000
 """Most of such texts in one file."""
 
@@ -233,10 +234,21 @@ def distort(rng: Rng, content: Any) -> bytes:
 @functools.cache
 def packed_zeros(size: int) -> bytes:
     """Returns zlib data of this many bytes that are zero."""
-    packer = zlib.compressobj(9)
     whole, rest = divmod(size, 1 << 20)
-    parts = [packer.compress(bytes(1 << 20)) for _ in range(whole)]
-    return b"".join(parts) + packer.compress(bytes(rest)) + packer.flush()
+    sum_of_zeros = size % _ADLER_BASE << 16 | 1
+    return b"".join(
+        (
+            b"\x78\xda",
+            _deflated(1 << 20, zlib.Z_FULL_FLUSH) * whole,  # at a whole byte
+            _deflated(rest, zlib.Z_FINISH),
+            sum_of_zeros.to_bytes(4, "big"),
+        )
+    )
+
+
+def _deflated(size: int, mode: int) -> bytes:
+    packer = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
+    return packer.compress(bytes(size)) + packer.flush(mode)
 
 
 def mask(rng: Rng, height: int, width: int) -> np.ndarray:
