@@ -21,6 +21,7 @@ from formats.colors import COLOR_FORMS, read_color
 from formats.config import load_config
 from formats.errors import ConfigError
 from formats.json_file import read_json
+from formats.quoted import quoted
 from models.architecture import Architecture
 from models.checkpoint import Checkpoint
 from models.config import ModelConfig
@@ -126,7 +127,7 @@ class _ProjectClass(BaseModel):
             return None
         color = read_color(value)
         if color is None:
-            raise ValueError(f"expected {COLOR_FORMS}, got {value!r}")
+            raise ValueError(f"expected {COLOR_FORMS}, got {quoted(value)}")
         return color
 
 

@@ -7,6 +7,7 @@ else sees it, and it is gone when it is closed, however the process ends.
 from __future__ import annotations
 
 import bz2
+import errno
 import lzma
 import os
 import shutil
@@ -96,6 +97,15 @@ class _Budget:
             )
 
 
+def _damage(err: OSError) -> str:
+    """Returns what an error says of the archive, "" where the system failed."""
+    if err.errno is None:  # bzip2's word for it
+        return str(err)
+    if err.errno == errno.EINVAL:  # of a seek to before the begin
+        return "it names a place outside of itself"
+    return ""
+
+
 def unpack(path: Path, most: int) -> PackedFiles | None:
     """Unpacks a zip, or a tar that is compressed.
 
@@ -128,8 +138,8 @@ def unpack(path: Path, most: int) -> PackedFiles | None:
     except FormatError:
         raise
     except OSError as err:
-        if err.errno is None:  # bzip2's word for it
-            raise FormatError(f"{name}: the archive is damaged: {err}") from err
+        if damage := _damage(err):
+            raise FormatError(f"{name}: the archive is damaged: {damage}") from err
         raise FormatError(f"{name}: cannot be unpacked: {err.strerror}") from err
     except _DAMAGED as err:
         raise FormatError(f"{name}: the archive is damaged: {err}") from err

@@ -115,7 +115,7 @@ def read_figure(content: Any, shapes: Mapping[str, str]) -> Figure:
         shape = content.get("geometryType") or content.get("shape") or "nothing"
     if shape not in SHAPES:
         raise AnnotationError(
-            f'class "{title}": expected a shape out of {", ".join(SHAPES)}, got '
+            f"class {quoted(title)}: expected a shape out of {', '.join(SHAPES)}, got "
             f"{_shape_text(shape)}; convert the objects or remove them"
         )
     return Figure(title, shape, content)

@@ -166,14 +166,14 @@ def _tag_json(tag: TagMeta) -> dict[str, Any]:
 def _read_class(entry: Any, index: int) -> ClassMeta:
     where = f"classes[{index}]"
     title, shape = _text(entry, "title", where), _text(entry, "shape", where)
-    color = _color(entry, f'class "{title}"') or distinct_color(index + 1)
+    color = _color(entry, f"class {quoted(title)}") or distinct_color(index + 1)
     return ClassMeta(title, shape, color, _others(entry, "title", "shape", "color"))
 
 
 def _read_tag(entry: Any, index: int) -> TagMeta:
     where = f"tags[{index}]"
     name, value_type = _text(entry, "name", where), _text(entry, "value_type", where)
-    color = _color(entry, f'tag "{name}"') or DEFAULT_COLOR
+    color = _color(entry, f"tag {quoted(name)}") or DEFAULT_COLOR
     values = tuple(_listed(entry, "values"))
     others = _others(entry, "name", "value_type", "color", "values")
     return TagMeta(name, value_type, color, values, others)

@@ -27,6 +27,7 @@ def quoted(value: Any, longest: int = LONGEST) -> str:
         text = _start(encoder, value, longest)
         if text.isprintable():
             break
+    text = text.replace("\x7f", "\\u007f")  # which JSON leaves as it is
     return text if len(text) <= longest else f"{text[: longest - 3]}..."
 
 

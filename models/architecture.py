@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 
 from models.errors import ModelConfigError
+from models.shown import shown
 
 EXPANSION = 4
 """Output channels of a residual block per channel of its bottleneck."""
@@ -79,6 +80,6 @@ def preset(name: str, *, num_classes: int) -> Architecture:
     """
     if name not in PRESETS:
         raise ModelConfigError(
-            [f"backbone: expected one of {', '.join(PRESETS)}, got {name!r}"]
+            [f"backbone: expected one of {', '.join(PRESETS)}, got {shown(name)}"]
         )
     return dataclasses.replace(PRESETS[name], num_classes=num_classes)

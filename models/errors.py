@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+LISTED = 100
+"""Problems that the text of an error has; a ResNet-101 has 690 arrays."""
+
 
 class ModelConfigError(ValueError):
     """A model configuration that contradicts itself or the network.
@@ -14,11 +17,9 @@ class ModelConfigError(ValueError):
 
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
-        super().__init__("model config: " + "; ".join(self.problems))
-
-
-LISTED = 100
-"""Problems that the text of an error has; a ResNet-101 has 690 arrays."""
+        more = len(self.problems) - LISTED
+        told = [*self.problems[:LISTED], *([f"and {more:,} more"] if more > 0 else [])]
+        super().__init__("model config: " + "; ".join(told))
 
 
 class WeightsError(ValueError):

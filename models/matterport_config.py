@@ -9,6 +9,7 @@ from typing import Any
 from models.architecture import PRESETS, Architecture
 from models.config import STRIDES, ModelConfig
 from models.errors import ModelConfigError
+from models.shown import shown, shown_name
 
 _FIELDS = {
     "IMAGE_RESIZE_MODE": "resize_mode",
@@ -97,24 +98,26 @@ def from_matterport(
         ModelConfigError: lists every unknown name, wrong value and contradiction.
     """
     problems = [
-        f"{name}: not a constant of Matterport's Config"
+        f"{shown_name(name)}: not a constant of Matterport's Config"
         for name in sorted(set(constants) - MATTERPORT_NAMES)
     ]
     for name, allowed in _FIXED.items():
         if name in constants and constants[name] not in allowed:
-            problems.append(f"{name}: expected {allowed[0]}, got {constants[name]!r}")
+            problems.append(
+                f"{name}: expected {allowed[0]}, got {shown(constants[name])}"
+            )
     base, wrong = (architecture, []) if architecture else _architecture_of(constants)
     problems += wrong
     for name, field in _ARCHITECTURE_FIELDS.items():
         if name in constants and constants[name] != getattr(base, field):
             problems.append(
                 f"{name}: the checkpoint has {getattr(base, field)}, got "
-                f"{constants[name]!r}"
+                f"{shown(constants[name])}"
             )
     backbone = constants.get("BACKBONE", base.backbone)
     if backbone != base.backbone:
         problems.append(
-            f"BACKBONE: the checkpoint has {base.backbone}, got {backbone!r}"
+            f"BACKBONE: the checkpoint has {base.backbone}, got {shown(backbone)}"
         )
     values = {
         field: _plain(constants[name])
@@ -131,7 +134,7 @@ def from_matterport(
         if _plain(constants["MASK_SHAPE"]) != expected:
             problems.append(
                 f"MASK_SHAPE: expected {list(expected)} (twice MASK_POOL_SIZE), got "
-                f"{constants['MASK_SHAPE']!r}"
+                f"{shown(constants['MASK_SHAPE'])}"
             )
     if problems or config is None:
         raise ModelConfigError(problems)
@@ -168,7 +171,9 @@ def _architecture_of(constants: Mapping[str, Any]) -> tuple[Architecture, list[s
     problems = []
     name = constants.get("BACKBONE", "resnet101")
     if name not in tuple(PRESETS):
-        problems.append(f"BACKBONE: expected one of {', '.join(PRESETS)}, got {name!r}")
+        problems.append(
+            f"BACKBONE: expected one of {', '.join(PRESETS)}, got {shown(name)}"
+        )
         name = "resnet101"
     sizes = {
         field: constants[key]
@@ -178,7 +183,7 @@ def _architecture_of(constants: Mapping[str, Any]) -> tuple[Architecture, list[s
     for key, field in _ARCHITECTURE_FIELDS.items():
         if field in sizes and not _is_count(sizes[field]):
             problems.append(
-                f"{key}: expected a whole number >= 1, got {sizes.pop(field)!r}"
+                f"{key}: expected a whole number >= 1, got {shown(sizes.pop(field))}"
             )
     ratios = constants.get("RPN_ANCHOR_RATIOS", (0.5, 1, 2))
     if isinstance(ratios, Sequence) and not isinstance(ratios, str):

@@ -110,14 +110,20 @@ class ModelInfo:
             raise ContractError(
                 "model information is not readable: nested too deeply"
             ) from err
+        except (json.JSONDecodeError, UnicodeDecodeError) as err:
+            raise ContractError(
+                f"model information is not readable: {_unreadable(err)}"
+            ) from err
         except ValueError as err:
-            raise ContractError(f"model information is not readable: {err}") from err
+            raise ContractError(
+                "model information is not readable: a number has thousands of digits"
+            ) from err
         top = _Reader(content, "")
         version = top.value("contract_version")
         if version != CONTRACT_VERSION:
             raise ContractError(
                 f"model information: expected contract version {CONTRACT_VERSION}, got "
-                f"{shortened(version)}; use a client of the model's own release"
+                f"{_told(version)}; use a client of the model's own release"
             )
         return cls._read(top)
 
@@ -219,7 +225,7 @@ def _classes(value: Any) -> tuple[ModelClass, ...]:
         if type(class_id) is not int or class_id != number:
             raise ContractError(
                 "model information: expected class ids 0, 1, 2, ... in order, got "
-                f"{shortened(class_id)} at place {number}"
+                f"{_told(class_id)} at place {number}"
             )
         color = reader.value("color")
         if not isinstance(color, str) or not _COLOR.fullmatch(color):
@@ -229,10 +235,22 @@ def _classes(value: Any) -> tuple[ModelClass, ...]:
     return tuple(classes)
 
 
+def _unreadable(err: json.JSONDecodeError | UnicodeDecodeError) -> str:
+    if isinstance(err, UnicodeDecodeError):
+        return f"expected UTF-8 text, got other bytes at position {err.start}"
+    return str(err)
+
+
 def _wrong(place: str, expected: str, got: Any) -> ContractError:
     return ContractError(
-        f"model information: {place}: expected {expected}, got {shortened(got)}"
+        f"model information: {place}: expected {expected}, got {_told(got)}"
     )
+
+
+def _told(value: Any) -> str:
+    """Returns a value as a message has it, `null` for None."""
+    is_word = value is None or isinstance(value, bool)
+    return json.dumps(value) if is_word else shortened(value)
 
 
 __all__ = [

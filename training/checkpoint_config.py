@@ -11,6 +11,7 @@ from typing import Any
 
 from formats.errors import ConfigError as FileConfigError
 from formats.json_file import read_json
+from formats.quoted import quoted
 from models.matterport_config import to_matterport
 from training.classes import ClassMap
 from training.config import TrainConfig
@@ -64,7 +65,9 @@ def earlier_config(weights: Path) -> dict[str, Any] | None:
             except FileConfigError as err:
                 raise TrainingError(str(err)) from err
             if not isinstance(content, dict):
-                raise TrainingError(f"{path}: expected an object, got {content!r:.60}")
+                raise TrainingError(
+                    f"{path}: expected an object, got {quoted(content)}"
+                )
             return content
     return None
 

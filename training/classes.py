@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from formats.meta import BITMAP, ClassMeta
+from formats.quoted import quoted
 from training.errors import TrainingError
 
 BACKGROUND_COLOR = "#222222"
@@ -89,12 +90,12 @@ def make_class_map(
     if weights_init_type not in (TRANSFER, CONTINUE):
         raise TrainingError(
             f'weights_init_type: expected "{TRANSFER}" or "{CONTINUE}", got '
-            f'"{weights_init_type}"'
+            f"{quoted(weights_init_type)}"
         )
     if background is not None and background == neutral:
         raise TrainingError(
             "special_classes: background and neutral are both "
-            f'"{background}"; give one of them another name'
+            f"{quoted(background)}; give one of them another name"
         )
     kept = [ClassMeta(c.title, BITMAP, c.color) for c in classes if c.title != neutral]
     titles = {c.title for c in kept}
@@ -138,8 +139,8 @@ def _earlier_ids(
     for title, class_id in ids.items():
         if class_id == 0 and before[title] != 0:
             raise TrainingError(
-                f'{CONTINUE}: the background "{title}" had id {before[title]} in the '
-                "earlier training, expected 0; check special_classes.background"
+                f"{CONTINUE}: the background {quoted(title)} had id {before[title]} in "
+                "the earlier training, expected 0; check special_classes.background"
             )
     return dict(before)
 

@@ -192,8 +192,8 @@ def _contradictions(content: Mapping[str, Any]) -> list[str]:
         content, "special_classes", "background", "bg"
     ):
         problems.append(
-            f'special_classes: background and neutral are both "{neutral}"; give one '
-            "of them another name"
+            f"special_classes: background and neutral are both {quoted(neutral)}; "
+            "give one of them another name"
         )
     per_image = _value(content, "rois", "per_image", 200)
     ratio = _value(content, "rois", "positive_ratio", 0.33)

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from formats.quoted import quoted
 from models.architecture import PRESETS
 
 Count = Annotated[int, Field(ge=1)]
@@ -34,7 +35,7 @@ def _check_once(devices: tuple[int, ...]) -> tuple[int, ...]:
 def _check_backbone(name: str) -> str:
     if name not in PRESETS:
         raise PydanticCustomError(
-            "backbone", f'expected one of {", ".join(PRESETS)}, got "{name}"'
+            "backbone", f"expected one of {', '.join(PRESETS)}, got {quoted(name)}"
         )
     return name
 

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Sequence
 
 from formats.meta import ClassMeta
+from formats.quoted import quoted
 
 
 def missing_neutral(
@@ -27,8 +28,8 @@ def missing_neutral(
     near = difflib.get_close_matches(neutral, titles, 1)
     hint = f'; did you mean "{near[0]}"?' if near else ""
     return [
-        f'{where}: has no class "{neutral}", which is named as the neutral one, so no '
-        f"pixel is neutral{hint}"
+        f"{where}: has no class {quoted(neutral)}, which is named as the neutral one, "
+        f"so no pixel is neutral{hint}"
     ]
 
 

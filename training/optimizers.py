@@ -20,6 +20,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from formats.quoted import quoted_name
+
 OPTIMIZERS = ("sgd", "adamw")
 SCHEDULES = ("constant", "cosine")
 CLIPPING = ("global", "variable", "none")
@@ -63,7 +65,8 @@ class OptimizerOptions:
         """
         choices = {"name": OPTIMIZERS, "schedule": SCHEDULES, "clipping": CLIPPING}
         problems = [
-            f"{field}: expected one of {', '.join(known)}, got {getattr(self, field)!r}"
+            f"{field}: expected one of {', '.join(known)}, got "
+            f"{quoted_name(getattr(self, field))}"
             for field, known in choices.items()
             if getattr(self, field) not in known
         ]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from formats.meta import ClassMeta
+from formats.quoted import quoted
 from training.check import Facts, check_images, read_facts
 from training.classes import ClassMap
 from training.config import TrainConfig
@@ -97,7 +98,7 @@ def unknown_classes(
         where: what messages call the data.
     """
     known = {*classes.ids, classes.neutral}
-    unknown = [f'"{c.title}"' for c in found if c.title not in known]
+    unknown = [quoted(c.title) for c in found if c.title not in known]
     if not unknown:
         return []
     noun = "class" if len(unknown) == 1 else "classes"
@@ -128,12 +129,12 @@ def shared_items(source: Source, sets: Sets, tags: Mapping[str, str]) -> list[st
     """
     if tags["train"] == tags["val"]:
         return [
-            f'dataset_tags: train and val are both "{tags["train"]}"; the network is '
-            "validated on what it learns"
+            f"dataset_tags: train and val are both {quoted(tags['train'])}; the "
+            "network is validated on what it learns"
         ]
     val = set(sets["val"])
     both = [source.name(i) for i in sets["train"] if i in val]
-    text = f'tagged both "{tags["train"]}" and "{tags["val"]}"'
+    text = f"tagged both {quoted(tags['train'])} and {quoted(tags['val'])}"
     return [both_sets(both, text)] if both else []
 
 

@@ -14,6 +14,7 @@ from formats.image import Pixels
 from formats.left_out import LeftOut
 from formats.meta import ClassMeta, ProjectMeta
 from formats.project import Project, open_project
+from formats.quoted import quoted
 from training.claims import MaskRoom, check_large
 from training.sources import Content, Labelled, notes_of_objects
 
@@ -149,7 +150,7 @@ def missing_tag(name: str, meta: ProjectMeta) -> str:
     near = difflib.get_close_matches(name, known, n=1)
     hint = f'; did you mean "{near[0]}"?' if near else ""
     listed = f"; it has: {', '.join(known)}" if known and not near else ""
-    return f'the project has no tag "{name}"{hint}{listed}'
+    return f"the project has no tag {quoted(name)}{hint}{listed}"
 
 
 def split_by_tags(

@@ -5,25 +5,29 @@ Each kind runs in processes of its own, as there.
 
 from __future__ import annotations
 
+import zlib
+
 import numpy as np
 import pytest
 
 from tests.stress.hostile.kind import Attempt, Bench, FindingError, Kind
 from tests.stress.hostile.kinds import KINDS, load_kind
 from tests.stress.hostile.measure import Usage
-from tests.stress.hostile.mutations import json_bytes, mutate_json, raw
+from tests.stress.hostile.mutations import json_bytes, mutate_json, packed_zeros, raw
 from tests.stress.hostile.runs import run_kind
 from tests.stress.hostile.worker import judge
 
 SEED = 1
 INPUTS = {
-    "answer": 60,
-    "grpc_bytes": 40,
-    "grpc_request": 40,
+    "answer": 50,
+    "grpc_bytes": 25,
+    "grpc_request": 20,
     "model_folder": 1,
-    "project_training": 40,
-    "rest": 40,
-    "warmup": 60,
+    "project_run": 60,
+    "project_training": 30,
+    "rest": 25,
+    "warmup": 40,
+    "weights": 50,
 }
 """Inputs of the slice; 100 of each other kind."""
 FIRST = {"rest": 100}
@@ -70,6 +74,27 @@ def test_what_an_input_is_judged_by():
     assert judged(raising(FindingError("no"))) == ("failed", "no")
 
 
+@pytest.mark.parametrize(
+    ("message", "fault"),
+    [
+        ("", "a refusal without a word"),
+        ("x" * 20_001, f"a message of 20001 characters: '{'x' * 60}'"),
+        ("a\x1b[31mb", r"'\x1b' in a message: 'a\x1b[31mb'"),
+        ("a\tb", r"'\t' in a message: 'a\tb'"),
+        (
+            "expected 1, got None",
+            "words of Python in a message: 'expected 1, got None'",
+        ),
+    ],
+)
+def test_messages_that_no_user_can_read(message, fault):
+    assert judged(raising(ValueError(message))) == ("failed", fault)
+    assert judged(raising(ValueError(message)), message=None)[0] == "refused"
+    assert (
+        judged(raising(ValueError(message)), message=lambda _: "ä\nb")[0] == "refused"
+    )
+
+
 def test_memory_and_time_are_bounded():
     def take(size):
         np.ones(size, np.uint8).sum()
@@ -79,6 +104,11 @@ def test_memory_and_time_are_bounded():
     assert text.endswith("MB ()")
     assert judged(lambda: take(20 << 20), growth_mb=100)[0] == "ok"
     assert judged(lambda: sum(range(20_000_000)), cpu_s=0.05)[0] == "failed"
+
+
+@pytest.mark.parametrize("size", [0, 5, 1 << 20, (5 << 20) + 70_000])
+def test_zeros_are_packed(size):
+    assert zlib.decompress(packed_zeros(size)) == bytes(size)
 
 
 def test_inputs_follow_from_their_seed():

@@ -22,7 +22,13 @@ from tests.stress.hostile.mutations import (
 )
 
 _SIDES = (1, 2, 7, 20, 64, 500)
-_COUNT_TEXT = "0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmno"
+_FAR = (
+    *(1e6, 1e9, 1e15, 1e300, 1e308, 10**400, -1e9, -0.5, 1e-9),
+    *(raw("NaN"), raw("1e999"), None, "3", True),
+)
+_COUNT_TEXT = (
+    "()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstuvwx"
+)
 
 
 def hostile_segmentation(rng: Rng, size: tuple[int, int]) -> Any:
@@ -61,7 +67,7 @@ def hostile_coco(rng: Rng) -> bytes:
         {
             "image_id": int(rng.integers(1, 4)),
             "category_id": 10 * int(rng.integers(1, 3)),
-            "iscrowd": 0,
+            "iscrowd": pick(rng, (0, 0, 1)),
             "segmentation": hostile_segmentation(rng, (20, 30)),
         }
         for _ in range(int(rng.integers(1, 3)))
@@ -82,8 +88,9 @@ def _ring(rng: Rng, size: tuple[int, int]) -> list[Any]:
     numbers = pick(rng, (0, 1, 2, 4, 5, 6, 8, 60))
     ring: list[Any] = [round(float(x), 2) for x in rng.uniform(0, max(size), numbers)]
     if ring and chance(rng, 0.4):
-        far = (1e6, 1e9, 1e15, 1e300, -1e9, -0.5, 1e-9, raw("NaN"), None, "3", True)
-        ring[int(rng.integers(len(ring)))] = pick(rng, far)
+        ring[int(rng.integers(len(ring)))] = pick(rng, _FAR)
+    if chance(rng, 0.1):
+        ring = [float(x) for x in rng.uniform(-1e6, 1e6, len(ring))]
     if chance(rng, 0.1):
         ring = [x / max(size) if isinstance(x, float) else x for x in ring]
     return ring
@@ -122,8 +129,8 @@ def _segmentation(place: Place) -> Iterator[Bench]:
 def _coco(place: Place) -> Iterator[Bench]:
     path = place.folder / "coco.json"
 
-    def read() -> None:
-        file = open_coco(path)
+    def read(*, is_lenient: bool) -> None:
+        file = open_coco(path, is_lenient=is_lenient)
         for index in range(min(len(file.images), 20)):
             height, width = file.images[index].size
             if height * width <= 1 << 20:
@@ -131,7 +138,10 @@ def _coco(place: Place) -> Iterator[Bench]:
 
     def make(rng: Rng) -> Attempt:
         path.write_bytes(hostile_coco(rng))
-        return Attempt("COCO file", read)
+        is_lenient = chance(rng, 0.4)
+        return Attempt(
+            f"COCO file{', lenient' * is_lenient}", lambda: read(is_lenient=is_lenient)
+        )
 
     yield Bench(make)
 

@@ -11,6 +11,7 @@ from typing import Any
 import grpc
 import numpy as np
 
+from client.refusal import plain
 from serving import protos
 from serving.protos import DATA_TYPE_NUMBERS, PredictRequest
 from serving.protos.tensors import to_tensor_proto
@@ -203,6 +204,7 @@ KINDS = {
         growth_mb=1000,
         weight=0.4,
         needs_model=True,
+        message=lambda err: plain(err.details() or ""),
     ),
     "grpc_bytes": Kind(
         "garbage on the gRPC port",

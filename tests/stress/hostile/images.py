@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterator
 
 import numpy as np
+import pillow_heif
 from PIL import Image
 
 from client.errors import ImageError
@@ -34,10 +35,13 @@ FORMATS = (
     ("TIFF", {"compression": "tiff_lzw"}),
     ("TIFF", {"compression": "tiff_adobe_deflate"}),
     ("JPEG2000", {}),
+    ("JPEG2000", {"no_jp2": True}),
     ("AVIF", {}),
+    ("HEIF", {}),
     ("PPM", {}),
     ("ICO", {}),
 )
+WITH_EXIF = ("JPEG", "PNG", "WEBP", "AVIF", "HEIF")
 MAX_PIXELS = 1_000_000
 
 
@@ -53,12 +57,15 @@ def sound_image(rng: Rng) -> tuple[str, bytes]:
     image = (
         image.convert("L").convert("I;16") if mode == "I;16" else image.convert(mode)
     )
-    if name == "JPEG" and chance(rng, 0.5):
+    if name in WITH_EXIF and chance(rng, 0.5):
         exif = Image.Exif()
         exif[0x0112] = pick(rng, (1, 3, 6, 8))
-        options["exif"] = exif
+        options["exif"] = exif.tobytes()
     stream = io.BytesIO()
-    image.save(stream, name, **options)
+    if name == "HEIF":
+        pillow_heif.from_pillow(image).save(stream, **options)
+    else:
+        image.save(stream, name, **options)
     return name, stream.getvalue()
 
 
@@ -121,9 +128,11 @@ def claiming_jpeg(rng: Rng) -> bytes:
     return bytes(data)
 
 
-def _read(data: bytes) -> None:
-    """Reads a picture as the client and as training do."""
+def _read_for_client(data: bytes) -> None:
     load_picture(data, MAX_PIXELS)
+
+
+def _read_for_training(data: bytes) -> None:
     height, width = checked_size(data, "picture")
     if height * width > MAX_PIXELS:
         return
@@ -136,7 +145,9 @@ def _read(data: bytes) -> None:
 def _image(place: Place) -> Iterator[Bench]:
     def make(rng: Rng) -> Attempt:
         label, data = hostile_image(rng)
-        return Attempt(f"{label}, {len(data)} bytes", lambda: _read(data))
+        read = pick(rng, (_read_for_client, _read_for_training))
+        text = f"{label}, {len(data)} bytes, {read.__name__.strip('_')}"
+        return Attempt(text, lambda: read(data))
 
     yield Bench(make)
 

@@ -78,6 +78,8 @@ class Kind:
         growth_mb: most memory that this process may take for one input.
         weight: how many of the collection's inputs are of this kind, against others.
         needs_model: `Place.model` has to be there.
+        message: what a refusal tells the user, who must be able to read it; None
+            where no user reads it.
     """
 
     about: str
@@ -87,3 +89,4 @@ class Kind:
     growth_mb: float = 256.0
     weight: float = 1.0
     needs_model: bool = False
+    message: Callable[[BaseException], str] | None = str

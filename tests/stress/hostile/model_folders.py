@@ -19,14 +19,12 @@ from tests.stress.hostile.mutations import chance, mutate_bytes, pick, random_by
 
 def hostile_warmup(rng: Rng) -> bytes:
     """Returns a TFRecord file of requests that a version is to run."""
-    records = []
-    for _ in range(pick(rng, (0, 1, 3, MAX_RECORDS + 1) if chance(rng, 0.1) else (1,))):
-        content = random_bytes(rng, 100)
-        if chance(rng, 0.8):
-            log = PredictionLog(predict_log={"request": hostile_request(rng)[1]})
-            content = log.SerializeToString()
-        records.append(_record(content))
-    data = b"".join(records)
+    content = random_bytes(rng, 100)
+    if chance(rng, 0.8):
+        log = PredictionLog(predict_log={"request": hostile_request(rng)[1]})
+        content = log.SerializeToString()
+    counts = (0, 1, 3, MAX_RECORDS + 1) if chance(rng, 0.1) else (1,)
+    data = _record(content) * pick(rng, counts)
     if chance(rng, 0.1):
         data = struct.pack("<QI", pick(rng, (2**31, 2**60, 2**64 - 1)), 0) + data
     return mutate_bytes(rng, data) if data and chance(rng, 0.4) else data

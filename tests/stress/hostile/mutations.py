@@ -15,10 +15,14 @@ from tests.stress.hostile.kind import Rng
 
 _EDGES = (0, 1, 0x7F, 0x80, 0xFE, 0xFF)
 _WIDE_EDGES = (0, 1, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
+_PIECES = (b"[", b"{", b'"', b",", b"\\u", b"\\ud800", b"\xff", b"null", b"NaN")
+_LONG_PIECES = (b"1e400", b"9" * 5000, b"[" * 300, b"\xff" * 8, bytes(8))
+_LETTERS = "\0\x1b\x9b\ud800\u20ac\u202e~ "
 _RAW = "\ue000"
 """Marks texts that `json_bytes` puts out without quotes."""
 
 _QUOTED_RAW = re.compile(r'"\\ue000(?:[^"\\]|\\.)*"')
+_ADLER_BASE = 65_521
 _RAW_CHARS = 4_000_000
 """Most of such texts in one file."""
 
@@ -84,7 +88,7 @@ def mutate_bytes(rng: Rng, data: bytes) -> bytes:
 def _change_bytes(rng: Rng, content: bytearray) -> None:
     reach = len(content) if chance(rng, 0.5) else min(len(content), 200)
     at = int(rng.integers(reach))
-    kind = int(rng.integers(8))
+    kind = int(rng.integers(9))
     if kind == 0:
         content[at] ^= 1 << int(rng.integers(8))
     elif kind == 1:
@@ -103,6 +107,8 @@ def _change_bytes(rng: Rng, content: bytearray) -> None:
     elif kind == 6:
         end = at + int(rng.integers(1, 64))
         content[at:at] = content[at:end] * int(rng.integers(1, 20))
+    elif kind == 7:
+        content[at:at] = pick(rng, (*_PIECES, *_LONG_PIECES))
     else:
         del content[at:]
 
@@ -150,8 +156,12 @@ def mutate_json(rng: Rng, content: Any) -> Any:
 
 
 def _change_place(rng: Rng, parent: Any, key: Any, places: list) -> None:
-    kind = int(rng.integers(7))
-    if kind <= 2:
+    kind = int(rng.integers(8))
+    if kind == 7 and isinstance(parent[key], str) and parent[key]:
+        letters = [*parent[key]]
+        letters[int(rng.integers(len(letters)))] = pick(rng, _LETTERS)
+        parent[key] = "".join(letters)
+    elif kind <= 2:
         parent[key] = odd_value(rng)
     elif kind == 3:
         del parent[key]
@@ -216,16 +226,29 @@ def _dumps(content: Any) -> str:
 
 def distort(rng: Rng, content: Any) -> bytes:
     """Returns a JSON file made of sound content: mutated, then written oddly."""
+    if chance(rng, 0.1):
+        return mutate_bytes(rng, _dumps(content).encode("utf-8", "surrogatepass"))
     return json_bytes(rng, content if chance(rng, 0.1) else mutate_json(rng, content))
 
 
 @functools.cache
 def packed_zeros(size: int) -> bytes:
     """Returns zlib data of this many bytes that are zero."""
-    packer = zlib.compressobj(9)
     whole, rest = divmod(size, 1 << 20)
-    parts = [packer.compress(bytes(1 << 20)) for _ in range(whole)]
-    return b"".join(parts) + packer.compress(bytes(rest)) + packer.flush()
+    sum_of_zeros = size % _ADLER_BASE << 16 | 1
+    return b"".join(
+        (
+            b"\x78\xda",
+            _deflated(1 << 20, zlib.Z_FULL_FLUSH) * whole,  # at a whole byte
+            _deflated(rest, zlib.Z_FINISH),
+            sum_of_zeros.to_bytes(4, "big"),
+        )
+    )
+
+
+def _deflated(size: int, mode: int) -> bytes:
+    packer = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
+    return packer.compress(bytes(size)) + packer.flush(mode)
 
 
 def mask(rng: Rng, height: int, width: int) -> np.ndarray:

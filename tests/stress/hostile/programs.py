@@ -31,4 +31,4 @@ def run_program(main: Callable[[list[str]], int], line: list[str]) -> None:
         return
     if code not in (1, 2) or not text.strip():
         raise FindingError(f"exit code {code}, text {text[-300:]!r}")
-    raise ProgramRefusalError(f"exit code {code}: {text.strip()[-300:]}")
+    raise ProgramRefusalError(f"exit code {code}: {text.strip()}")

@@ -45,9 +45,31 @@ _NAMES = (
     "meta.json",
     "-rf",
     "\udcff",
+    "\udce4",
+    "\n\x1b[31m",
+    "",
     "ä",
     "A",
 )
+_PATHS = (
+    "/etc/x.png",
+    "C:/ds/img/a.png",
+    "..",
+    ".",
+    "",
+    "ds",
+    "ds/img",
+    "./ds/img/p0.png",
+    "ds//img/p0.png",
+    "ds/img/../../../x.png",
+    "ds\\img\\p0.png",
+    "ds/images/a.png",
+    "img/a.png",
+    "meta.json/img/a.png",
+    "a/" * 3000 + "b.png",
+)
+"""Of members of archives; no folder has most of them."""
+_CONTENTS = (b"", b"[]", b"null", b"7", b'"/etc/passwd"')
 _ENDINGS = (".png", ".jpg", ".JPG", ".gif", ".heic", ".avif", "", ".png.png", ".mp4")
 
 
@@ -62,6 +84,10 @@ def hostile_project(rng: Rng) -> Entries:
         entries += _item(rng, dataset, name, ("train", "val")[number % 2])
     if chance(rng, 0.25):
         entries += _oddities(rng)
+    if chance(rng, 0.05):
+        entries.append(pick(rng, entries))
+    if chance(rng, 0.3):
+        rng.shuffle(entries)
     if chance(rng, 0.1):
         entries = [(f"project/{path}", content) for path, content in entries]
     if chance(rng, 0.1):
@@ -103,6 +129,10 @@ def _oddities(rng: Rng) -> Entries:
             [("loop", LINK + target), ("ds/loop", LINK + target)],
             [("ds/img/f.png", FIFO), ("ds/ann/f.png.json", FIFO)],
             [("ds/img", LINK + target)],
+            [("meta.json", FIFO), ("ds/ann", FIFO)],
+            [("ds/img/dir", LINK + target), ("ds/ann/dir", LINK + target)],
+            [(pick(rng, _PATHS), pick(rng, (*_CONTENTS, _plain_image(rng))))],
+            [(pick(rng, _PATHS), LINK + pick(rng, (*_PATHS, "meta.json")))],
             [("meta.json", LINK + target)],
             [("meta.json", b'{"classes": [], "tags": []}')],
             [("other/meta.json", json.dumps(meta_json()).encode())],

@@ -225,5 +225,6 @@ KINDS = {
         growth_mb=1000,
         weight=0.4,
         needs_model=True,
+        message=None,  # TensorFlow Serving's words, for programs
     ),
 }

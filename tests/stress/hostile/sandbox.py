@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import bz2
+import contextlib
+import functools
 import gzip
 import io
+import lzma
 import os
 import shutil
 import tarfile
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -16,6 +21,18 @@ from tests.stress.hostile.mutations import chance, mutate_bytes, pick
 LINK = "link:"
 """An entry whose text begins so is a link to what follows."""
 FIFO = "fifo:"
+
+_TAR_TYPES = (
+    *(tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE),
+    *(tarfile.BLKTYPE, tarfile.DIRTYPE, tarfile.GNUTYPE_SPARSE, b"Z"),
+)
+_ZIP_TYPES = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA)
+_ZIP_MODES = (0o120777, 0o010777, 0o020777)
+_PACKERS = (
+    functools.partial(gzip.compress, compresslevel=1),
+    bz2.compress,
+    functools.partial(lzma.compress, preset=0),
+)
 
 Entries = list[tuple[str, "bytes | str"]]
 """Files of a project: path, and bytes, a link's target or a FIFO."""
@@ -41,8 +58,8 @@ def write_folder(root: Path, entries: Entries) -> None:
 
 def _write_entry(target: Path, content: bytes | str) -> None:
     if isinstance(content, bytes):
-        if not target.is_symlink():
-            target.write_bytes(content)
+        with target.open("xb") as file:  # never through a link, never into a FIFO
+            file.write(content)
     elif content == FIFO:
         os.mkfifo(target)
     else:
@@ -52,45 +69,54 @@ def _write_entry(target: Path, content: bytes | str) -> None:
 def write_tar(path: Path, entries: Entries, rng: Rng) -> None:
     """Writes a tar, now and then packed, cut or broken."""
     stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w") as archive:
+    form = pick(rng, (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT))
+    with tarfile.open(fileobj=stream, mode="w", format=form) as archive:
         for name, content in entries:
-            info = tarfile.TarInfo(name.replace("\0", "0"))
+            info = tarfile.TarInfo(name)
+            data = b""
             if isinstance(content, bytes):
-                info.size = len(content)
-                archive.addfile(info, io.BytesIO(content))
-                continue
-            info.type = pick(
-                rng,
-                (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.BLKTYPE),
-            )
-            info.linkname = content.removeprefix(LINK)
-            archive.addfile(info)
-    data = stream.getvalue()
-    if chance(rng, 0.2):
-        data = gzip.compress(data + bytes(pick(rng, (0, 10_000_000))))
-    path.write_bytes(mutate_bytes(rng, data) if chance(rng, 0.15) else data)
+                data = content
+                info.size = len(data)
+            else:
+                info.type = pick(rng, _TAR_TYPES)
+                info.linkname = content.removeprefix(LINK)
+            with contextlib.suppress(ValueError):  # no name of this format
+                archive.addfile(info, io.BytesIO(data))
+    data = _broken_at_times(rng, stream.getvalue())
+    if chance(rng, 0.4):
+        data += bytes(10_000_000 if chance(rng, 0.1) else 0)
+        data = _broken_at_times(rng, pick(rng, _PACKERS)(data))
+    path.write_bytes(data)
 
 
 def write_zip(path: Path, entries: Entries, rng: Rng) -> None:
     """Writes a zip, now and then with a bomb, marked as encrypted, cut or broken."""
     stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+    with warnings.catch_warnings(), zipfile.ZipFile(stream, "w") as archive:
+        warnings.simplefilter("ignore")  # of names that are there twice
         for name, content in entries:
-            info = zipfile.ZipInfo(name.replace("\udcff", "?"))
+            info = zipfile.ZipInfo("x")
+            info.filename = name  # a NUL and what follows it too
+            info.compress_type = pick(rng, _ZIP_TYPES)
             data = content
             if isinstance(content, str):
-                info.external_attr = pick(rng, (0o120777, 0o010644)) << 16
+                info.external_attr = pick(rng, _ZIP_MODES) << 16
                 data = content.removeprefix(LINK).encode()
-            info.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(info, data)
+            with contextlib.suppress(ValueError):  # no name of a zip
+                archive.writestr(info, data)
         if chance(rng, 0.1):
-            archive.writestr("ds/img/bomb.png", bytes(60_000_000))
+            bomb = bytes(60_000_000)
+            archive.writestr("ds/img/bomb.png", bomb, zipfile.ZIP_DEFLATED)
     data = stream.getvalue()
     if chance(rng, 0.1):
         data = data.replace(
             b"PK\x01\x02\x14\x03\x14\0\0", b"PK\x01\x02\x14\x03\x14\0\1"
         )
-    path.write_bytes(mutate_bytes(rng, data) if chance(rng, 0.15) else data)
+    path.write_bytes(_broken_at_times(rng, data))
+
+
+def _broken_at_times(rng: Rng, data: bytes) -> bytes:
+    return mutate_bytes(rng, data) if chance(rng, 0.15) else data
 
 
 class Sandbox:
@@ -108,7 +134,8 @@ class Sandbox:
         (self.work / "secret.txt").write_text("secret")
         (self.root / "up.png").write_text("not to be touched")
         form = pick(rng, ("folder", "folder", "tar", "tar", "zip"))
-        path = self.work / f"project{'' if form == 'folder' else '.' + form}"
+        ending = "" if form == "folder" else pick(rng, ("", ".bin", f".{form}"))
+        path = self.work / f"project{ending}"
         if form == "folder":
             path.mkdir()
             write_folder(path, entries)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from subprocess import Popen
 import grpc
 
 from serving import protos
+from serving.contract import WARMUP_ASSET
 from tests.stress.hostile.kind import BrokenBenchError, FindingError, Place
 from tests.stress.hostile.servers import started
 
@@ -78,9 +80,10 @@ class Served:
 
 @contextlib.contextmanager
 def serve(place: Place) -> Iterator[Served]:
-    """Starts a server of the place's model."""
-    log = place.folder / "server.log"
-    with started(__name__, str(place.model), log=log) as process:
+    """Starts a server of the place's model, which requests alone warm up."""
+    log, base = place.folder / "server.log", place.folder / "served"
+    shutil.copytree(place.model, base, ignore=shutil.ignore_patterns(WARMUP_ASSET))
+    with started(__name__, str(base), log=log) as process:
         port, rest_port = json.loads(process.stdout.readline())
         options = [
             ("grpc.max_receive_message_length", -1),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import shutil
 import zipfile
 from collections.abc import Iterator
@@ -21,12 +22,15 @@ from tests.stress.hostile.mutations import (
     chance,
     evil_text,
     mutate_bytes,
+    packed_zeros,
     pick,
     random_bytes,
 )
 
 SECRET = 12345.0
 """Fills an array of another file; must never come out of a checkpoint."""
+_CHUNK = 1000
+"""Side of the chunks of a bomb."""
 _DTYPES = ("int32", "float16", "float64", "bool", "S8", "complex64")
 
 
@@ -74,8 +78,12 @@ def _other_shape(rng: Rng, file: Any) -> None:
 def _bomb(rng: Rng, file: Any) -> None:
     name, _ = _replace(rng, file)
     side = pick(rng, (1000, 8000))
-    zeros = np.zeros((side, side), np.float32)
-    file.create_dataset(name, data=zeros, chunks=True, compression="gzip")
+    places = range(0, side, _CHUNK)
+    array = file.create_dataset(
+        name, (side, side), "f4", chunks=(_CHUNK, _CHUNK), compression="gzip"
+    )
+    for place in itertools.product(places, places):
+        array.id.write_direct_chunk(place, packed_zeros(4 * _CHUNK**2))
 
 
 def _numbers(rng: Rng, file: Any) -> None:

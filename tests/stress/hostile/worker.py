@@ -26,6 +26,7 @@ from tests.stress.hostile.kind import (
 )
 from tests.stress.hostile.kinds import load_kind
 from tests.stress.hostile.measure import Usage
+from tests.stress.hostile.messages import fault_of
 
 OK, REFUSED, FAILED = "ok", "refused", "failed"
 _TEXT_CHARS = 500
@@ -66,6 +67,8 @@ def judge(
         outcome, text = OK, ""
     except kind.refusals as err:
         outcome, text = REFUSED, f"{type(err).__name__}: {err}"
+        if kind.message and (fault := fault_of(kind.message(err))):
+            outcome, text = FAILED, fault
     except FindingError as err:
         outcome, text = FAILED, str(err)
         broken = isinstance(err, BrokenBenchError)

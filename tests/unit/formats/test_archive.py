@@ -40,6 +40,13 @@ def special(name, kind, link=""):
     return info
 
 
+def directory_moved(data):
+    """Returns a zip that says of its directory that it lies 5 bytes further on."""
+    at = data.rindex(b"PK\5\6") + 16
+    offset = int.from_bytes(data[at : at + 4], "little") + 5
+    return data[:at] + offset.to_bytes(4, "little") + data[at + 4 :]
+
+
 def zip_of(*members, mode=None, flags=0):
     stream = io.BytesIO()
     with warnings.catch_warnings(), zipfile.ZipFile(stream, "w") as made:
@@ -158,6 +165,7 @@ def test_duplicates_are_refused(tmp_path):
         (zip_of(("a", b""), mode=stat.S_IFIFO | 0o777), "got a device or a pipe"),
         (zip_of(("a", b"1"), flags=1), "expected no password, got an encrypted file"),
         (zip_of(("a", b"1"))[:-9], "archive is damaged"),
+        (directory_moved(zip_of(("a", b"1"))), "it names a place outside of itself"),
         (zip_of(("a", b"1")).replace(b"PK\x01\x02", b"PK\x01\x03"), "is damaged"),
     ],
 )

@@ -12,6 +12,7 @@ from formats.quoted import quoted
         ([1.5, "x"], '[1.5, "x"]'),
         ("\x1b[31m\u202e", '"\\u001b[31m\\u202e"'),
         ("\ud800", '"\\ud800"'),
+        ("a\x7f", '"a\\u007f"'),
         (object(), "a object"),
         ({1, 2}, "a set"),
     ],

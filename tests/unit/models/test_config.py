@@ -33,10 +33,10 @@ def test_defaults_are_matterports():
     [
         ("max_dim", 0, "max_dim: expected a whole number of at least 1, got 0"),
         ("max_dim", "1024", "max_dim: expected a whole number .* got '1024'"),
-        ("max_dim", None, "max_dim: expected a whole number .* got None"),
+        ("max_dim", None, "max_dim: expected a whole number .* got null"),
         ("pre_nms_top_k", 0, "pre_nms_top_k: expected a whole number of at least 1"),
         ("post_nms_top_k", 1.0, "post_nms_top_k: .* at least 1, got 1.0"),
-        ("mask_pool_size", True, "mask_pool_size: .* at least 1, got True"),
+        ("mask_pool_size", True, "mask_pool_size: .* at least 1, got true"),
         ("mean_pixel", (1.0, 2.0, 10**400), "mean_pixel: expected three"),
         ("max_detections", -1, "max_detections: .* at least 1, got -1"),
         ("max_dim", 1 << 20, "max_dim: expected at most 65,536, got 1048576"),
@@ -44,17 +44,17 @@ def test_defaults_are_matterports():
         ("post_nms_top_k", 10**6, "post_nms_top_k: expected at most 100,000"),
         ("rpn_iou_threshold", 1.01, "rpn_iou_threshold: .* from 0 to 1, got 1.01"),
         ("score_threshold", -0.1, "score_threshold: .* from 0 to 1, got -0.1"),
-        ("score_threshold", math.nan, "score_threshold: .* from 0 to 1, got nan"),
+        ("score_threshold", math.nan, "score_threshold: .* from 0 to 1, got NaN"),
         ("iou_threshold", "0.3", "iou_threshold: .* from 0 to 1, got '0.3'"),
         ("resize_mode", "crop", "resize_mode: .* square or pad64 or none, got 'crop'"),
-        ("resize_mode", None, "resize_mode: .* got None"),
+        ("resize_mode", None, "resize_mode: .* got null"),
         ("min_dim", -1, "min_dim: expected a whole number >= 0, got -1"),
         ("min_dim", 1.5, "min_dim: expected a whole number >= 0, got 1.5"),
         ("min_scale", -1, "min_scale: expected a number >= 0, got -1"),
-        ("min_scale", math.inf, "min_scale: expected a number >= 0, got inf"),
-        ("mean_pixel", (1, 2), r"mean_pixel: .* three channels only.*, got \(1, 2\)"),
+        ("min_scale", math.inf, "min_scale: expected a number >= 0, got Infinity"),
+        ("mean_pixel", (1, 2), r"mean_pixel: .* three channels only.*, got \[1, 2\]"),
         ("mean_pixel", (1, 2, 3, 4), "mean_pixel: .* three channels only"),
-        ("mean_pixel", (1, 2, math.nan), "mean_pixel: .* got .*nan"),
+        ("mean_pixel", (1, 2, math.nan), "mean_pixel: .* got .*NaN"),
         ("mean_pixel", 120, "mean_pixel: expected three numbers .*, got 120"),
         ("anchor_scales", (32, 64), "anchor_scales: expected five positive numbers"),
         ("anchor_scales", (32, 64, 128, 256, 0), "anchor_scales: .* positive"),
@@ -67,7 +67,7 @@ def test_defaults_are_matterports():
         ),
         ("anchor_aspect_ratios", 1, "anchor_aspect_ratios: .* positive .*, got 1"),
         ("anchor_stride", 3, "anchor_stride: expected 1 or 2, got 3"),
-        ("anchor_stride", True, "anchor_stride: expected 1 or 2, got True"),
+        ("anchor_stride", True, "anchor_stride: expected 1 or 2, got true"),
         ("rpn_delta_std", (0.1,) * 3, "rpn_delta_std: expected four positive"),
         ("delta_std", (0.1, 0.1, 0, 0.2), "delta_std: expected four positive"),
         ("max_dim", 1000, "max_dim: .* multiple of 64 in square mode, got 1000"),
@@ -191,7 +191,7 @@ def test_reads_every_constant_that_counts():
         ({"MASK_SHAPE": [56, 56]}, r"MASK_SHAPE: expected \[28, 28\] \(twice MASK_P"),
         ({"MASK_SHAPE": 28}, r"MASK_SHAPE: expected \[28, 28\] .* got 28"),
         ({"BACKBONE": "resnet34"}, "BACKBONE: .*resnet101, resnet50, small, got 'resn"),
-        ({"BACKBONE": ["resnet50"]}, r"BACKBONE: expected .* got \['resnet50'\]"),
+        ({"BACKBONE": ["resnet50"]}, r'BACKBONE: expected .* got \["resnet50"\]'),
         ({"NUM_CLASSES": 0}, "NUM_CLASSES: expected a whole number >= 1, got 0"),
         ({"NUM_CLASSES": "4"}, "NUM_CLASSES: expected a whole number >= 1, got '4'"),
         (
@@ -222,6 +222,24 @@ def test_constants_must_agree_with_the_checkpoint():
     assert text.count("model config:") == 1
     agreeing = COCO | {"BACKBONE": "resnet50", "NUM_CLASSES": 4}
     assert from_matterport(agreeing, architecture).architecture == architecture
+
+
+def test_messages_are_short_and_safe_to_show():
+    wrong = {"a\x1b[31m": 1, "MEAN_PIXEL": "x" * 900, "RPN_ANCHOR_SCALES": [None] * 99}
+    with pytest.raises(ModelConfigError) as caught:
+        from_matterport(wrong | {f"X{number:03d}": 1 for number in range(110)})
+    text = str(caught.value)
+    assert "X000: not a constant of Matterport's Config; X001: not" in text
+    assert text.endswith("; and 13 more")
+    assert text.isprintable()
+    problems = caught.value.problems
+    assert len(problems) == 113
+    assert problems[-3:] == (
+        "a\\x1b[31m: not a constant of Matterport's Config",
+        "MEAN_PIXEL: expected three numbers (the network takes three channels only), "
+        f"got '{'x' * 57}...'",
+        f"RPN_ANCHOR_SCALES: expected five positive numbers, got [{'null, ' * 9}nu...",
+    )
 
 
 def test_presets():
