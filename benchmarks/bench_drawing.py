@@ -23,7 +23,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from formats.overlay import Overlay, draw_overlays, readable_scale  # noqa: E402
+from formats.drawing.overlay import Overlay, draw_overlays, readable_scale  # noqa: E402
 
 CASES = {
     "30 instances of 20 px, 256 x 256": ((256, 256), 30, 20),

@@ -31,16 +31,16 @@ sys.path.insert(0, str(ROOT))
 
 from client import Client  # noqa: E402
 from client.call import Call  # noqa: E402
-from client.local_server import LocalServer  # noqa: E402
-from client.remote_model import RemoteModel  # noqa: E402
+from client.runs.local_server import LocalServer  # noqa: E402
+from client.transport.remote_model import RemoteModel  # noqa: E402
 from formats.mask_crop import MaskCrop  # noqa: E402
-from training.candidate import exported_classes  # noqa: E402
-from training.classes import ClassMap  # noqa: E402
-from training.coco_score import CocoScorer  # noqa: E402
-from training.config import TrainConfig  # noqa: E402
-from training.datasets import open_coco_set, open_project_set  # noqa: E402
-from training.found import Found, encode_mask  # noqa: E402
-from training.samples import Sample  # noqa: E402
+from training.config.train_config import TrainConfig  # noqa: E402
+from training.datasets.classes import ClassMap  # noqa: E402
+from training.datasets.samples import Sample  # noqa: E402
+from training.datasets.splits import open_coco_set, open_project_set  # noqa: E402
+from training.detectors.detector import Found, encode_mask  # noqa: E402
+from training.detectors.model import exported_classes  # noqa: E402
+from training.evaluation.coco_score import CocoScorer  # noqa: E402
 
 SCORE_THRESHOLD = 0.05
 SIDE = 3

@@ -80,9 +80,9 @@ def _memory(
 
 def _idle(folder: Path, model: Path, count: int, options: list[str]) -> dict[str, Any]:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    from serving import predict
-    from serving.options import ServerOptions
-    from serving.server import EmbeddedServer
+    from serving.embedded import predict
+    from serving.embedded.options import ServerOptions
+    from serving.embedded.server import EmbeddedServer
 
     busy = _Busy()
     run_signature = predict.run_signature
@@ -166,7 +166,7 @@ def _write_project(root: Path, count: int, size: tuple[int, int]) -> Path:
     import cv2
     import numpy as np
 
-    from formats.annotation import annotation_json, rectangle_object
+    from formats.supervisely.annotation import annotation_json, rectangle_object
 
     rng = np.random.default_rng(0)
     meta = {"classes": [{"title": "box", "shape": "rectangle"}], "tags": []}

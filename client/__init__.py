@@ -31,10 +31,10 @@ from client.errors import (
 )
 from client.instance import Instance, Region
 from client.result import Result
-from client.retry import RetryPolicy
+from client.transport.retry import RetryPolicy
 
 if TYPE_CHECKING:
-    from client.config import InferenceConfig as InferenceConfig
+    from client.config.inference_config import InferenceConfig as InferenceConfig
 
     __version__: str
 
@@ -61,7 +61,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """Brings what is slow to import when it is first asked for."""
     if name == "InferenceConfig":
-        from client.config import InferenceConfig
+        from client.config.inference_config import InferenceConfig
 
         return InferenceConfig
     if name == "__version__":

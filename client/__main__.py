@@ -14,21 +14,21 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from client.batch import Summary, all_targets, run
 from client.client import Client
 from client.errors import ClientError
-from client.flags import build_parser, parse_arguments
-from client.local_server import LocalServer
-from client.memory import limit_arenas
-from client.progress import progress, write
-from client.run_folder import open_run
-from client.run_setup import describe_run, make_extras, open_work, read_config
-from client.work import Work
+from client.runs.flags import build_parser, parse_arguments
+from client.runs.local_server import LocalServer
+from client.runs.memory import limit_arenas
+from client.runs.progress import progress, write
+from client.runs.run import Summary, all_targets, run
+from client.runs.run_folder import open_run
+from client.runs.run_setup import describe_run, make_extras, open_work, read_config
+from client.runs.work import Work
 from serving.plain_text import visible
 from serving.siblings import SiblingError, check_siblings
 
 if TYPE_CHECKING:
-    from client.config import InferenceConfig
+    from client.config.inference_config import InferenceConfig
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 OWN_SERVER_WAIT_S = 5.0
@@ -70,7 +70,7 @@ def _set_up_logging(*, debug: bool) -> None:
     level = logging.DEBUG if debug else logging.WARNING
     logging.basicConfig(level=level, handlers=[handler])
     if not debug:  # tells why nothing seems to happen
-        logging.getLogger("client.loading").setLevel(logging.INFO)
+        logging.getLogger("client.transport.loading").setLevel(logging.INFO)
 
 
 def _execute(args: argparse.Namespace) -> int:

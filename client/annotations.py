@@ -11,8 +11,8 @@ from client.image import Picture
 from formats.errors import AnnotationError as FileAnnotationError
 from formats.errors import ConfigError as FileConfigError
 from formats.json_file import read_json
-from formats.meta import ProjectMeta
-from formats.placed_objects import PlacedAnnotation, place_annotation
+from formats.supervisely.meta import ProjectMeta
+from formats.supervisely.placed_objects import PlacedAnnotation, place_annotation
 
 AnnotationSource = Union[str, "PathLike[str]", Mapping[str, Any]]
 MetaSource = Union[str, "PathLike[str]", Mapping[str, Any], ProjectMeta]

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError, Executor, Future
 from dataclasses import dataclass
 
-from client.answer import Detections
 from client.errors import ConnectError, ImageError, ServerError
 from client.image import Picture, Pixels
-from client.modes.rect import Rect
-from client.refusal import is_split
-from client.remote_model import RemoteModel
+from client.rect import Rect
+from client.transport.answer import Detections
+from client.transport.refusal import is_split
+from client.transport.remote_model import RemoteModel
 
 MAX_REQUEST_BYTES = 1 << 26
 """Pixels of one request, unless a single crop has more."""

@@ -11,7 +11,6 @@ from os import PathLike
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from client.address import check_address
 from client.annotations import (
     AnnotationSource,
     MetaSource,
@@ -21,22 +20,23 @@ from client.annotations import (
     read_meta,
 )
 from client.call import Call, Limits
-from client.channel import Channel
 from client.errors import ClientError, ContractError, ModeError
 from client.image import ImageSource, Picture, load_picture, whole_source
 from client.modes import FullImage, Given, Mode, Outcome
 from client.pipeline import in_order
-from client.remote_model import RemoteModel
 from client.result import Result
-from client.retry import UNSET, RetryPolicy, Timeout, Unset, check_timeout
-from client.served_model import ServedModel
-from formats.meta import ProjectMeta
+from client.transport.address import check_address
+from client.transport.channel import Channel
+from client.transport.remote_model import RemoteModel
+from client.transport.retry import UNSET, RetryPolicy, Timeout, Unset, check_timeout
+from client.transport.served_model import ServedModel
+from formats.supervisely.meta import ProjectMeta
 from serving.contract import ModelInfo
 
 if TYPE_CHECKING:
     import grpc
 
-    from client.config import InferenceConfig
+    from client.config.inference_config import InferenceConfig
 
     ConfigSource = str | PathLike[str] | Mapping[str, Any] | InferenceConfig
     Image = TypeVar("Image", bound=ImageSource)
@@ -325,7 +325,7 @@ class Client:
 def _read_config(config: ConfigSource | None) -> tuple[Mode, list[str]]:
     if config is None:
         return FullImage(), []
-    from client.config import InferenceConfig  # brings pydantic
+    from client.config.inference_config import InferenceConfig  # brings pydantic
 
     if not isinstance(config, InferenceConfig):
         config = InferenceConfig.load(config)

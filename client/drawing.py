@@ -11,7 +11,7 @@ import numpy as np
 
 from client.errors import ImageError
 from client.instance import Instance, Region
-from formats.overlay import (
+from formats.drawing.overlay import (
     Overlay,
     Pixels,
     distinct_colors,

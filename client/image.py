@@ -16,7 +16,7 @@ import numpy as np
 
 from client.errors import ImageError
 from formats.errors import ImageFileError
-from formats.image import Pixels, checked_header, decode_image
+from formats.images.image import Pixels, checked_header, decode_image
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PilImage

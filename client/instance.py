@@ -16,8 +16,8 @@ import numpy as np
 
 from client.errors import ContractError
 from client.mask_png import is_whole
-from formats.annotation import bitmap_object, rectangle_object, tag_json
 from formats.mask_crop import Mask
+from formats.supervisely.annotation import bitmap_object, rectangle_object, tag_json
 
 SCORE_DIGITS = 4
 """Decimal places of a confidence tag."""

@@ -19,8 +19,8 @@ from client.annotations import Dropped
 from client.errors import ImageError
 from client.image import ImageSource, Pixels, load_picture
 from client.instance import Entry, Instance, Region
-from formats.annotation import annotation_json
-from formats.meta import ProjectMeta
+from formats.supervisely.annotation import annotation_json
+from formats.supervisely.meta import ProjectMeta
 
 if TYPE_CHECKING:
     from client.drawing import ColorBy
@@ -219,7 +219,7 @@ class Result:
             ValueError: the name ends in something else.
         """
         from client.drawing import EXTENSIONS, encode_drawing
-        from formats.atomic_file import replaced_file
+        from formats.files.atomic_file import replaced_file
 
         extension = PurePath(path).suffix.lower()
         if extension == ".json":

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from client.answer import Detections
 from client.instance import Instance
-from formats.annotation import tag_json
-from formats.meta import ANY_NUMBER, BITMAP, ClassMeta, ProjectMeta, TagMeta
+from client.transport.answer import Detections
+from formats.supervisely.annotation import tag_json
+from formats.supervisely.meta import ANY_NUMBER, BITMAP, ClassMeta, ProjectMeta, TagMeta
 from serving.contract import ModelClass, ModelInfo
 
 CONFIDENCE_TAG_COLOR = "#7F7F7F"

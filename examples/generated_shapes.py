@@ -19,7 +19,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from formats.bitmap import write_bitmap
+from formats.supervisely.bitmap import write_bitmap
 
 SIDE = 128
 COLORS = {"box": "#3060FF", "disc": "#FF9020", "triangle": "#20C060"}

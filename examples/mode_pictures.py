@@ -29,10 +29,10 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from client import Client, Region, Result  # noqa: E402
-from client.local_server import LocalServer  # noqa: E402
-from formats.font import make_font  # noqa: E402
-from formats.image import decode_image  # noqa: E402
-from formats.overlay import Overlay, distinct_colors, draw_overlays  # noqa: E402
+from client.runs.local_server import LocalServer  # noqa: E402
+from formats.drawing.font import make_font  # noqa: E402
+from formats.drawing.overlay import Overlay, distinct_colors, draw_overlays  # noqa: E402
+from formats.images.image import decode_image  # noqa: E402
 
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 Box = tuple[int, int, int, int]

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from export.errors import ExportError
 from formats.class_names import BACKGROUND as BACKGROUND_TITLE
 from formats.class_names import COCO_CLASSES, complete_titles
+from formats.drawing.palette import distinct_color
 from formats.errors import FormatError
-from formats.palette import distinct_color
 from serving.contract import ModelClass
 
 BACKGROUND = ModelClass(0, BACKGROUND_TITLE, "#222222")

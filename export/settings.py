@@ -17,8 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from export.classes import assumed_classes, mapped_classes, named_classes
 from export.errors import ExportError
 from formats.class_names import read_class_names
-from formats.colors import COLOR_FORMS, read_color
 from formats.config import load_config
+from formats.drawing.colors import COLOR_FORMS, read_color
 from formats.errors import ConfigError
 from formats.json_file import read_json
 from formats.quoted import quoted

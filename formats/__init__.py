@@ -3,12 +3,12 @@
 What only training reads (projects, COCO files) is imported from its own module.
 """
 
-from formats.annotation import annotation_json, bitmap_object, tag_json
-from formats.bitmap import read_bitmap, write_bitmap
 from formats.config import load_config
 from formats.errors import AnnotationError, ConfigError, FormatError, ImageFileError
 from formats.json_file import read_json
-from formats.meta import ClassMeta, ProjectMeta, TagMeta
+from formats.supervisely.annotation import annotation_json, bitmap_object, tag_json
+from formats.supervisely.bitmap import read_bitmap, write_bitmap
+from formats.supervisely.meta import ClassMeta, ProjectMeta, TagMeta
 
 __all__ = [
     "AnnotationError",

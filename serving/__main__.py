@@ -10,8 +10,8 @@ import sys
 import time
 import types
 
-from serving.flags import build_parser
-from serving.options import ServerOptions
+from serving.embedded.flags import build_parser
+from serving.embedded.options import ServerOptions
 from serving.siblings import check_siblings
 
 _INTERRUPTED = 130
@@ -51,7 +51,7 @@ def _serve(args: argparse.Namespace) -> int:
     logging.getLogger("tensorflow").setLevel(
         logging.DEBUG if args.debug else logging.ERROR
     )
-    from serving.server import EmbeddedServer
+    from serving.embedded.server import EmbeddedServer
 
     signals: list[int] = []
 

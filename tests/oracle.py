@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from client import ClientError
-from client.answer import Detections
+from client.transport.answer import Detections
 from serving.contract import ModelClass
 from serving.protos.tensors import from_tensor_proto
 from tests.fake_server import FakeServer, model_info

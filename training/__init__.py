@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from training.evaluation_run import evaluate
-    from training.run import TrainingResult, train
+    from training.engine.run import TrainingResult, train
+    from training.evaluation.evaluate import evaluate
 
 _PLACES = {
-    "TrainingResult": "training.run",
-    "evaluate": "training.evaluation_run",
-    "train": "training.run",
+    "TrainingResult": "training.engine.run",
+    "evaluate": "training.evaluation.evaluate",
+    "train": "training.engine.run",
 }
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from serving.plain_text import visible
 from serving.program_version import version_line
 from serving.siblings import SiblingError, check_siblings
-from training.interrupt import INTERRUPTED, leave
+from training.cli.interrupt import INTERRUPTED, leave
 
 FAILED = 1
 _NEEDED = frozenset(
@@ -56,15 +56,15 @@ def _run(arguments: list[str]) -> int:
     command, rest = arguments[:1], arguments[1:]
     try:
         if command == ["inspect"]:
-            from training.inspect_command import run as inspect
+            from training.cli.inspect import run as inspect
 
             return inspect(rest)
         _silence_tensorflow()
         if command == ["evaluate"]:
-            from training.evaluate_command import run as evaluate
+            from training.cli.evaluate import run as evaluate
 
             return evaluate(rest)
-        from training.train_command import run as train
+        from training.cli.train import run as train
 
         return train(arguments)
     except TrainingError as err:

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from client.answer import Detections
 from client.image import Picture
 from client.instance import Entry, Instance
-from client.modes.rect import Rect
+from client.rect import Rect
 from client.selection import Selection
-from formats.meta import ProjectMeta
-from formats.placed_objects import PlacedObject
+from client.transport.answer import Detections
+from formats.supervisely.meta import ProjectMeta
+from formats.supervisely.placed_objects import PlacedObject
 
 Given = Sequence[PlacedObject]
 """The objects that a picture has already, in their order."""

@@ -14,10 +14,10 @@ from client.image import Picture
 from client.instance import Entry, Region
 from client.modes.base import Given, Outcome, Predictor, found_in
 from client.modes.meta import merge_metas, region_class
-from client.modes.rect import Rect, Sides, whole
+from client.rect import Rect, Sides, whole
 from client.selection import NameRule, Selection, asked, quoted
-from formats.meta import ProjectMeta
-from formats.placed_objects import PlacedObject
+from formats.supervisely.meta import ProjectMeta
+from formats.supervisely.placed_objects import PlacedObject
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from client.image import Picture
 from client.modes.base import Given, Outcome, Predictor, kept
 from client.modes.meta import merge_metas
 from client.selection import Selection
-from formats.meta import ProjectMeta
+from formats.supervisely.meta import ProjectMeta
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from client.instance import Instance
-from client.modes.rect import Rect
 from client.modes.suppress import mask_in
+from client.rect import Rect
 
 MIN_AGREEMENT = 0.5
 """IoU from which on two windows are said to see one thing."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from client.errors import AnnotationError
 from client.selection import NameRule, Selection
-from formats.meta import ClassMeta, ProjectMeta
+from formats.supervisely.meta import ClassMeta, ProjectMeta
 
 RECTANGLE = "rectangle"
 REGION_COLOR = "#E6C229"

@@ -13,9 +13,9 @@ from client.image import Picture
 from client.instance import Region
 from client.modes.base import Given, Outcome, Predictor, found_in, kept
 from client.modes.meta import merge_metas, region_class
-from client.modes.rect import Rect, Sides, whole
+from client.rect import Rect, Sides, whole
 from client.selection import Selection
-from formats.meta import ProjectMeta
+from formats.supervisely.meta import ProjectMeta
 
 
 @dataclass(frozen=True)

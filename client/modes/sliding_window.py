@@ -15,11 +15,11 @@ from client.instance import Instance, Region
 from client.modes.base import Given, Outcome, Predictor, found_in, kept
 from client.modes.join import Part, join_parts
 from client.modes.meta import merge_metas, region_class
-from client.modes.rect import whole
 from client.modes.suppress import Suppression
 from client.modes.windows import Windows
+from client.rect import whole
 from client.selection import Selection
-from formats.meta import ProjectMeta
+from formats.supervisely.meta import ProjectMeta
 
 
 @dataclass(frozen=True)

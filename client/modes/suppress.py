@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from client.instance import Instance
-from client.modes.rect import Rect
+from client.rect import Rect
 
 Array = np.ndarray[Any, Any]
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from client.errors import ModeError
-from client.modes.rect import Rect
+from client.rect import Rect
 
 
 class Windows(NamedTuple):

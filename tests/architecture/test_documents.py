@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from serving import contract_page, protos
-from serving.options import ServerOptions
+from serving.embedded.options import ServerOptions
 
 ROOT = Path(__file__).parents[2]
 

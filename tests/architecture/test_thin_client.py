@@ -28,16 +28,18 @@ def test_import_brings_only_what_a_call_needs():
     modules = modules_after("import client")
     heavy = {"tensorflow", "keras", "cv2", "pydantic", "rich", "h5py", "PIL", "models"}
     assert not heavy & modules
-    assert not {m for m in modules if m.startswith(("export", "serving.server"))}
+    assert not {m for m in modules if m.startswith(("export", "serving.embedded"))}
 
 
 @pytest.mark.parametrize(
     "code",
     [
         "from client import InferenceConfig",
-        "import client.__main__, client.drawing, client.batch, client.local_server",
-        "import formats, formats.html_report, formats.overlay; formats.read_bitmap",
-        "import training.datasets, training.checkpoint_config",
+        "import client.__main__, client.drawing",
+        "import client.runs.run, client.runs.local_server",
+        "import formats, formats.report.report; formats.read_bitmap",
+        "import formats.drawing.overlay",
+        "import training.datasets, training.weights.checkpoint_config",
     ],
 )
 def test_nothing_brings_tensorflow(code):

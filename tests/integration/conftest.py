@@ -38,8 +38,8 @@ def base(tmp_path) -> Path:
 
 
 def _start(started, base, *, wait=True, **options):
-    from serving.options import ServerOptions
-    from serving.server import EmbeddedServer
+    from serving.embedded.options import ServerOptions
+    from serving.embedded.server import EmbeddedServer
 
     options = {"port": 0, "rest_api_port": 0, "poll_wait_s": 0.02} | options
     server = EmbeddedServer(

@@ -8,7 +8,7 @@ import sys
 import tensorflow as tf
 
 from tests.shapes_project import train_config
-from training.run import train
+from training.engine.run import train
 
 
 def main():

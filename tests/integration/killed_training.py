@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from tests.shapes_project import train_config, write_shapes
-from training.metrics import read_rows
+from training.engine.metrics import read_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 STARTING_SHARE = 0.25

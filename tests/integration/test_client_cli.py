@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from client import local_server
 from client.__main__ import build_parser, main
-from client.local_server import LocalServer
+from client.runs import local_server
+from client.runs.local_server import LocalServer
 from formats import ProjectMeta, read_bitmap
 from tests.fake_server import FakeServer, disc, model_info
 
@@ -571,7 +571,7 @@ def model(tmp_path, monkeypatch):
     program = tmp_path / "program.py"
     program.write_text(FAKE_PROGRAM)
     command = (sys.executable, str(program))
-    monkeypatch.setattr("client.local_server.COMMAND", command)
+    monkeypatch.setattr("client.runs.local_server.COMMAND", command)
     for version in ("1", "2"):
         (tmp_path / "shapes" / version).mkdir(parents=True)
         (tmp_path / "shapes" / version / "saved_model.pb").touch()
@@ -630,7 +630,8 @@ def test_model_that_does_not_load_is_told_at_once(model, pictures, capsys):
 def test_local_server_is_not_looked_for_behind_a_proxy(model, pictures):
     args = [pictures / "street.jpg", "--model", model, "--output", pictures / "out"]
     code = (
-        "import sys, client.local_server as local; from client.__main__ import main\n"
+        "import sys, client.runs.local_server as local\n"
+        "from client.__main__ import main\n"
         f"local.COMMAND = {local_server.COMMAND!r}\n"
         "raise SystemExit(main(sys.argv[1:]))"
     )

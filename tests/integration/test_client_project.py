@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 from client.__main__ import main
-from formats.coco import open_coco
-from formats.project import open_project
+from formats.coco.file import open_coco
+from formats.supervisely.project import open_project
 from serving.contract import ModelClass
 from tests.fake_server import FakeServer, model_info
 from tests.oracle import ORACLE, OracleServer, load_module, needs_shared

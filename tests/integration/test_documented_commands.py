@@ -19,12 +19,14 @@ import cv2
 import numpy as np
 import pytest
 
-from client.flags import parse_arguments
+from client.runs.flags import parse_arguments
 from export.__main__ import build_parser as export_parser
-from serving.flags import build_parser as serving_parser
+from serving.embedded.flags import build_parser as serving_parser
 from tests.documents import ROOT, Shown, commands, python_blocks
 from tests.shapes_project import train_config, write_shapes
-from training import evaluate_command, inspect_command, train_command
+from training.cli import evaluate as evaluate_command
+from training.cli import inspect as inspect_command
+from training.cli import train as train_command
 
 TIMEOUT_S = 300
 NOT_RUN = {

@@ -16,7 +16,7 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import get_model_metadata_pb2
 
-from serving.server import EmbeddedServer, ServerOptions, StartError
+from serving.embedded.server import EmbeddedServer, ServerOptions, StartError
 from tests.integration.serving_clients import TIMEOUT_S, Stubs, request, rest
 from tests.integration.toy_serving import is_running, wait_until
 

@@ -11,7 +11,7 @@ import pytest
 from tensorflow_serving.apis import prediction_log_pb2
 
 from serving import protos
-from serving.manager import ModelManager
+from serving.embedded.manager import ModelManager
 from tests.integration.serving_clients import TIMEOUT_S, Stubs, request, rest
 from tests.integration.toy_serving import PNG, is_running, publish, wait_until
 

@@ -13,7 +13,7 @@ import ovmsclient
 import pytest
 
 from client import Client, ConfigError, ImageError, ServerError
-from formats.bitmap import read_bitmap
+from formats.supervisely.bitmap import read_bitmap
 from serving.contract import MODEL_INFO_ASSET, ModelInfo, round_boxes
 
 ROOT = Path(__file__).parents[2]
@@ -22,7 +22,7 @@ PICTURE = ROOT / "examples" / "nuclei" / "nuc_136000dc18fa.png"
 
 @pytest.fixture(scope="module")
 def server(saved_model_dir):
-    from serving.server import EmbeddedServer, ServerOptions
+    from serving.embedded.server import EmbeddedServer, ServerOptions
 
     server = EmbeddedServer(
         ServerOptions(
@@ -58,7 +58,7 @@ def _rows(result):
 
 
 def test_client_returns_what_the_session_answers(server, connect, saved_model_dir):
-    from serving.session import SessionModel
+    from serving.embedded.session import SessionModel
 
     model = SessionModel(saved_model_dir, max_batch_size=8)
     signature = model.signatures.signature_def["serving_default"]

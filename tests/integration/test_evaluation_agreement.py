@@ -13,20 +13,20 @@ from PIL import Image
 
 from export.pipeline import save
 from export.settings import Options, resolve
-from formats.coco_masks import draw_segmentation
-from formats.image import decode_image
+from formats.coco.masks import draw_segmentation
+from formats.images.image import decode_image
 from models.checkpoint import inspect_checkpoint, load_network
 from models.folding import fold_batch_norm
 from serving.contract import ModelInfo, ModelInput
 from tests.pictures import encode
 from tests.whole_mask import pasted
-from training import evaluation_files
-from training.candidate import Limits
+from training.cli.evaluate import run
+from training.detectors.detector import Picture
+from training.detectors.model import Limits
+from training.detectors.saved_model import open_saved_model
 from training.errors import DatasetError, TrainingError
-from training.evaluate_command import run
-from training.evaluation_run import evaluate
-from training.found import Picture
-from training.saved_model_candidate import open_saved_model
+from training.evaluation import files as evaluation_files
+from training.evaluation.evaluate import evaluate
 
 NUCLEI = Path(__file__).parents[2] / "examples" / "nuclei"
 CHECKPOINT = NUCLEI / "checkpoint"
@@ -68,8 +68,8 @@ def model(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def server(model):
-    from serving.options import ServerOptions
-    from serving.server import EmbeddedServer
+    from serving.embedded.options import ServerOptions
+    from serving.embedded.server import EmbeddedServer
 
     server = EmbeddedServer(
         ServerOptions(

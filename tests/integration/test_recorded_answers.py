@@ -71,8 +71,8 @@ pytestmark = [
 def predict(tmp_path_factory):
     """Sends the bytes of a request to the model that the answers were recorded with."""
     from export.__main__ import main
-    from serving.options import ServerOptions
-    from serving.server import EmbeddedServer
+    from serving.embedded.options import ServerOptions
+    from serving.embedded.server import EmbeddedServer
 
     root = Path(__file__).parents[2]
     weights = root / "examples/nuclei/checkpoint/model_weights/model.h5"

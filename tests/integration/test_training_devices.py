@@ -12,7 +12,7 @@ import pytest
 
 from models.checkpoint import inspect_checkpoint, read_arrays
 from tests.shapes_project import write_shapes
-from training.metrics import read_rows
+from training.engine.metrics import read_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -14,10 +14,10 @@ import pytest
 from models.checkpoint import inspect_checkpoint, read_arrays
 from tests.integration.killed_training import compare
 from tests.shapes_project import SIDE, train_config, write_shapes
+from training.engine.metrics import read_rows
+from training.engine.progress import Quiet
+from training.engine.run import train
 from training.errors import DatasetError, TrainingError
-from training.metrics import read_rows
-from training.progress import Quiet
-from training.run import train
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -12,10 +12,10 @@ from client.call import plan_batches
 from client.instance import Instance
 from client.modes.bboxes import plan_bbox
 from client.modes.join import Part, join_parts
-from client.modes.rect import Length, Rect, Sides, whole
 from client.modes.roi import plan_roi
 from client.modes.suppress import Suppression
 from client.modes.windows import Windows
+from client.rect import Length, Rect, Sides, whole
 
 FEW = settings(max_examples=50, deadline=None)
 SIDE = st.integers(1, 70)

@@ -6,8 +6,8 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from formats.coco import open_coco
-from formats.coco_masks import draw_segmentation
+from formats.coco.file import open_coco
+from formats.coco.masks import draw_segmentation
 from formats.errors import FormatError
 from tests.project_factory import coco_json
 from tests.stress.hostile.kind import Attempt, Bench, Kind, Place, Rng

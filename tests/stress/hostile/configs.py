@@ -50,7 +50,7 @@ def _inference(place: Place) -> Iterator[Bench]:
 
 @contextlib.contextmanager
 def _train(place: Place) -> Iterator[Bench]:
-    from training.config import read_config
+    from training.config.train_config import read_config
 
     path = place.folder / "train.json"
     sources = [*(EXAMPLES / "configs").glob("*.json"), EXAMPLES / "nuclei/train.json"]

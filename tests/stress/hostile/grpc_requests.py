@@ -11,7 +11,7 @@ from typing import Any
 import grpc
 import numpy as np
 
-from client.refusal import plain
+from client.transport.refusal import plain
 from serving import protos
 from serving.protos import DATA_TYPE_NUMBERS, PredictRequest
 from serving.protos.tensors import to_tensor_proto

@@ -15,7 +15,7 @@ from PIL import Image
 from client.errors import ImageError
 from client.image import load_picture
 from formats.errors import ImageFileError
-from formats.image import checked_size, decode_image
+from formats.images.image import checked_size, decode_image
 from tests.stress.hostile.kind import Attempt, Bench, FindingError, Kind, Place, Rng
 from tests.stress.hostile.mutations import chance, mutate_bytes, packed_zeros, pick
 

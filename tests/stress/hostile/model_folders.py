@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from serving.contract import MODEL_INFO_ASSET, WARMUP_ASSET
-from serving.errors import ServingError
+from serving.embedded.errors import ServingError
+from serving.embedded.warmup import MAX_RECORDS, warmup_requests
 from serving.protos import PredictionLog
-from serving.warmup import MAX_RECORDS, warmup_requests
 from tests.stress.hostile.grpc_requests import hostile_request
 from tests.stress.hostile.kind import Attempt, Bench, Kind, Place, Rng
 from tests.stress.hostile.mutations import chance, mutate_bytes, pick, random_bytes
@@ -48,8 +48,8 @@ def _warmup(place: Place) -> Iterator[Bench]:
 
 @contextlib.contextmanager
 def _model_folder(place: Place) -> Iterator[Bench]:
-    from serving.predict import warm_up
-    from serving.session import SessionModel
+    from serving.embedded.predict import warm_up
+    from serving.embedded.session import SessionModel
 
     source = max(place.model.iterdir(), key=lambda path: int(path.name))
     version = place.folder / "1"

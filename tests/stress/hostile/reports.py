@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from formats.html_report import (
+from formats.report.report import (
     Bars,
     Card,
     Facts,

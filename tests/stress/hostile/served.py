@@ -95,8 +95,8 @@ def serve(place: Place) -> Iterator[Served]:
 
 def main(argv: list[str]) -> int:
     """Serves until the standard input ends."""
-    from serving.options import ServerOptions
-    from serving.server import EmbeddedServer
+    from serving.embedded.options import ServerOptions
+    from serving.embedded.server import EmbeddedServer
 
     server = EmbeddedServer(
         ServerOptions(

@@ -12,13 +12,13 @@ from typing import Any
 import cv2
 import numpy as np
 
-from formats.annotation_reader import read_annotation
-from formats.bitmap import write_bitmap
 from formats.errors import FormatError
-from formats.figures import SHAPES
 from formats.json_file import parse_json
-from formats.meta import ProjectMeta
-from formats.placed_objects import place_annotation
+from formats.supervisely.annotation_reader import read_annotation
+from formats.supervisely.bitmap import write_bitmap
+from formats.supervisely.figures import SHAPES
+from formats.supervisely.meta import ProjectMeta
+from formats.supervisely.placed_objects import place_annotation
 from tests.project_factory import CLASSES, box, meta_json, vector
 from tests.stress.hostile.kind import Attempt, Bench, Kind, Place, Rng
 from tests.stress.hostile.mutations import (

@@ -1,8 +1,10 @@
 import re
 from pathlib import Path
 
-from client import InferenceConfig, config_groups, config_page
+from client import InferenceConfig
 from client.__main__ import build_parser
+from client.config import groups as config_groups
+from client.config import page as config_page
 from formats.json_file import read_json
 from tests.oracle import EXCEPTIONS
 
@@ -34,7 +36,7 @@ def test_every_option_is_documented():
 
 
 def test_reference_is_up_to_date():
-    message = "run python -m client.config_page docs"
+    message = "run python -m client.config.page docs"
     assert (DOCS / config_page.PAGE).read_text() == config_page.render_page(), message
     schema = (DOCS / config_page.SCHEMA).read_text()
     assert schema == config_page.render_schema(), message

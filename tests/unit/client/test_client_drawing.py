@@ -7,10 +7,10 @@ import pytest
 
 from client import ImageError, Region
 from client.drawing import draw_instances
-from client.overlay_output import overlay_name
 from client.result import Instance, Result
+from client.runs.overlay_output import overlay_name
 from formats import ProjectMeta
-from formats.meta import ClassMeta
+from formats.supervisely.meta import ClassMeta
 from tests.fake_server import disc, png
 
 WHITE = np.full((200, 300, 3), 255, np.uint8)

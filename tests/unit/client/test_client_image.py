@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 
 from client import ImageError
 from client.image import load_picture
-from formats.image_header import read_header
+from formats.images.image_header import read_header
 
 ROWS, COLUMNS = np.mgrid[:30, :40]
 RGB = np.stack([ROWS * 8, COLUMNS * 6, (ROWS + COLUMNS) * 3], -1).astype(np.uint8)

@@ -21,7 +21,7 @@ from client import (
 )
 from client.call import plan_batches
 from client.image import load_picture
-from client.modes.rect import Rect
+from client.rect import Rect
 from serving import contract
 from tests.fake_server import model_info
 

@@ -9,7 +9,7 @@ import pytest
 
 from export.classes import assumed_classes, mapped_classes, named_classes
 from export.errors import ExportError
-from formats.palette import distinct_color
+from formats.drawing.palette import distinct_color
 
 
 def titles(classes):

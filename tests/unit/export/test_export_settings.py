@@ -11,7 +11,7 @@ import pytest
 
 from export.errors import ExportError
 from export.settings import Options, find_config, read_classes, resolve
-from formats.palette import distinct_color
+from formats.drawing.palette import distinct_color
 from models.architecture import preset
 from models.checkpoint import Checkpoint
 from models.config import ModelConfig

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from serving.flags import build_parser
-from serving.foreign_flags import FOREIGN_FLAGS
-from serving.options import ServerOptions
-from serving.siblings import check_siblings
-from serving.storage import (
+from serving.embedded.flags import build_parser
+from serving.embedded.foreign_flags import FOREIGN_FLAGS
+from serving.embedded.options import ServerOptions
+from serving.embedded.storage import (
     explain_base_path,
     find_models,
     fingerprint,
     list_versions,
 )
+from serving.siblings import check_siblings
 
 ROOT = Path(__file__).parents[3]
 

@@ -8,10 +8,10 @@ from models.anchors import anchors_px
 from models.architecture import Architecture
 from models.config import ModelConfig
 from models.mask_rcnn import MaskRCNN
-from training.batch import Batch
-from training.initialisation import initialise
-from training.mini_masks import mini_mask
-from training.rpn_targets import rpn_targets
+from training.pipeline.batch import Batch
+from training.pipeline.mini_masks import mini_mask
+from training.pipeline.rpn_targets import rpn_targets
+from training.weights.initialisation import initialise
 
 SIDE = 128
 TINY = ModelConfig(

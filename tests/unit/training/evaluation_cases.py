@@ -3,11 +3,11 @@
 import numpy as np
 
 from formats.mask_crop import MaskCrop
-from formats.meta import BITMAP, ClassMeta
-from training.classes import make_class_map
-from training.coco_score import CocoScorer
-from training.found import Found, encode_mask
-from training.samples import Sample
+from formats.supervisely.meta import BITMAP, ClassMeta
+from training.datasets.classes import make_class_map
+from training.datasets.samples import Sample
+from training.detectors.detector import Found, encode_mask
+from training.evaluation.coco_score import CocoScorer
 
 SIZE = (200, 300)
 CLASSES = make_class_map([ClassMeta(t, BITMAP, "#010203") for t in ("cat", "dog")])

@@ -4,7 +4,7 @@ import json
 import re
 from pathlib import Path
 
-from training.config import read_config
+from training.config.train_config import read_config
 
 PAGE = Path(__file__).parents[3] / "docs" / "training-data.md"
 ROW = re.compile(r"\| `(?P<key>[a-z_0-9.]+)` \| .* \| `(?P<default>[^`]*)` \|")

@@ -9,12 +9,16 @@ import tensorflow as tf
 
 from models.mask_rcnn import MaskRCNN
 from tests.unit.training.conftest import TINY, generated_batch
-from training.batch import Batch
-from training.detection_targets import RoiSampling
-from training.initialisation import initialise
-from training.network import TrainingNetwork
-from training.optimizers import OptimizerOptions, apply_gradients, make_optimizer
-from training.step import StepOptions
+from training.learning.detection_targets import RoiSampling
+from training.learning.network import TrainingNetwork
+from training.learning.optimizers import (
+    OptimizerOptions,
+    apply_gradients,
+    make_optimizer,
+)
+from training.learning.step import StepOptions
+from training.pipeline.batch import Batch
+from training.weights.initialisation import initialise
 
 HOW = OptimizerOptions(lr=0.02, clip_norm=0.5)
 

@@ -1,0 +1,1 @@
+"""Runs over images, folders and projects: what is read, what is written."""

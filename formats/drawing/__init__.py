@@ -1,0 +1,1 @@
+"""Overlays of instances over images: masks, labels, fonts, colours."""

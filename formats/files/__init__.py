@@ -1,0 +1,1 @@
+"""Files and folders from strangers: archives, walks, safe paths, atomic writing."""

@@ -1,0 +1,1 @@
+"""Encoded images: their headers, their pixels."""

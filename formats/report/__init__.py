@@ -1,0 +1,1 @@
+"""Pages of images and figures, each one self-contained file."""

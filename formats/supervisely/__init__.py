@@ -1,0 +1,1 @@
+"""Supervisely projects: their meta, their annotations, their figures."""

@@ -1,0 +1,276 @@
+"""What is refused before a network is run."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from examples.seeded_checkpoint import seeded_arrays
+from models.architecture import Architecture
+from models.checkpoint import write_arrays
+from serving.contract import ModelClass, ModelInfo, ModelInput
+from tests.project_factory import write_project
+from tests.unit.training.evaluation_cases import evaluate, found, rectangle, sample
+from training.cli.evaluate import build_parser, table
+from training.detectors.checkpoint import open_checkpoint
+from training.detectors.model import Limits, check_exported
+from training.detectors.model_config import read_candidate_config
+from training.detectors.saved_model import open_saved_model
+from training.errors import DatasetError, TrainingError
+from training.evaluation.request import Data, Network
+
+LIMITS = Limits(0.05, 100)
+TINY = Architecture(
+    stem_filters=4,
+    stage_blocks=(1, 1, 1, 1),
+    stage_filters=(4, 4, 4, 4),
+    fpn_channels=4,
+    rpn_channels=4,
+    box_head_channels=4,
+    mask_head_channels=4,
+    num_classes=4,
+)
+CONFIG = {
+    "settings": {
+        "input_size": {"min_dim": 64, "max_dim": 64},
+        "special_classes": {"background": "bg", "neutral": "fog"},
+    },
+    "classes": [{"title": "dog", "color": "#112233"}],
+    "class_title_to_idx": {"bg": 0, "cat": 1, "dog": 2, "box": 3},
+    "model": {},
+}
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    """A checkpoint's folder, as a training writes it."""
+    folder = tmp_path / "00000001"
+    (folder / "model_weights").mkdir(parents=True)
+    write_arrays(seeded_arrays(TINY, 0), TINY, folder / "model_weights" / "model.h5")
+    (folder / "config.json").write_text(json.dumps(CONFIG))
+    return folder
+
+
+def info(**values):
+    known = ModelInfo(
+        name="m",
+        classes=(ModelClass(0, "bg", "#222222"), ModelClass(1, "cat", "#123456")),
+        backbone="small",
+        input=ModelInput(64, 64, "square", 100),
+        mask_size=28,
+        score_threshold=0.7,
+        iou_threshold=0.3,
+        max_detections=100,
+        precision="float32",
+        checkpoint={},
+        created="",
+        versions={},
+    )
+    return dataclasses.replace(known, **values)
+
+
+def test_checkpoint_folder(checkpoint):
+    candidate = open_checkpoint(checkpoint, None, None, LIMITS)
+    assert candidate.classes.ids == CONFIG["class_title_to_idx"]
+    assert candidate.classes.neutral == "fog"
+    assert [c.color for c in candidate.classes.classes if c.title == "dog"] == [
+        "#112233"
+    ]
+    assert candidate.description["kind"] == "checkpoint"
+    assert len(candidate.description["sha256"]) == 64
+    assert candidate.description["file"].endswith("00000001/model_weights/model.h5")
+    other = open_checkpoint(checkpoint, None, "haze", LIMITS)
+    assert other.classes.neutral == "haze"
+
+
+def test_checkpoints_that_do_not_tell_their_classes(checkpoint, tmp_path):
+    config = checkpoint / "config.json"
+    weights = checkpoint / "model_weights" / "model.h5"
+    wrong = CONFIG | {"class_title_to_idx": {"bg": 0, "cat": 1}}
+    config.write_text(json.dumps(wrong))
+    with pytest.raises(TrainingError, match=r"ids up to 1, .* have 4 classes"):
+        open_checkpoint(weights, None, None, LIMITS)
+    config.write_text('{"IMAGE_MAX_DIM": 64}')
+    with pytest.raises(TrainingError, match="got one without class_title_to_idx; name"):
+        open_checkpoint(weights, None, None, LIMITS)
+    config.unlink()
+    with pytest.raises(TrainingError, match=r"got none; .* --config, or the 3 classes"):
+        open_checkpoint(weights, None, None, LIMITS)
+    named = tmp_path / "named.json"
+    with pytest.raises(TrainingError, match=r"named\.json"):
+        open_checkpoint(weights, named, None, LIMITS)
+    named.write_text(json.dumps(CONFIG))
+    assert open_checkpoint(weights, named, None, LIMITS).classes.num_classes == 4
+    named.write_text(json.dumps(CONFIG | {"model": {"IMAGE_MAX_DIM": 65}}))
+    with pytest.raises(TrainingError, match="multiple of 64"):
+        open_checkpoint(weights, named, None, LIMITS)
+    with pytest.raises(TrainingError, match="no such file"):
+        open_checkpoint(tmp_path / "no.h5", named, None, LIMITS)
+
+
+def test_flat_constants_and_class_names(checkpoint, tmp_path):
+    (checkpoint / "config.json").unlink()
+    flat = tmp_path / "flat.json"
+    flat.write_text('{"IMAGE_MIN_DIM": 64, "IMAGE_MAX_DIM": 128, "NAME": "shapes"}')
+    titles = ("cat", "dog", "box")
+    candidate = open_checkpoint(checkpoint, flat, "fog", LIMITS, titles)
+    assert candidate.classes.ids == {"bg": 0, "cat": 1, "dog": 2, "box": 3}
+    assert candidate.classes.neutral == "fog"
+    assert candidate.detector._network.config.max_dim == 128
+    assert candidate.notes == ()
+    alone = open_checkpoint(checkpoint, None, None, LIMITS, ("back", *titles))
+    assert alone.classes.ids == {"back": 0, "cat": 1, "dog": 2, "box": 3}
+    assert alone.detector._network.config.max_dim == 1024
+    (note,) = alone.notes
+    assert "Matterport's defaults count, pictures of 800 to 1024 pixels" in note
+    with pytest.raises(TrainingError, match=r"got one without .* --classes a,b,c"):
+        open_checkpoint(checkpoint, flat, None, LIMITS)
+    with pytest.raises(TrainingError, match="expected 3 or 4 names, got 2"):
+        open_checkpoint(checkpoint, flat, None, LIMITS, ("cat", "dog"))
+    with pytest.raises(TrainingError, match="every name once, got dog twice"):
+        open_checkpoint(checkpoint, flat, None, LIMITS, ("cat", "dog", "dog"))
+    flat.write_text('{"IMAGE_MAX_DIM": 65}')
+    with pytest.raises(TrainingError, match=r"flat\.json: .*IMAGE_MAX_DIM: .* of 64"):
+        open_checkpoint(checkpoint, flat, None, LIMITS, titles)
+    for text, got in (("[1]", r"got \[1\]"), ('{"a": 1, "b": 2}', "the keys a, b")):
+        flat.write_text(text)
+        with pytest.raises(TrainingError, match=rf"flat\.json: expected .*{got}"):
+            open_checkpoint(checkpoint, flat, None, LIMITS, titles)
+
+
+def test_names_in_place_of_the_config_of_a_training(checkpoint):
+    candidate = open_checkpoint(checkpoint, None, None, LIMITS, ("a", "b", "c"))
+    assert candidate.classes.ids == {"bg": 0, "a": 1, "b": 2, "c": 3}
+    assert candidate.classes.neutral == "fog"
+    assert candidate.training["class_title_to_idx"] == CONFIG["class_title_to_idx"]
+
+
+def test_classes_of_coco_are_assumed():
+    many = dataclasses.replace(TINY, num_classes=81)
+    read = read_candidate_config(
+        Path("w.h5"), many, config=None, titles=None, neutral=None
+    )
+    assert read.classes.num_classes == 81
+    assert (read.classes.ids["person"], read.classes.ids["toothbrush"]) == (1, 80)
+    assert [note.split(":")[0] for note in read.notes] == [
+        "no config of w.h5 found",
+        "nothing names the 80 classes",
+    ]
+
+
+def test_models_that_are_not_there(tmp_path):
+    with pytest.raises(TrainingError, match="no such folder of a model"):
+        open_saved_model(tmp_path / "no", None, None, LIMITS)
+    with pytest.raises(
+        TrainingError, match=r"expected saved_model\.pb, .* got neither"
+    ):
+        open_saved_model(tmp_path, None, None, LIMITS)
+    for name in ("2", "10", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "saved_model.pb").write_text("")
+    with pytest.raises(TrainingError, match="there is no version 3; there are: 2, 10"):
+        open_saved_model(tmp_path, 3, None, LIMITS)
+    with pytest.raises(TrainingError, match=r"is a version itself, .* version 3"):
+        open_saved_model(tmp_path / "2", 3, None, LIMITS)
+    with pytest.raises(TrainingError, match=r"/10/assets.extra/model.json: No such"):
+        open_saved_model(tmp_path, None, None, LIMITS)
+    (tmp_path / "10" / "assets.extra").mkdir()
+    asset = tmp_path / "10" / "assets.extra" / "model.json"
+    asset.write_text("{}")
+    with pytest.raises(TrainingError, match="'contract_version' is missing; export"):
+        open_saved_model(tmp_path, None, None, LIMITS)
+    asset.write_text(info(score_threshold=0.05).to_json())
+    with pytest.raises(TrainingError, match="not readable as a SavedModel"):
+        open_saved_model(tmp_path, 10, None, LIMITS)
+
+
+def test_limits_of_exported_models():
+    check_exported("m", info(), Limits(0.7, 100))
+    check_exported("m", info(score_threshold=0.050000001), LIMITS)
+    with pytest.raises(TrainingError) as caught:
+        check_exported("m", info(), Limits(0.05, 300))
+    score, count = str(caught.value).splitlines()
+    assert score.startswith(
+        "m: it leaves out detections below score 0.7, asked for are"
+    )
+    assert "those from 0.05 on" in score
+    assert "at most 100 detections" in count
+    assert "asked for are 300" in count
+
+
+@pytest.mark.parametrize("values", [(-0.1, 1), (1.1, 1), (float("nan"), 1), (0.5, 0)])
+def test_limits_that_make_no_sense(values):
+    with pytest.raises(TrainingError, match="expected a"):
+        Limits(*values)
+
+
+def test_requests_that_contradict_themselves():
+    with pytest.raises(TrainingError, match=r"expected one of weights, .* got none"):
+        Network()
+    with pytest.raises(TrainingError, match="got a and b"):
+        Network(weights="a", model="b")
+    for name, value in (("config", "c.json"), ("classes", ("a", "b"))):
+        with pytest.raises(TrainingError, match=f"{name}: goes with weights; an expor"):
+            Network(model="m", **{name: value})
+    with pytest.raises(TrainingError, match="expected one of project and coco"):
+        Data(tag="val")
+    with pytest.raises(TrainingError, match="needs the folder of its pictures"):
+        Data(coco="c.json")
+    with pytest.raises(TrainingError, match='have no tags, got "val"'):
+        Data(coco="c.json", images="i", tag="val")
+
+
+def test_sets_that_do_not_fit(checkpoint, tmp_path):
+    classes = open_checkpoint(checkpoint, None, None, LIMITS).classes
+    project = write_project(tmp_path / "project")
+    assert len(Data(project=project).open(classes)) == 3
+    assert len(Data(project=project, tag="val").open(classes)) == 1
+    with pytest.raises(DatasetError, match='has no tag "vall"; did you mean "val"'):
+        Data(project=project, tag="vall").open(classes)
+    fewer = dataclasses.replace(classes, ids={"bg": 0, "cow": 1, "cat": 2})
+    with pytest.raises(DatasetError) as caught:
+        Data(project=project).open(fewer)
+    (problem,) = caught.value.problems
+    assert problem.endswith('unknown classes "dog", "box"; the network has: cow, cat')
+
+
+def test_table():
+    thing = rectangle(10, 20, 50, 120)
+    rows = found((1, 0.9, thing), (1, 0.5, rectangle(0, 0, 9, 9)))
+    text = table(evaluate((sample([(1, thing)]), rows)))
+    assert text.splitlines() == [
+        "                  mask     box",
+        "AP              1.0000  1.0000",
+        "AP50            1.0000  1.0000",
+        "AP75            1.0000  1.0000",
+        "AP small             -       -",
+        "AP medium       1.0000  1.0000",
+        "AP large             -       -",
+        "AR              1.0000  1.0000",
+        "",
+        "class           objects  mask AP     AP50   box AP     AP50",
+        "cat                   1   1.0000   1.0000   1.0000   1.0000",
+        "dog                   0        -        -        -        -",
+        "",
+        "pictures 1, objects 1, detections 2 (score >= 0.05, at most 100 of a picture)",
+        "best F1 of masks at IoU 0.5: 1.0000, at score threshold 0.9000",
+    ]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "--project p --output o",
+        "--weights w --output o",
+        "--weights w --model m --project p --output o",
+        "--weights w --project p",
+    ],
+)
+def test_lines_that_are_no_request(line, capsys):
+    with pytest.raises(SystemExit) as caught:
+        build_parser().parse_args(line.split())
+    assert caught.value.code == 2
+    assert "usage" in capsys.readouterr().err

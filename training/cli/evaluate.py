@@ -1,0 +1,199 @@
+"""`python -m training evaluate`: COCO figures of a network on a set."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from formats.class_names import read_class_names
+from formats.errors import ConfigError
+from serving.plain_text import visible
+from training.cli.data_flags import add_archive_flag
+from training.errors import TrainingError
+from training.evaluation.scores import Evaluation
+
+_ROWS = (
+    ("AP", "ap"),
+    ("AP50", "ap50"),
+    ("AP75", "ap75"),
+    ("AP small", "ap_small"),
+    ("AP medium", "ap_medium"),
+    ("AP large", "ap_large"),
+    ("AR", "ar"),
+)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Returns the parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m training evaluate",
+        description="Computes COCO's average precision of a network on labelled "
+        "pictures, and shows where it is good and bad.",
+    )
+    add = parser.add_argument
+    network = parser.add_mutually_exclusive_group(required=True)
+    network.add_argument("--weights", type=Path, metavar="H5", help="checkpoint")
+    network.add_argument(
+        "--model",
+        type=Path,
+        metavar="DIR",
+        help="SavedModel: the folder of a version, or of versions (the latest counts)",
+    )
+    network.add_argument(
+        "--server", metavar="HOST:PORT", help="running server, its gRPC port"
+    )
+    add(
+        "--config",
+        type=Path,
+        metavar="JSON",
+        help="config.json of the checkpoint, or a flat JSON of Matterport's constants "
+        "(default: found beside the weights or one folder up)",
+    )
+    add(
+        "--classes",
+        metavar="NAMES",
+        help="class names of the checkpoint in id order: a,b,c or a file",
+    )
+    add(
+        "--model-name",
+        default="mask_rcnn",
+        metavar="NAME",
+        help="on the server (default: %(default)s)",
+    )
+    add("--model-version", type=int, metavar="V", help="on the server or in --model")
+    data = parser.add_mutually_exclusive_group(required=True)
+    data.add_argument(
+        "--project",
+        type=Path,
+        metavar="DIR",
+        help="Supervisely project, or its archive",
+    )
+    data.add_argument("--coco", type=Path, metavar="JSON", help="COCO file")
+    add("--tag", metavar="TAG", help="image tag of the set (default: every picture)")
+    add("--images", type=Path, metavar="DIR", help="pictures of the COCO file")
+    add(
+        "--lenient",
+        action="store_true",
+        dest="is_lenient",
+        help="go past what of a COCO file can be done without, as a training does",
+    )
+    add_archive_flag(parser)
+    add("--neutral", metavar="CLASS", help="class that marks what not to look at")
+    add("--output", type=Path, required=True, metavar="DIR", help="for the results")
+    add(
+        "--score-threshold",
+        type=float,
+        default=0.05,
+        metavar="P",
+        help="weaker detections are left out (default: %(default)s)",
+    )
+    add(
+        "--max-detections",
+        type=int,
+        default=100,
+        metavar="N",
+        help="of a picture (default: %(default)s)",
+    )
+    add("--overwrite", action="store_true", help="replace an earlier evaluation")
+    add("--debug", action="store_true", help="show the traceback of an error")
+    return parser
+
+
+def run(argv: Sequence[str]) -> int:
+    """Runs the command line.
+
+    Returns:
+        0.
+
+    Raises:
+        TrainingError: what is wrong, in words for the user.
+    """
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    if (args.coco is None) != (args.images is None):
+        parser.error("--images goes with --coco, and --coco needs it")
+    if args.is_lenient and args.coco is None:
+        parser.error("--lenient goes with --coco")
+    options = {key: value for key, value in vars(args).items() if key != "debug"}
+    if args.classes is not None:
+        options["classes"] = _read_names(args.classes)
+    from training.evaluation.evaluate import evaluate
+
+    with _progress() as tell:
+        evaluation = evaluate(**options, tell=tell, say=_say)
+    sys.stdout.write(table(evaluation))
+    sys.stderr.write(f"written: {args.output}\n")
+    return 0
+
+
+def _read_names(text: str) -> tuple[str, ...]:
+    try:
+        return read_class_names(text)
+    except ConfigError as err:
+        raise TrainingError(str(err)) from err
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(visible(f"{text}\n", keep="\n"))
+    sys.stderr.flush()
+
+
+def table(evaluation: Evaluation) -> str:
+    """Returns the figures as lines of text; "-" where there is nothing to measure."""
+    mask, box = evaluation.mask, evaluation.box
+    lines = [f"{'':14}{'mask':>8}{'box':>8}"]
+    for title, name in _ROWS:
+        cells = "".join(_cell(getattr(kind, name)) for kind in (mask, box))
+        lines.append(f"{title:14}{cells}")
+    lines += ["", *_class_lines(evaluation), ""]
+    objects = sum(evaluation.objects.values())
+    lines.append(
+        f"pictures {evaluation.pictures}, objects {objects}, detections "
+        f"{evaluation.detections} (score >= {evaluation.score_threshold:g}, at most "
+        f"{evaluation.max_detections} of a picture)"
+    )
+    if evaluation.f1_score_threshold is not None:
+        lines.append(
+            f"best F1 of masks at IoU 0.5: {evaluation.f1:.4f}, at score threshold "
+            f"{evaluation.f1_score_threshold:.4f}"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _class_lines(evaluation: Evaluation) -> list[str]:
+    width = max(14, *(len(title) + 2 for title in evaluation.objects))
+    heads = ("objects", "mask AP", "AP50", "box AP", "AP50")
+    lines = ["class".ljust(width) + "".join(f"{head:>9}" for head in heads)]
+    for title, count in evaluation.objects.items():
+        mask, box = evaluation.mask.classes[title], evaluation.box.classes[title]
+        cells = "".join(
+            f" {_cell(value)}" for value in (mask.ap, mask.ap50, box.ap, box.ap50)
+        )
+        lines.append(f"{title:{width}}{count:9}{cells}")
+    return lines
+
+
+def _cell(value: float | None) -> str:
+    return f"{'-':>8}" if value is None else f"{value:8.4f}"
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[Callable[[int, int], None] | None]:
+    """Gives what shows the progress: a bar on a terminal, else nothing."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
+        task = progress.add_task("pictures", total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+__all__ = ["build_parser", "run", "table"]

@@ -1,0 +1,74 @@
+"""`python -m training inspect --config train.json --project DIR --output DIR`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from serving.plain_text import visible
+from training.cli.data_flags import add_data_flags, parse
+from training.inspection.inspect import MAX_SAMPLES, SAMPLES, inspect_data
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Returns the parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m training inspect",
+        description="Shows the data of a training as the network will see it: numbers, "
+        "how the anchors fit, and augmented samples.",
+    )
+    add_data_flags(parser)
+    add = parser.add_argument
+    add(
+        "--output",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="for inspect.html, sheet.png and inspect.json; earlier ones are replaced",
+    )
+    add(
+        "--samples",
+        type=int,
+        default=SAMPLES,
+        metavar="N",
+        help=f"training samples to draw, at most {MAX_SAMPLES}; default: {SAMPLES}",
+    )
+    add("--debug", action="store_true", help="show the traceback of an error")
+    return parser
+
+
+def run(argv: Sequence[str]) -> int:
+    """Runs the command line.
+
+    Returns:
+        0.
+
+    Raises:
+        TrainingError: it cannot be done.
+    """
+    args = parse(build_parser(), argv)
+    found = inspect_data(
+        args.config,
+        output=args.output,
+        project=args.project,
+        coco=args.coco,
+        images=args.images,
+        samples=args.samples,
+        max_archive_bytes=args.max_archive_bytes,
+        is_lenient=args.lenient,
+    )
+    for text in found.warnings:
+        sys.stderr.write(visible(f"warning: {text}\n", keep="\n"))
+    told = {
+        "page": str(found.page),
+        "sheet": str(found.sheet),
+        "numbers": str(found.numbers),
+    }
+    sys.stdout.write(f"{json.dumps(told)}\n")
+    return 0
+
+
+__all__ = ["build_parser", "run"]

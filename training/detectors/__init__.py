@@ -1,0 +1,1 @@
+"""What detects, behind one interface: checkpoint, SavedModel, server, network."""

@@ -1,0 +1,66 @@
+"""A checkpoint as a candidate: its network runs in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from formats.errors import ConfigError
+from models.checkpoint import inspect_checkpoint, load_network, sha256
+from models.errors import ModelConfigError, WeightsError
+from models.weight_path import find_weights
+from training.detectors.model import Candidate, Limits
+from training.detectors.model_config import read_candidate_config
+from training.detectors.network import NetworkDetector
+from training.errors import TrainingError
+
+
+def open_checkpoint(
+    weights: Path,
+    config: Path | None,
+    neutral: str | None,
+    limits: Limits,
+    titles: Sequence[str] | None = None,
+) -> Candidate:
+    """Loads a checkpoint.
+
+    Args:
+        weights: Keras or Matterport weight file, or a checkpoint's folder as a training
+            writes it.
+        config: its `config.json`, or Matterport's constants as flat JSON; beside it or
+            one folder up without it.
+        neutral: title of what the set marks as not to be looked at; the config's
+            without it.
+        limits: which detections are wanted; the checkpoint's own play no part.
+        titles: class names in id order, in place of the config's.
+
+    Raises:
+        TrainingError: it cannot be read, or its config is missing or another one's.
+    """
+    try:
+        weights = find_weights(weights)
+        checkpoint = inspect_checkpoint(weights)
+        read = read_candidate_config(
+            weights,
+            checkpoint.architecture,
+            config=config,
+            titles=titles,
+            neutral=neutral,
+        )
+        network, _ = load_network(weights, read.model)
+    except (ConfigError, ModelConfigError) as err:
+        name = weights if config is None else config
+        text = str(err)
+        raise TrainingError(text if str(name) in text else f"{name}: {text}") from err
+    except WeightsError as err:
+        raise TrainingError(str(err)) from err
+    return Candidate(
+        NetworkDetector(network, limits.score_threshold, limits.max_detections),
+        read.classes,
+        {"kind": "checkpoint", "file": str(weights), "sha256": sha256(weights)},
+        notes=read.notes,
+        training=read.content,
+    )
+
+
+__all__ = ["open_checkpoint"]

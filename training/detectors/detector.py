@@ -1,0 +1,91 @@
+"""What a network finds in a picture, in the form that scores are computed from.
+
+Frame: the picture as people see it (EXIF applied). Masks are run lengths, so that what
+is kept of a picture grows with its outlines, not with its pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from formats.images.image import Pixels
+from formats.mask_crop import Mask
+
+Array = np.ndarray[Any, Any]
+RunLengths = dict[str, Any]
+"""COCO's compressed form: {"size": [height, width], "counts": bytes}."""
+
+
+class Found(NamedTuple):
+    """The detections of one picture, n rows, best first.
+
+    Attributes:
+        boxes: float32[n, 4] yxyx pixels, half-open, not rounded.
+        class_ids: int32[n], from 1.
+        scores: float32[n], 0..1, descending.
+        masks: n masks of the whole picture; one may be without a pixel.
+    """
+
+    boxes: Array
+    class_ids: Array
+    scores: Array
+    masks: tuple[RunLengths, ...]
+
+    def best(self, score_threshold: float, max_detections: int) -> Found:
+        """Returns the rows with at least a score, no more than a number of them."""
+        enough = self.scores >= np.float32(score_threshold)
+        rows = np.flatnonzero(enough)[:max_detections]
+        return Found(
+            self.boxes[rows],
+            self.class_ids[rows],
+            self.scores[rows],
+            tuple(self.masks[row] for row in rows),
+        )
+
+
+class Picture(NamedTuple):
+    """A picture to look at; it is read when it is asked for.
+
+    Attributes:
+        name: what messages call it.
+        size: (height, width) as people see it, pixels.
+        pixels: reads uint8[H, W, 3] RGB, EXIF applied.
+        encoded: reads the file.
+    """
+
+    name: str
+    size: tuple[int, int]
+    pixels: Callable[[], Pixels]
+    encoded: Callable[[], bytes]
+
+
+Detector = Callable[[Picture], Found]
+
+
+def encode_mask(mask: Mask, origin: tuple[int, int], size: tuple[int, int]) -> Any:
+    """Encodes a mask that covers a part of a picture.
+
+    Args:
+        mask: bool[h, w], inside of the picture.
+        origin: (y, x) of its top-left pixel.
+        size: (height, width) of the picture.
+
+    Returns:
+        `RunLengths` of the whole picture. Takes memory for the columns of the mask.
+    """
+    from pycocotools import mask as coco_mask
+
+    height, width = size
+    (top, left), (rows, columns) = origin, mask.shape
+    strip = np.zeros((columns, height), np.bool_)
+    strip[:, top : top + rows] = mask.T
+    turns = np.flatnonzero(np.diff(strip.ravel(), prepend=False, append=False))
+    counts = np.diff(turns + left * height, prepend=0, append=height * width)
+    runs = {"size": [height, width], "counts": counts.tolist()}
+    return coco_mask.frPyObjects(runs, height, width)
+
+
+__all__ = ["Array", "Detector", "Found", "Picture", "RunLengths", "encode_mask"]

@@ -1,0 +1,219 @@
+"""What a checkpoint's network is and which classes it knows, from its files or flags.
+
+A config is a training's `config.json`, or a flat JSON of Matterport's constants, as
+`python -m export --config` takes them; a flag beats it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from formats.class_names import COCO_CLASSES, complete_titles
+from formats.config import load_config
+from formats.drawing.palette import distinct_color
+from formats.errors import FormatError
+from formats.json_file import read_json
+from formats.supervisely.meta import BITMAP, ClassMeta
+from models.architecture import Architecture
+from models.config import ModelConfig
+from models.matterport_config import MATTERPORT_NAMES, from_matterport
+from training.datasets.classes import BACKGROUND_COLOR, ClassMap
+from training.errors import TrainingError
+from training.weights.checkpoint_config import CONFIG_NAME, earlier_config
+
+_MAPPING = "class_title_to_idx"
+
+
+class _Size(BaseModel):
+    min_dim: int = Field(ge=1)
+    max_dim: int = Field(ge=1)
+
+
+class _Special(BaseModel):
+    neutral: str | None = None
+
+
+class _Settings(BaseModel):
+    input_size: _Size
+    special_classes: _Special = _Special()
+
+
+class _Class(BaseModel):
+    title: str
+    color: str | None = None
+
+
+class _Config(BaseModel):
+    """The part of a checkpoint's `config.json` that an evaluation reads."""
+
+    model_config = ConfigDict(frozen=True)
+
+    settings: _Settings
+    classes: tuple[_Class, ...] = ()
+    class_title_to_idx: dict[str, int]
+    model: dict[str, Any] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CandidateConfig:
+    """A checkpoint's network and its classes.
+
+    Attributes:
+        model: the network.
+        classes: its classes.
+        content: of the training's `config.json`; empty where there is none.
+        notes: what had to be assumed, one text each.
+    """
+
+    model: ModelConfig
+    classes: ClassMap
+    content: Mapping[str, Any]
+    notes: tuple[str, ...] = ()
+
+
+def read_candidate_config(
+    weights: Path,
+    architecture: Architecture,
+    *,
+    config: Path | None,
+    titles: Sequence[str] | None,
+    neutral: str | None,
+) -> CandidateConfig:
+    """Puts together what is known of a checkpoint.
+
+    Args:
+        weights: the file; its config is looked for beside it or one folder up.
+        architecture: what the file holds.
+        config: in place of the one near the weights.
+        titles: class names in id order, from class 1 or from the background.
+        neutral: title of what the set marks as not to be looked at; the config's
+            without it.
+
+    Raises:
+        ConfigError: a config is not readable, or has values of another kind.
+        ModelConfigError: its network is not the checkpoint's.
+        TrainingError: nothing names the classes, or not as many as the network has.
+    """
+    where, content = _read(weights, config)
+    if isinstance(content, dict) and _MAPPING in content:
+        return _trained(where, content, weights, architecture, titles, neutral)
+    notes: list[str] = []
+    if isinstance(content, dict) and MATTERPORT_NAMES & content.keys():
+        model = from_matterport(content, architecture)
+    elif config is not None:
+        raise TrainingError(
+            f"{config}: expected a training's config.json (settings, classes, "
+            f"{_MAPPING}) or a flat JSON of Matterport's constants (IMAGE_MIN_DIM, "
+            f"...), got {_short(content)}"
+        )
+    else:
+        model = ModelConfig(architecture=architecture)
+        notes.append(
+            f"no config of {weights} found: Matterport's defaults count, pictures of "
+            f"{model.min_dim} to {model.max_dim} pixels; --config names another"
+        )
+    if titles is None:
+        if architecture.num_classes != len(COCO_CLASSES) + 1:
+            raise TrainingError(_unnamed(weights, content, architecture))
+        titles = COCO_CLASSES
+        notes.append(
+            "nothing names the 80 classes: COCO's are assumed, in Matterport's order; "
+            "--classes names others"
+        )
+    classes = _named(titles, architecture.num_classes, neutral)
+    return CandidateConfig(model, classes, {}, tuple(notes))
+
+
+def _read(weights: Path, config: Path | None) -> tuple[str, Any]:
+    """Returns what messages call the config, and its content."""
+    if config is None:
+        return f"{CONFIG_NAME} of {weights}", earlier_config(weights)
+    return str(config), read_json(config)
+
+
+def _trained(
+    where: str,
+    content: dict[str, Any],
+    weights: Path,
+    architecture: Architecture,
+    titles: Sequence[str] | None,
+    neutral: str | None,
+) -> CandidateConfig:
+    read = load_config(content, _Config, name=where)
+    size = read.settings.input_size
+    constants = {
+        "IMAGE_MIN_DIM": size.min_dim,
+        "IMAGE_MAX_DIM": size.max_dim,
+        **read.model,
+    }
+    neutral = neutral or read.settings.special_classes.neutral
+    expected = architecture.num_classes
+    if titles is not None:
+        classes = _named(titles, expected, neutral)
+    else:
+        classes = _mapped(read, neutral)
+        if classes.num_classes != expected:
+            raise TrainingError(
+                f"{where}: {_MAPPING} has ids up to {classes.num_classes - 1}, the "
+                f"weights {weights} have {expected} classes (ids 0 to {expected - 1}); "
+                "name the config that was saved with the weights with --config"
+            )
+    return CandidateConfig(from_matterport(constants, architecture), classes, content)
+
+
+def _mapped(config: _Config, neutral: str | None) -> ClassMap:
+    ids = config.class_title_to_idx
+    colors = {c.title: c.color for c in config.classes if c.color}
+    return ClassMap(
+        tuple(
+            ClassMeta(title, BITMAP, colors.get(title) or distinct_color(class_id))
+            for title, class_id in ids.items()
+        ),
+        ids,
+        neutral,
+    )
+
+
+def _named(titles: Sequence[str], num_classes: int, neutral: str | None) -> ClassMap:
+    """Returns the classes of a list of names in id order.
+
+    Raises:
+        TrainingError: another number of names, an empty name, or one that is doubled.
+    """
+    try:
+        names = complete_titles(titles, num_classes)
+    except FormatError as err:
+        raise TrainingError(str(err)) from err
+    return ClassMap(
+        tuple(
+            ClassMeta(title, BITMAP, distinct_color(i) if i else BACKGROUND_COLOR)
+            for i, title in enumerate(names)
+        ),
+        {title: i for i, title in enumerate(names)},
+        neutral,
+    )
+
+
+def _unnamed(weights: Path, content: Any, architecture: Architecture) -> str:
+    found = "none" if content is None else f"one without {_MAPPING}"
+    return (
+        f"{weights}: expected its {CONFIG_NAME}, which names the classes, got {found}; "
+        f"name it with --config, or the {architecture.num_classes - 1} classes in the "
+        "order of their ids with --classes a,b,c or --classes FILE"
+    )
+
+
+def _short(content: Any) -> str:
+    if not isinstance(content, dict):
+        return f"{content!r:.60}"
+    keys = [str(key) for key in content]
+    more = ", ..." if len(keys) > 5 else ""
+    return f"the keys {', '.join(keys[:5])}{more}" if keys else "an empty object"
+
+
+__all__ = ["CandidateConfig", "read_candidate_config"]

@@ -1,0 +1,93 @@
+"""A network in this process as a detector: what a deployment of it would answer.
+
+Sizing, detection and mask drawing are those of `models`, which the export wraps too.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from models.mask_rcnn import MaskRCNN
+from models.masks import round_boxes, to_box
+from models.preprocessing import letterbox, subtract_mean, to_canvas, to_image_frame
+from training.detectors.detector import Found, Picture, encode_mask
+
+
+class NetworkDetector:
+    """Runs a network over pictures, one at a time.
+
+    The graph is traced once; it reads the weights that the network has at each call.
+    """
+
+    def __init__(
+        self, network: MaskRCNN, score_threshold: float, max_detections: int
+    ) -> None:
+        """Shares the layers of a network under other limits.
+
+        Args:
+            network: stays as it is.
+            score_threshold: in place of the network's own.
+            max_detections: likewise.
+        """
+        self._network = copy.copy(network)
+        self._network.config = dataclasses.replace(
+            network.config,
+            score_threshold=score_threshold,
+            max_detections=max_detections,
+        )
+        self._find: Any = tf.function(
+            self._find_in, input_signature=[tf.TensorSpec((None, None, 3), tf.uint8)]
+        )
+        self._draw: Any = tf.function(
+            to_box,
+            input_signature=[
+                tf.TensorSpec((None, None), tf.float32),
+                tf.TensorSpec((2,), tf.int32),
+            ],
+        )
+
+    def __call__(self, picture: Picture) -> Found:
+        """Finds the instances of a picture.
+
+        Raises:
+            DatasetError: the picture cannot be read.
+        """
+        found = self._find(tf.constant(picture.pixels()))
+        boxes, class_ids, scores, probs = (rows.numpy() for rows in found)
+        corners = round_boxes(boxes).numpy()
+        masks = []
+        for (y1, x1, y2, x2), prob in zip(corners, probs, strict=True):
+            mask = self._draw(prob, np.array((y2 - y1, x2 - x1), np.int32)).numpy()
+            masks.append(encode_mask(mask, (int(y1), int(x1)), picture.size))
+        return Found(boxes, class_ids, scores, tuple(masks))
+
+    def _find_in(
+        self, image: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Detects in one picture.
+
+        Args:
+            image: uint8[H, W, 3] RGB.
+
+        Returns:
+            boxes float32[n, 4], class ids int32[n], scores float32[n] and mask
+            probabilities float32[n, M, M] of the rows whose box has a pixel.
+        """
+        config = self._network.config
+        box = letterbox(tf.shape(image)[:2], config)
+        canvas = subtract_mean(to_canvas(image, box), config)
+        found, probs = self._network(canvas[None], box.window[None])
+        count = found.count[0]
+        boxes = to_image_frame(found.boxes_norm[0, :count], box)
+        corners = round_boxes(boxes)
+        kept = tf.where(tf.reduce_all(corners[:, 2:] > corners[:, :2], axis=1))[:, 0]
+        rows = (boxes, found.class_ids[0], found.scores[0], probs[0])
+        return tuple(tf.gather(x, kept) for x in rows)
+
+
+__all__ = ["NetworkDetector"]

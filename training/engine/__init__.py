@@ -1,0 +1,1 @@
+"""A training's run: plan, loop, validation, state, progress."""

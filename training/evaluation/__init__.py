@@ -1,0 +1,1 @@
+"""Scores of detections, and the files and the page that show them."""

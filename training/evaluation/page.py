@@ -1,0 +1,163 @@
+"""`gallery.html`: the figures, and the best and worst pictures with what was found."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from formats.images.image import Pixels
+from formats.report.report import (
+    Bars,
+    Facts,
+    HtmlReport,
+    Picture,
+    Table,
+    html_report,
+)
+from training.datasets.dataset import FileDataset
+from training.evaluation.card import GAP_PX, PANEL_PX, Entries, evaluation_card
+from training.evaluation.coco_score import Score
+from training.evaluation.image_scores import PictureScore
+from training.evaluation.scores import Evaluation
+
+SHOWN = 12
+"""Best and worst pictures, each at most so many."""
+LEGEND = (
+    "Left the objects, right the detections with a score of at least {:.3f}, where F1 "
+    "is highest. Green: found at IoU 0.5. Orange: missed. Red: wrong. Violet: missed "
+    "and wrong at once, found under another class. Grey: crowds, neutral regions, and "
+    "what does not count there. Classes to choose from are those of detections and of "
+    "missed objects; these have no score."
+)
+
+
+def write_page(
+    path: Path,
+    subtitle: str,
+    dataset: FileDataset,
+    truths: Entries,
+    results: Entries,
+    score: Score,
+    curves: Pixels,
+) -> None:
+    """Writes the page.
+
+    Args:
+        path: of the file.
+        subtitle: what was evaluated, and on what.
+        dataset: the set.
+        truths: objects as `CocoScorer` has them.
+        results: detections, likewise.
+        score: what became of both.
+        curves: uint8[H, W, 3] RGB, precision over recall.
+
+    Raises:
+        DatasetError: a picture cannot be read any more.
+        OSError: the page cannot be written.
+    """
+    evaluation = score.evaluation
+    threshold = evaluation.f1_score_threshold or evaluation.score_threshold
+    legend = LEGEND.format(threshold)
+    worst, best = _extremes(score.pictures)
+    with html_report(path, "Evaluation", subtitle) as report:
+        _add_figures(report, evaluation, curves)
+        ids = dataset.classes.ids
+        confusions = _confusions(score.pictures, truths, results, ids)
+        if confusions:
+            header = ("Class", "Found as", "Objects")
+            report.add(Table("Found under another class", header, confusions))
+        for title, chosen in (("Worst pictures", worst), ("Best pictures", best)):
+            if not chosen:
+                continue
+            with report.gallery(
+                title, note=legend, thumbnail_px=2 * PANEL_PX + GAP_PX, wide=True
+            ) as gallery:
+                for index in chosen:
+                    picture = score.pictures[index]
+                    gallery.add(
+                        evaluation_card(dataset, index, picture, truths, results)
+                    )
+
+
+def _add_figures(report: HtmlReport, evaluation: Evaluation, curves: Pixels) -> None:
+    mask, box = evaluation.mask, evaluation.box
+    report.add(
+        Facts(
+            {
+                "Mask AP": mask.ap,
+                "Mask AP50": mask.ap50,
+                "Mask AP75": mask.ap75,
+                "Box AP": box.ap,
+                "Best F1": evaluation.f1,
+                "at score": evaluation.f1_score_threshold,
+                "Pictures": evaluation.pictures,
+                "Objects": sum(evaluation.objects.values()),
+                "Detections": evaluation.detections,
+            }
+        )
+    )
+    titles = [title for title, count in evaluation.objects.items() if count]
+    report.section(
+        "Classes",
+        Bars(
+            "Mask AP",
+            titles,
+            {
+                "AP": [mask.classes[title].ap for title in titles],
+                "AP50": [mask.classes[title].ap50 for title in titles],
+            },
+            top=1,
+        ),
+        Table(
+            "Figures",
+            ("Class", "Objects", "Mask AP", "AP50", "Box AP", "AP50"),
+            [
+                (
+                    title,
+                    count,
+                    mask.classes[title].ap,
+                    mask.classes[title].ap50,
+                    box.classes[title].ap,
+                    box.classes[title].ap50,
+                )
+                for title, count in evaluation.objects.items()
+            ],
+        ),
+    )
+    report.add(Picture("Precision over recall", curves))
+
+
+def _extremes(pictures: Sequence[PictureScore]) -> tuple[list[int], list[int]]:
+    """Returns the worst pictures, worst first, and of the rest the best, best first."""
+    ranked = sorted(
+        (picture.quality, index)
+        for index, picture in enumerate(pictures)
+        if picture.quality is not None
+    )
+    order = [index for _, index in ranked]
+    half = -(-len(order) // 2)
+    worst = order[: min(SHOWN, half)]
+    return worst, order[len(worst) :][::-1][:SHOWN]
+
+
+def _confusions(
+    pictures: Sequence[PictureScore],
+    truths: Entries,
+    results: Entries,
+    ids: Mapping[str, int],
+) -> list[tuple[str, str, int]]:
+    """Returns (class, class that it was found as, how often), most often first."""
+    titles = {class_id: title for title, class_id in ids.items()}
+    counts = Counter(
+        (
+            titles[truths[truth - 1]["category_id"]],
+            titles[results[result - 1]["category_id"]],
+        )
+        for picture in pictures
+        for result, truth in picture.confused
+    )
+    return [(*pair, count) for pair, count in counts.most_common(SHOWN)]
+
+
+__all__ = ["write_page"]

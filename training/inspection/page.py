@@ -1,0 +1,207 @@
+"""The page about the data of a training."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from formats.drawing.font import Color
+from formats.report.report import (
+    Bars,
+    Card,
+    Facts,
+    Histogram,
+    HtmlReport,
+    Notices,
+    Table,
+    html_report,
+)
+from formats.report.text import Value
+from training.config.train_config import TrainConfig
+from training.datasets.classes import ClassMap
+from training.inspection.anchor_fit import POOR_IOU
+from training.inspection.histograms import bin_anchor_iou, bin_per_picture, bin_sides
+from training.inspection.sample_sheet import CELL_PX, DrawnSample
+from training.inspection.statistics import SetNumbers
+from training.pipeline.rpn_targets import POSITIVE_IOU
+
+SIZES = 12
+"""Picture sizes that are listed: the most frequent ones."""
+LEVELS = ("P2", "P3", "P4", "P5", "P6")
+
+Sets = Mapping[str, SetNumbers]
+
+
+def write_page(
+    path: Path,
+    name: str,
+    sets: Sets,
+    config: TrainConfig,
+    classes: ClassMap,
+    palette: Mapping[int, Color],
+    warnings: Sequence[str],
+    samples: Sequence[DrawnSample],
+) -> None:
+    """Writes the page.
+
+    Args:
+        path: of the file.
+        name: of the data.
+        sets: numbers of "train" and "val".
+        config: the train config.
+        classes: titles and ids.
+        palette: class id -> RGB.
+        warnings: what is odd.
+        samples: of the training set.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    ids = classes.ids
+    colors = {
+        title: "#{:02X}{:02X}{:02X}".format(*palette[ids[title]])
+        for title in classes.foreground
+    }
+    with html_report(path, "Training data", name) as report:
+        report.add(Notices(warnings))
+        report.add(_facts(sets, config, classes))
+        report.section(
+            "Classes",
+            Bars(
+                "Objects",
+                classes.foreground,
+                {
+                    set_name: [numbers.objects[ids[t]] for t in classes.foreground]
+                    for set_name, numbers in sets.items()
+                },
+                colors,
+            ),
+            _class_table(sets, classes, colors),
+        )
+        _add_sizes(report, sets, config)
+        with report.gallery(
+            "Training samples",
+            note="The first of the first epoch as the network sees them: augmented, on "
+            "the canvas, with the boxes and masks it learns. Crowds are grey, neutral "
+            "regions hatched.",
+            colors=colors,
+            thumbnail_px=CELL_PX,
+        ) as gallery:
+            for sample in samples:
+                note = f"{sample.crowds} crowds" if sample.crowds else ""
+                found = [(title, None) for title in sample.titles]
+                gallery.add(Card(sample.name, sample.image, found, note=note))
+
+
+def _facts(sets: Sets, config: TrainConfig, classes: ClassMap) -> Facts:
+    side = config.input_size.max_dim
+    values: dict[str, str | int] = {}
+    for name, numbers in sets.items():
+        values[f"Pictures, {name}"] = numbers.pictures
+    for name, numbers in sets.items():
+        values[f"Objects, {name}"] = int(numbers.per_picture.sum())
+    values["Classes"] = len(classes.foreground)
+    values["Canvas"] = f"{side} × {side}"
+    if any(numbers.crowds for numbers in sets.values()):
+        values["Crowds"] = sum(numbers.crowds for numbers in sets.values())
+    if classes.neutral is not None:
+        total = sum(numbers.neutral for numbers in sets.values())
+        values["Pictures with neutral"] = total
+    return Facts(values)
+
+
+def _class_table(sets: Sets, classes: ClassMap, colors: Mapping[str, str]) -> Table:
+    train, val = sets["train"], sets["val"]
+    rows = []
+    for title in classes.foreground:
+        i = classes.ids[title]
+        poor = train.anchor_share_below(POOR_IOU, i)
+        rows.append(
+            (
+                title,
+                i,
+                train.pictures_with[i],
+                val.pictures_with[i],
+                train.median_side(i),
+                None if math.isnan(poor) else round(100 * poor),
+            )
+        )
+    header = (
+        "Class",
+        "Id",
+        "Pictures, train",
+        "Pictures, val",
+        "Median side, px",
+        "Poor anchors, %",
+    )
+    return Table(
+        "Pictures and anchors",
+        header,
+        rows,
+        colors,
+        note="Median side and poor anchors are of the training set, on the canvas. An "
+        f"object has poor anchors where none reaches an IoU of {POOR_IOU}.",
+    )
+
+
+def _add_sizes(report: HtmlReport, sets: Sets, config: TrainConfig) -> None:
+    sides = bin_sides(sets, config.anchor_scales)
+    shares = [
+        f"{100 * numbers.anchor_share_below(POOR_IOU):.1f} % of {name}"
+        for name, numbers in sets.items()
+        if len(numbers.anchor_iou)
+    ]
+    report.section(
+        "Sizes",
+        Histogram(
+            "Side of objects on the canvas, % of the set's objects",
+            sides.edges,
+            sides.percents(),
+            "square root of the box's area, canvas pixels",
+            is_log=True,
+            marks=dict(zip(config.anchor_scales, LEVELS, strict=True)),
+            note="Without augmentation. The lines are the anchors of the pyramid's "
+            "levels; objects far from all of them are hard to learn.",
+        ),
+    )
+    fit, many = bin_anchor_iou(sets), bin_per_picture(sets)
+    report.add(
+        Histogram(
+            "IoU of objects with their best anchor, % of the set's objects",
+            fit.edges,
+            fit.percents(),
+            "IoU",
+            marks={POOR_IOU: str(POOR_IOU), POSITIVE_IOU: str(POSITIVE_IOU)},
+            note=f"Below {POOR_IOU}: {', '.join(shares)}. Anchors are positive from "
+            f"{POSITIVE_IOU}; an object without one learns from its closest anchor.",
+        ),
+        Histogram(
+            "Objects per picture, % of the set's pictures",
+            many.edges,
+            many.percents(),
+            "objects",
+        ),
+    )
+    report.add(_size_table(sets))
+
+
+def _size_table(sets: Sets) -> Table:
+    total: Counter[tuple[int, int]] = Counter()
+    for numbers in sets.values():
+        total.update(numbers.image_sizes)
+    rows: list[tuple[Value, ...]] = [
+        (f"{width} × {height}", *(s.image_sizes[height, width] for s in sets.values()))
+        for (height, width), _ in total.most_common(SIZES)
+    ]
+    more = len(total) - len(rows)
+    return Table(
+        "Picture sizes, width × height",
+        ("Size", *(f"Pictures, {name}" for name in sets)),
+        rows,
+        note=f"{more} more sizes" if more else "",
+    )
+
+
+__all__ = ["write_page"]

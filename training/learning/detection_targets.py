@@ -1,0 +1,301 @@
+"""Which proposals the heads learn from, and what (Faster R-CNN section 3.2).
+
+Runs in the graph, picture by picture, as proposals exist only there. Equal to
+Matterport's `detection_targets_graph` with its defaults.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from training.pipeline.neutral import MAX_NEUTRAL_SHARE, neutral_share_norm
+
+POSITIVE_IOU = 0.5
+CROWD_IOU = 0.001
+"""Proposals that overlap a crowd this much are no negatives."""
+
+Shuffle = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+"""(int64[n] rows, int32[2] seed) -> the rows in random order."""
+
+
+@dataclass(frozen=True)
+class RoiSampling:
+    """How proposals are picked; defaults are Matterport's.
+
+    Attributes:
+        rois_per_image: TRAIN_ROIS_PER_IMAGE.
+        positive_ratio: ROI_POSITIVE_RATIO, the largest share of positives.
+        fill_negatives: False keeps to the ratio, so that few positives come with few
+            negatives and none with none, and rows left over count as background. True
+            takes as many negatives as fit, and rows left over count nowhere.
+        append_truth: the objects' own boxes join the proposals, which lets the heads
+            learn before the RPN does (Fast R-CNN code, Detectron).
+    """
+
+    rois_per_image: int = 200
+    positive_ratio: float = 0.33
+    fill_negatives: bool = False
+    append_truth: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuses sizes that leave no positive.
+
+        Raises:
+            ValueError: what is wrong.
+        """
+        if not 0 < self.positive_ratio <= 1 or self.max_positives < 1:
+            raise ValueError(
+                "RoI sampling: expected a positive ratio in (0, 1] that leaves at "
+                f"least one of {self.rois_per_image} RoIs, got {self.positive_ratio}"
+            )
+
+    @property
+    def max_positives(self) -> int:
+        """Rows that hold positives at most."""
+        return int(self.rois_per_image * self.positive_ratio)
+
+
+class DetectionTargets(NamedTuple):
+    """Sampled RoIs, positives first, then negatives, rows past `count` zero.
+
+    Nobody tells the padding by its zeros. The box and the mask loss read the rows whose
+    class id is above 0, which are the positives; the class loss reads all rows, as
+    Matterport's does, or those before `count` (`training.learning.losses.head_losses`).
+
+    Attributes:
+        rois: float32[B, R, 4] boxes_norm.
+        class_ids: int32[B, R], 0 (background) for negatives and padding.
+        deltas: float32[B, R, 4] over `delta_std`, zero for negatives.
+        masks: float32[B, P, M, M], 0 or 1, of the first P = max_positives rows.
+        mask_weights: float32[B, P, M, M], 1 where a pixel counts: 0 past the positives
+            and on neutral pixels.
+        count: int32[B], RoIs that are not padding.
+    """
+
+    rois: tf.Tensor
+    class_ids: tf.Tensor
+    deltas: tf.Tensor
+    masks: tf.Tensor
+    mask_weights: tf.Tensor
+    count: tf.Tensor
+
+
+class Truth(NamedTuple):
+    """Objects of a batch (without the leading B: of a picture).
+
+    Attributes:
+        class_ids: int32[B, G], negative for crowds, 0 for padding: that is the
+            background's, which no object has.
+        boxes_norm: float32[B, G, 4].
+        masks: bool or uint8[B, G, m, m], in the frame of their boxes.
+        neutral: uint8[B, H, W] or None.
+    """
+
+    class_ids: tf.Tensor
+    boxes_norm: tf.Tensor
+    masks: tf.Tensor
+    neutral: tf.Tensor | None = None
+
+
+def stateless_shuffle(rows: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Shuffles rows, the same way for the same seed on every device."""
+    return tf.random.experimental.stateless_shuffle(rows, seed)
+
+
+def detection_targets(
+    proposals: tf.Tensor,
+    truth: Truth,
+    seeds: tf.Tensor,
+    *,
+    sampling: RoiSampling,
+    delta_std: tuple[float, ...],
+    mask_size: int,
+    shuffle: Shuffle = stateless_shuffle,
+) -> DetectionTargets:
+    """Samples RoIs of every picture and encodes what they should predict.
+
+    Gradients flow from `deltas` into `proposals` unless the caller stops them.
+
+    Args:
+        proposals: float32[B, K, 4] boxes_norm; rows of zeros are left out.
+        truth: the objects.
+        seeds: int32[B, 2], one per picture.
+        sampling: how many RoIs, and which.
+        delta_std: the box head's four divisors.
+        mask_size: M, side of the mask targets.
+        shuffle: for tests; puts candidates into random order.
+    """
+
+    def one(picture: tuple[tf.Tensor, tf.Tensor, dict[str, tf.Tensor]]) -> Any:
+        boxes, seed, objects = picture
+        rule = _Rule(sampling, delta_std, mask_size, shuffle)
+        return _picture_targets(boxes, Truth(**objects), seed, rule)
+
+    boxes_shape = (None, None, 4)
+    proposals = tf.ensure_shape(proposals, boxes_shape)
+    truth = truth._replace(boxes_norm=tf.ensure_shape(truth.boxes_norm, boxes_shape))
+    # map_fn takes no None.
+    present = {name: x for name, x in truth._asdict().items() if x is not None}
+
+    rows, positives = sampling.rois_per_image, sampling.max_positives
+    masks = tf.TensorSpec((positives, mask_size, mask_size), tf.float32)
+    spec = DetectionTargets(
+        tf.TensorSpec((rows, 4), tf.float32),
+        tf.TensorSpec((rows,), tf.int32),
+        tf.TensorSpec((rows, 4), tf.float32),
+        masks,
+        masks,
+        tf.TensorSpec((), tf.int32),
+    )
+    return tf.map_fn(one, (proposals, seeds, present), fn_output_signature=spec)
+
+
+class _Rule(NamedTuple):
+    """The arguments of `detection_targets` that are no tensors."""
+
+    sampling: RoiSampling
+    delta_std: tuple[float, ...]
+    mask_size: int
+    shuffle: Shuffle
+
+
+def _picture_targets(
+    proposals: tf.Tensor, truth: Truth, seed: tf.Tensor, rule: _Rule
+) -> DetectionTargets:
+    sampling = rule.sampling
+    objects = tf.where(truth.class_ids > 0)[:, 0]
+    boxes = tf.gather(truth.boxes_norm, objects)
+    if sampling.append_truth:
+        proposals = tf.concat([boxes, proposals], axis=0)
+    # A row of zeros is padding, or a proposal that was clipped to nothing at the
+    # canvas' corner: without area it is no positive, and as a negative teaches nothing.
+    real = tf.reduce_any(tf.not_equal(proposals, 0), axis=-1)
+    proposals = tf.boolean_mask(proposals, real)
+    # One column more, so that there is a best one where there is no object.
+    overlaps = tf.pad(_iou(proposals, boxes), [[0, 0], [0, 1]], constant_values=-1.0)
+    positive, negative = _sample(proposals, overlaps, truth, seed, rule)
+    rois = tf.gather(proposals, positive)
+    own = tf.argmax(tf.gather(overlaps, positive), axis=1)
+    own_boxes = tf.gather(boxes, own)
+    own_rows = tf.gather(objects, own)
+    deltas = encode_deltas(rois, own_boxes) / tf.constant(rule.delta_std, tf.float32)
+    numbers = tf.range(tf.size(positive))
+    masks = _crop(  # [positives, M, M]
+        tf.gather(truth.masks, own_rows),
+        _inside(rois, own_boxes),
+        numbers,
+        rule.mask_size,
+    )
+    weights = tf.ones_like(masks)
+    if truth.neutral is not None:
+        ignored = tf.cast(truth.neutral[None], tf.bool)
+        weights -= _crop(ignored, rois, tf.zeros_like(numbers), rule.mask_size)
+
+    def pad(x: tf.Tensor, count: int) -> tf.Tensor:
+        missing = [[0, count - tf.shape(x)[0]]] + [[0, 0]] * (len(x.shape) - 1)
+        return tf.ensure_shape(tf.pad(x, missing), (count, *x.shape[1:]))
+
+    all_rows = sampling.rois_per_image
+    return DetectionTargets(
+        pad(tf.concat([rois, tf.gather(proposals, negative)], axis=0), all_rows),
+        pad(tf.gather(truth.class_ids, own_rows), all_rows),
+        pad(deltas, all_rows),
+        pad(masks, sampling.max_positives),
+        pad(weights, sampling.max_positives),
+        tf.size(positive, tf.int32) + tf.size(negative, tf.int32),
+    )
+
+
+def _sample(
+    proposals: tf.Tensor,
+    overlaps: tf.Tensor,
+    truth: Truth,
+    seed: tf.Tensor,
+    rule: _Rule,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns int64 rows of the proposals that are positives and negatives."""
+    sampling, shuffle = rule.sampling, rule.shuffle
+    best = tf.reduce_max(overlaps, axis=1)
+    candidate = best < POSITIVE_IOU
+    crowds = tf.boolean_mask(truth.boxes_norm, truth.class_ids < 0)
+    candidate &= tf.reduce_max(_iou(proposals, crowds), axis=1) < CROWD_IOU
+    if truth.neutral is not None:
+        share = neutral_share_norm(proposals, truth.neutral)
+        candidate &= share <= MAX_NEUTRAL_SHARE
+    positive = shuffle(tf.where(best >= POSITIVE_IOU)[:, 0], seed)
+    positive = positive[: sampling.max_positives]
+    count = tf.size(positive)
+    if sampling.fill_negatives:
+        wanted = sampling.rois_per_image - count
+    else:
+        ratio = tf.cast(1.0 / sampling.positive_ratio, tf.float32)
+        wanted = tf.cast(ratio * tf.cast(count, tf.float32), tf.int32) - count
+    negative = shuffle(tf.where(candidate)[:, 0], seed + 1)
+    return positive, negative[:wanted]
+
+
+def _iou(boxes: tf.Tensor, others: tf.Tensor) -> tf.Tensor:
+    """Returns float32[K, G]: intersection over union of boxes of one frame."""
+    y1, x1, y2, x2 = tf.split(tf.stop_gradient(boxes), 4, axis=1)  # [K, 1]
+    oy1, ox1, oy2, ox2 = tf.unstack(others, axis=1)  # [G]
+    height = tf.minimum(y2, oy2) - tf.maximum(y1, oy1)
+    width = tf.minimum(x2, ox2) - tf.maximum(x1, ox1)
+    intersection = tf.maximum(width, 0) * tf.maximum(height, 0)
+    union = (y2 - y1) * (x2 - x1) + (oy2 - oy1) * (ox2 - ox1) - intersection
+    return tf.math.divide_no_nan(intersection, union)
+
+
+def encode_deltas(boxes: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+    """Inverse of `models.boxes.decode_deltas`.
+
+    Args:
+        boxes: float32[N, 4] yxyx.
+        targets: float32[N, 4] yxyx, same frame.
+
+    Returns:
+        float32[N, 4] (dy, dx, log_h, log_w).
+
+    Source: Faster R-CNN eq. (2).
+    """
+    size, target_size = boxes[:, 2:] - boxes[:, :2], targets[:, 2:] - targets[:, :2]
+    center = boxes[:, :2] + 0.5 * size
+    target_center = targets[:, :2] + 0.5 * target_size
+    return tf.concat(
+        [(target_center - center) / size, tf.math.log(target_size / size)], axis=1
+    )
+
+
+def _inside(rois: tf.Tensor, boxes: tf.Tensor) -> tf.Tensor:
+    """Returns float32[n, 4]: `rois` in the frame of `boxes`, where those are 0..1."""
+    origin, size = boxes[:, :2], boxes[:, 2:] - boxes[:, :2]
+    return tf.concat(
+        [(rois[:, :2] - origin) / size, (rois[:, 2:] - origin) / size], axis=1
+    )
+
+
+def _crop(
+    maps: tf.Tensor, boxes_norm: tf.Tensor, indices: tf.Tensor, size: int
+) -> tf.Tensor:
+    """Returns float32[n, size, size]: 0/1 maps sampled inside boxes, rounded."""
+    crops = tf.image.crop_and_resize(
+        tf.cast(maps, tf.float32)[..., None],
+        tf.stop_gradient(boxes_norm),
+        indices,
+        (size, size),
+    )
+    return tf.round(crops[..., 0])
+
+
+__all__ = [
+    "DetectionTargets",
+    "RoiSampling",
+    "Shuffle",
+    "Truth",
+    "detection_targets",
+    "encode_deltas",
+    "stateless_shuffle",
+]

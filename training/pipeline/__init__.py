@@ -1,0 +1,1 @@
+"""From a labelled image to a batch: placement, augmentation, targets, assembly."""

@@ -1,0 +1,172 @@
+"""One labelled picture, augmented and put on its canvas, with its targets.
+
+Runs in numpy in the worker threads of the input pipeline. Masks travel as crops with an
+origin, so that memory does not grow with objects times pixels.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from models.config import ModelConfig
+from training.pipeline.augmentation import Augmentation, Crop, augment, draw
+from training.pipeline.mini_masks import MINI_MASK_SIZE, mini_mask
+from training.pipeline.placement import place, visible_boxes
+from training.pipeline.rpn_targets import rpn_targets
+
+Array = np.ndarray[Any, Any]
+
+
+class Sample(Protocol):
+    """A labelled picture as the data set readers give it."""
+
+    @property
+    def image(self) -> Array:
+        """uint8[h, w, 3] RGB."""
+
+    @property
+    def class_ids(self) -> Array:
+        """int32[G], 1..C-1."""
+
+    @property
+    def masks(self) -> Sequence[Crop]:
+        """Masks of the objects, image frame."""
+
+    @property
+    def is_crowd(self) -> Array:
+        """bool[G], True for regions of many objects."""
+
+    @property
+    def neutral(self) -> Sequence[Crop]:
+        """Regions to ignore, image frame."""
+
+
+class Samples(Protocol):
+    """Labelled pictures; safe to read from many threads."""
+
+    def __len__(self) -> int:
+        """Returns how many there are."""
+
+    def __getitem__(self, index: int) -> Sample:
+        """Returns one."""
+
+
+@dataclass(frozen=True)
+class ExampleOptions:
+    """How examples are made; defaults are Matterport's.
+
+    Attributes:
+        max_instances: MAX_GT_INSTANCES; a random choice of them where there are more.
+        augmentation: random changes.
+    """
+
+    max_instances: int = 100
+    augmentation: Augmentation = dataclasses.field(default_factory=Augmentation)
+
+
+class Example(NamedTuple):
+    """One row of a `pipeline.batch.Batch`, numpy; `canvas` still has its mean."""
+
+    canvas: Array
+    window: Array
+    gt_class_ids: Array
+    gt_boxes: Array
+    gt_masks: Array
+    rpn_match: Array
+    rpn_deltas: Array
+    seed: Array
+    neutral: Array
+
+
+def make_example(
+    sample: Sample,
+    config: ModelConfig,
+    anchors: Array,
+    rng: np.random.Generator,
+    options: ExampleOptions,
+) -> Example:
+    """Puts a sample on its canvas and matches the anchors.
+
+    Args:
+        sample: the labelled picture.
+        config: sizes and the RPN's deviations.
+        anchors: float64[N, 4] yxyx pixels of the canvas.
+        rng: decides everything random; the same state gives the same example.
+        options: how.
+    """
+    draws = draw(rng)
+    moved = augment(
+        place(
+            sample.image,
+            sample.masks,
+            sample.neutral,
+            config,
+            options.augmentation,
+            draws,
+        ),
+        options.augmentation,
+        draws,
+    )
+    size = (moved.canvas.shape[0], moved.canvas.shape[1])
+    signs = np.where(sample.is_crowd, -1, 1)
+    kept, boxes = visible_boxes(moved.masks)
+    if len(kept) > options.max_instances:
+        chosen = np.sort(rng.choice(len(kept), options.max_instances, replace=False))
+        kept, boxes = kept[chosen], boxes[chosen]
+    count = options.max_instances
+    gt_class_ids = np.zeros(count, np.int32)
+    gt_class_ids[: len(kept)] = (np.asarray(sample.class_ids) * signs)[kept]
+    gt_boxes = np.zeros((count, 4), np.float32)
+    gt_boxes[: len(kept)] = boxes
+    gt_masks = np.zeros((count, MINI_MASK_SIZE, MINI_MASK_SIZE), bool)
+    for row, index in enumerate(kept):
+        gt_masks[row] = mini_mask(_tight(moved.masks[index]))
+    neutral = _drawn(moved.neutral, size)
+    match, deltas = rpn_targets(
+        anchors,
+        gt_class_ids,
+        gt_boxes,
+        rng=rng,
+        delta_std=config.rpn_delta_std,
+        neutral=neutral,
+    )
+    seed = rng.integers(0, 2**31 - 1, 2, np.int32)
+    return Example(
+        moved.canvas,
+        moved.window,
+        gt_class_ids,
+        gt_boxes,
+        gt_masks,
+        match,
+        deltas,
+        seed,
+        neutral,
+    )
+
+
+def _tight(crop: Crop) -> Array:
+    """Returns the mask cut to its pixels."""
+    mask = crop[2]
+    ys, xs = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    return mask[ys[0] : ys[-1] + 1, xs[0] : xs[-1] + 1]
+
+
+def _drawn(crops: list[Crop], size: tuple[int, int]) -> Array:
+    drawn = np.zeros(size, np.uint8)
+    for y, x, mask in crops:
+        drawn[y : y + mask.shape[0], x : x + mask.shape[1]] |= mask.astype(np.uint8)
+    return drawn
+
+
+__all__ = [
+    "Example",
+    "ExampleOptions",
+    "Sample",
+    "Samples",
+    "make_example",
+]

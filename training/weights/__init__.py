@@ -1,0 +1,1 @@
+"""Weights before and after training: initial ones, checkpoints."""
