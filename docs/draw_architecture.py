@@ -1,6 +1,6 @@
 """Draws `docs/images/architecture.svg`: how an image, a label and a weight travel.
 
-    python docs/draw_architecture.py [--check]
+python docs/draw_architecture.py [--check]
 """
 
 from __future__ import annotations
