@@ -16,13 +16,15 @@ MOST_TOLD = 20
 """Names that an error lists."""
 Names = Sequence[tuple[str, str]]
 """Names with a word on where each comes from."""
+SavedClass = tuple[ClassMeta, str]
+"""The class of saved regions with a word on where it comes from."""
 
 
 def merge_metas(
     given: ProjectMeta,
     model: ProjectMeta,
     selection: Selection,
-    regions: Sequence[tuple[ClassMeta, str]] = (),
+    regions: Sequence[SavedClass] = (),
 ) -> ProjectMeta:
     """Returns the meta of the annotations of a mode.
 
@@ -82,4 +84,4 @@ def region_class(title: str, color: str = REGION_COLOR) -> ClassMeta:
     return ClassMeta(title, RECTANGLE, color)
 
 
-__all__ = ["merge_metas", "region_class"]
+__all__ = ["SavedClass", "merge_metas", "region_class"]
