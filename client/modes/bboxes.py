@@ -18,7 +18,8 @@ from client.modes.group import ModeGroup
 from client.modes.meta import SavedClass, region_class
 from client.modes.values import ALL, Names, SidesGroup
 from client.rect import Rect, Sides, whole
-from client.selection import NameRule, Selection, asked, quoted
+from client.selection import NameRule, Selection, asked, listed
+from formats.quoted import quoted
 from formats.supervisely.meta import ProjectMeta
 from formats.supervisely.placed_objects import PlacedObject
 
@@ -78,7 +79,7 @@ class Bboxes(Mode):
             return []
         return [
             f"from_classes: the project has no class {asked(unknown, titles)}; its "
-            f"classes are {quoted(titles)}"
+            f"classes are {listed(titles)}"
         ]
 
     def saved_classes(self, given: ProjectMeta) -> list[SavedClass]:
@@ -88,7 +89,7 @@ class Bboxes(Mode):
         return [
             (
                 region_class(self.sources.rename(entry.title), entry.color),
-                f'the class of saved boxes of "{entry.title}"',
+                f"the class of saved boxes of {quoted(entry.title)}",
             )
             for entry in given.classes
             if self.sources.keeps(entry.title)
@@ -122,8 +123,8 @@ class Bboxes(Mode):
             return None
         if placed.box is None:
             raise ModeError(
-                f'bboxes: objects of the class "{placed.class_title}" have a shape '
-                "without a box; leave the class out of from_classes"
+                f"bboxes: objects of the class {quoted(placed.class_title)} have a "
+                "shape without a box; leave the class out of from_classes"
             )
         box = Rect(*placed.box)
         grown = self.padding.grow(box)

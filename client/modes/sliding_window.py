@@ -23,6 +23,7 @@ from client.modes.values import Group, Name
 from client.modes.windows import Windows
 from client.rect import Rect, whole
 from client.selection import Selection
+from formats.quoted import quoted
 from formats.supervisely.meta import ProjectMeta
 
 
@@ -108,8 +109,8 @@ class WindowsGroup(ModeGroup):
             raise PydanticCustomError(
                 "tag",
                 "mode.nms_after.confidence_tag_name: expected "
-                f'"{confidence_tag}" as in model.confidence_tag_name, got '
-                f'"{nms.confidence_tag_name}"',
+                f"{quoted(confidence_tag)} as in model.confidence_tag_name, got "
+                f"{quoted(nms.confidence_tag_name)}",
             )
 
     def warnings(self) -> list[str]:

@@ -18,7 +18,7 @@ from client.rect import Length, Rect, Sides
 from client.selection import NameRule, Selection
 from client.transport.answer import Detections
 from formats import ClassMeta, ProjectMeta, TagMeta
-from formats.supervisely.placed_objects import place_annotation
+from formats.supervisely.placed_objects import PlacedObject, place_annotation
 from tests.fake_server import model_info
 from tests.mode_run import run_mode
 
@@ -200,6 +200,34 @@ def test_shapes_without_a_box():
     assert run_mode(only, blank(), finder, everything).entries[0] == pose
     assert finder.crops == [Rect(2, 1, 7, 6)]
     assert run_mode(FullImage(), blank(), finder, everything).entries[0] is pose
+
+
+HOSTILE = "a\x1b[2J\n" + "x" * 90
+SHOWN = '"a\\u001b[2J\\n' + "x" * 44 + "..."
+
+
+def test_names_in_messages_are_escaped_and_bounded():
+    titles = [HOSTILE, *(f"c{number}" for number in range(24))]
+    project = ProjectMeta(tuple(ClassMeta(t, "rectangle", "#000000") for t in titles))
+    asked = [f"z{letter}" for letter in "abcdefghijklmnopqrstuv"]
+    mode = Bboxes(sources=NameRule(frozenset({*asked, HOSTILE[:-1]})))
+    (told,) = mode.warnings(project)
+    assert told.startswith(
+        f'from_classes: the project has no class {SHOWN} (did you mean {SHOWN}?), "za"'
+    )
+    assert '"zs", and 3 more; its classes are "a' in told
+    assert told.endswith('"c18", and 5 more')
+    pose = {"classTitle": HOSTILE, "tags": [], "nodes": {}}
+    with pytest.raises(ModeError) as caught:
+        Bboxes().plan((60, 80), [PlacedObject(HOSTILE, pose, None)])
+    assert f"bboxes: objects of the class {SHOWN} have a shape" in str(caught.value)
+    saving = Bboxes(sources=NameRule(None, ""), saves=True)
+    with pytest.raises(AnnotationError) as caught:
+        saving.output_meta(project, ProjectMeta())
+    assert caught.value.problems[0].startswith(
+        f"class {SHOWN} would be there twice: a class of the project and the class of "
+        f"saved boxes of {SHOWN}; give the new one"
+    )
 
 
 def test_objects_keep_what_the_client_does_not_know():
