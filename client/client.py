@@ -267,13 +267,11 @@ class Client:
                 found = [call.detect(picture)]
             else:
                 found = call.detect_crops(picture, crops)
-            if len(call.versions) > 1:
-                continue
-            answers = list(zip(crops, found, strict=True))
-            outcome = self._mode.merge(answers, picture.size, given)
-            if not call.versions:  # nothing had to be asked
-                return outcome, self._model.version
-            return outcome, call.versions.pop()
+            if len(call.versions) <= 1:
+                answers = list(zip(crops, found, strict=True))
+                outcome = self._mode.merge(answers, picture.size, given)
+                # Where nothing had to be asked, no version answered.
+                return outcome, next(iter(call.versions), self._model.version)
         raise ContractError(
             f"{picture.name}: expected answers of one version of the model, got "
             f"{sorted(map(str, call.versions))} in each of {ATTEMPTS} attempts; name "

@@ -174,33 +174,26 @@ def render_page() -> str:
         "default": FULL_IMAGE,
         "description": "which mode",
     }
-    shared = {"properties": {"name": name_of_mode} | _shared(modes[0][1])}
-    lines += _table(shared, groups)
+    shared = {"name": name_of_mode} | _keys(modes[0][1], shared=True)
+    lines += _table({"properties": shared}, groups)
     for mode, group in modes:
         name = group["properties"]["name"]["const"]
         more = f"[More, with a picture](modes/{mode.twin_of or name}.md)."
         lines += [f"\n### {name}\n", f"{group['description']} {more}"]
-        own = _own(group)
+        own = _keys(group, shared=False)
         if mode.twin_of:
             lines += [f"It has the keys of `{mode.twin_of}`."]
-        elif own["properties"]:
-            lines += ["", *_table(own, groups)]
+        elif own:
+            lines += ["", *_table({"properties": own}, groups)]
     lines += ["", _NAMES, _TAIL, "| what | SDK | here |", "|---|---|---|"]
     lines += [f"| {what} | {sdk} | {here} |" for what, sdk, here in DIFFERENCES]
     return "\n".join(lines) + "\n"
 
 
-def _shared(group: Any) -> dict[str, Any]:
-    """Returns the keys that all modes have."""
-    keys = ModeGroup.model_fields
-    return {k: v for k, v in group["properties"].items() if k in keys}
-
-
-def _own(group: Any) -> dict[str, Any]:
-    """Returns a mode's group without the keys that all modes have."""
-    known = {"name", *ModeGroup.model_fields}
-    own = {k: v for k, v in group["properties"].items() if k not in known}
-    return {"properties": own}
+def _keys(group: Any, *, shared: bool) -> dict[str, Any]:
+    """Returns the keys of a mode's group that all modes have, or its own."""
+    keys = ((k, v) for k, v in group["properties"].items() if k != "name")
+    return {k: v for k, v in keys if (k in ModeGroup.model_fields) is shared}
 
 
 def _table(group: Any, groups: Any) -> Iterator[str]:
