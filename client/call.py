@@ -41,7 +41,7 @@ class Limits:
 
 
 class Call:
-    """One call: a `Predictor` that asks a server.
+    """One call: has a server answer to the plan of a mode.
 
     Attributes:
         versions: model versions that answered.

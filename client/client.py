@@ -22,7 +22,8 @@ from client.annotations import (
 from client.call import Call, Limits
 from client.errors import ClientError, ContractError, ModeError
 from client.image import ImageSource, Picture, load_picture, whole_source
-from client.modes import FullImage, Given, Mode, Outcome
+from client.modes.base import Given, Mode, Outcome
+from client.modes.full_image import FullImage
 from client.pipeline import in_order
 from client.result import Result
 from client.transport.address import check_address
@@ -258,14 +259,19 @@ class Client:
         """Applies the mode; again if versions of the model took turns meanwhile."""
         pixels = self._model.info(self._model.version).input.max_image_pixels
         end = None if timeout_s is None else time.monotonic() + timeout_s
+        crops = self._mode.plan(picture.size, given)
         for _ in range(ATTEMPTS):
             left = None if end is None else max(0.0, end - time.monotonic())
             call = Call(self._model, self._pool, self._limits, pixels, left)
-            outcome = self._mode.run(picture, call, given)
-            if not call.versions:  # nothing had to be asked
-                return outcome, self._model.version
-            if len(call.versions) == 1:
-                return outcome, call.versions.pop()
+            if self._mode.sends_whole:
+                found = [call.detect(picture)]
+            else:
+                found = call.detect_crops(picture, crops)
+            if len(call.versions) <= 1:
+                answers = list(zip(crops, found, strict=True))
+                outcome = self._mode.merge(answers, picture.size, given)
+                # Where nothing had to be asked, no version answered.
+                return outcome, next(iter(call.versions), self._model.version)
         raise ContractError(
             f"{picture.name}: expected answers of one version of the model, got "
             f"{sorted(map(str, call.versions))} in each of {ATTEMPTS} attempts; name "

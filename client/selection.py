@@ -14,6 +14,8 @@ import numpy as np
 
 from client.instance import Instance
 from client.transport.answer import Detections
+from formats.problem_list import MOST, ProblemList
+from formats.quoted import quoted
 from formats.supervisely.annotation import tag_json
 from formats.supervisely.meta import ANY_NUMBER, BITMAP, ClassMeta, ProjectMeta, TagMeta
 from serving.contract import ModelClass, ModelInfo
@@ -131,12 +133,12 @@ class Selection:
         if unknown := self.classes.unknown(classes):
             told.append(
                 f"the model has no class {asked(unknown, classes)} to save; its "
-                f"classes are {quoted(classes)}"
+                f"classes are {listed(classes)}"
             )
         if unknown := self.tags.unknown({self.confidence_tag}):
             told.append(
                 f"the model has no tag {asked(unknown, [self.confidence_tag])} to "
-                f'save; its one tag is "{self.confidence_tag}"'
+                f"save; its one tag is {quoted(self.confidence_tag)}"
             )
         if self.min_score is not None and self.min_score < info.score_threshold:
             told.append(
@@ -148,19 +150,21 @@ class Selection:
 
 def asked(names: Sequence[str], known: Sequence[str]) -> str:
     """Returns names that are not known, each with the one it may be meant for."""
-    return ", ".join(f'"{name}"{_near_miss(name, known)}' for name in names)
+    # Near names are looked for as long as somebody reads them.
+    first = [f"{quoted(name)}{_near_miss(name, known)}" for name in names[:MOST]]
+    return ", ".join(ProblemList([*first, *names[MOST:]]))
 
 
 def _near_miss(name: str, known: Sequence[str]) -> str:
     """Returns ` (did you mean "...")`, or nothing where no known name comes close."""
     lower = {entry.lower(): entry for entry in known}
     near = difflib.get_close_matches(name.lower(), lower, n=1)
-    return f' (did you mean "{lower[near[0]]}"?)' if near else ""
+    return f" (did you mean {quoted(lower[near[0]])}?)" if near else ""
 
 
-def quoted(names: Iterable[str]) -> str:
-    """Returns names for a message."""
-    return ", ".join(f'"{name}"' for name in names)
+def listed(names: Iterable[str]) -> str:
+    """Returns names for a message, twenty at most and how many more there are."""
+    return ", ".join(ProblemList(map(quoted, names)))
 
 
-__all__ = ["NameRule", "Selection", "asked", "quoted"]
+__all__ = ["NameRule", "Selection", "asked", "listed"]

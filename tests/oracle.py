@@ -55,9 +55,6 @@ class FakePredictor:
         self.model.components = components
         self.seen = []
 
-    def detect(self, picture):
-        return self._detect(picture.rgb())
-
     def detect_crops(self, picture, crops):
         pixels = picture.rgb()
         return [self._detect(pixels[c.top : c.bottom, c.left : c.right]) for c in crops]

@@ -1,1 +1,1 @@
-"""The inference config: its groups, their values, and the page that describes it."""
+"""The inference config: its older forms, and the page that describes it."""

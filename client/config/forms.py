@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-FULL_IMAGE = "full_image"
+from client.modes.table import FULL_IMAGE
+
 SUFFIX = "_maskrcnn"
 DEPLOY_SUFFIX = "_model"
 """Suffix where the config is one of a deployed model (it has `connection`)."""
@@ -73,4 +74,4 @@ def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-__all__ = ["FULL_IMAGE", "complete"]
+__all__ = ["complete"]

@@ -11,25 +11,33 @@ from os import PathLike
 from typing import Annotated, Any
 
 from pydantic import Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from client.config.forms import complete
-from client.config.groups import (
-    AnyMode,
-    BboxesGroup,
-    FullImageGroup,
-    Group,
-    ModelGroup,
-    NameGroup,
-    RoiGroup,
-    WindowsGroup,
-)
 from client.errors import ConfigError
-from client.modes import Bboxes, FullImage, Mode, Roi, SlidingWindow
-from client.selection import NameRule, Selection
+from client.modes.base import Mode
+from client.modes.table import AnyMode, FullImageGroup
+from client.modes.values import Group, NameGroup, Text
+from client.selection import Selection
 from formats.config import load_config
 from formats.errors import ConfigError as FileConfigError
-from formats.quoted import quoted
+
+
+class ModelGroup(Group):
+    """What does not depend on the mode."""
+
+    gpu_device: int = Field(
+        default=0, ge=0, description="checked only: the server decides where it runs"
+    )
+    confidence_tag_name: Text = Field(
+        default="confidence", description="tag of the scores, before its suffix"
+    )
+    min_confidence_threshold: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="scores below are dropped, equal ones kept",
+    )
 
 
 class InferenceConfig(Group):
@@ -50,16 +58,7 @@ class InferenceConfig(Group):
 
     @model_validator(mode="after")
     def _check_tag(self) -> InferenceConfig:
-        mode, tag = self.mode, self.model.confidence_tag_name
-        if not isinstance(mode, WindowsGroup) or not mode.nms_after.enable:
-            return self
-        if mode.nms_after.confidence_tag_name != tag:
-            raise PydanticCustomError(
-                "tag",
-                "mode.nms_after.confidence_tag_name: expected "
-                f"{quoted(tag)} as in model.confidence_tag_name, got "
-                f"{quoted(mode.nms_after.confidence_tag_name)}",
-            )
+        self.mode.check_tag(self.model.confidence_tag_name)
         return self
 
     @classmethod
@@ -118,43 +117,17 @@ class InferenceConfig(Group):
         """Returns the mode that the config describes."""
         given = self.model.model_fields_set
         threshold = self.model.min_confidence_threshold
-        mode = self.mode
         selection = Selection(
-            classes=mode.model_classes.rule(),
-            tags=mode.model_tags.rule(),
+            classes=self.mode.model_classes.rule(),
+            tags=self.mode.model_tags.rule(),
             confidence_tag=self.model.confidence_tag_name,
             min_score=threshold if "min_confidence_threshold" in given else None,
         )
-        if isinstance(mode, RoiGroup):
-            name = mode.class_name if mode.save else None
-            return Roi(selection, mode.bounds.sides(), name)
-        if isinstance(mode, BboxesGroup):
-            names = None if mode.from_classes is None else frozenset(mode.from_classes)
-            rule = NameRule(names, mode.add_suffix)
-            return Bboxes(selection, rule, mode.padding.sides(), mode.save)
-        if isinstance(mode, WindowsGroup):
-            name = mode.class_name if mode.save else None
-            nms = mode.nms_after.suppression()
-            return SlidingWindow(selection, mode.windows(), nms, name)
-        return FullImage(selection)
+        return self.mode.to_mode(selection)
 
     def warnings(self) -> list[str]:
         """Returns what the config asks for in vain, whatever the model."""
-        told = []
-        if self.mode.save_probabilities:
-            told.append(
-                "save_probabilities has no effect: a Mask R-CNN has no probabilities"
-            )
-        if isinstance(self.mode, WindowsGroup):
-            nms = self.mode.nms_after
-            if nms.join and not nms.enable:
-                told.append("nms_after.join has no effect: nms_after is not enabled")
-        return told
+        return self.mode.warnings()
 
 
-__all__ = [
-    "FullImageGroup",
-    "InferenceConfig",
-    "ModelGroup",
-    "NameGroup",
-]
+__all__ = ["InferenceConfig", "ModelGroup"]

@@ -11,15 +11,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
-from client.config.groups import AnyMode, ModeGroup, SlidingWindowGroup
-from client.config.inference_config import InferenceConfig
+from client.config.inference_config import InferenceConfig, ModelGroup
+from client.modes.group import ModeGroup
+from client.modes.table import FULL_IMAGE, AnyMode
 
 PAGE = "inference-config.md"
 SCHEMA = "inference-config.schema.json"
 
 _HEAD = f"""# The inference config
 
-Generated from `client/config/groups.py`; do not edit by hand.
+Generated from the groups in `client/config` and `client/modes`; do not edit by hand.
 
 The file is that of the Supervisely Mask R-CNN plugin, and it means what it means there;
 [where it does not](#where-this-client-differs) is listed below. Everything in it is
@@ -46,11 +47,6 @@ Editors check and complete the file with its [JSON Schema]({SCHEMA}):
 ```
 """
 
-_NAME = {
-    "enum": ["full_image", "roi", "bboxes", "sliding_window_det", "sliding_window"],
-    "default": "full_image",
-    "description": "which mode",
-}
 _NAMES = """## Names
 
 `add_suffix` is appended to the name of each class that is kept. In `full_image` it is
@@ -170,37 +166,34 @@ def render_page() -> str:
     """Returns the reference as Markdown."""
     schema = json.loads(render_schema())
     groups = schema["$defs"]
-    lines = [_HEAD, "## model\n", *_table(groups["ModelGroup"], groups)]
+    modes = [(mode, groups[mode.__name__]) for mode in get_args(AnyMode)]
+    lines = [_HEAD, "## model\n", *_table(groups[ModelGroup.__name__], groups)]
     lines += ["\n## mode\n", "What all modes have:\n"]
-    shared = {"properties": {"name": _NAME} | _shared(groups["FullImageGroup"])}
-    lines += _table(shared, groups)
-    for mode in get_args(AnyMode):
-        group = groups[mode.__name__]
+    name_of_mode = {
+        "enum": [group["properties"]["name"]["const"] for _, group in modes],
+        "default": FULL_IMAGE,
+        "description": "which mode",
+    }
+    shared = {"name": name_of_mode} | _keys(modes[0][1], shared=True)
+    lines += _table({"properties": shared}, groups)
+    for mode, group in modes:
         name = group["properties"]["name"]["const"]
-        page = name if mode is not SlidingWindowGroup else "sliding_window_det"
-        more = f"[More, with a picture](modes/{page}.md)."
+        more = f"[More, with a picture](modes/{mode.twin_of or name}.md)."
         lines += [f"\n### {name}\n", f"{group['description']} {more}"]
-        own = _own(group)
-        if mode is SlidingWindowGroup:
-            lines += ["It has the keys of `sliding_window_det`."]
-        elif own["properties"]:
-            lines += ["", *_table(own, groups)]
+        own = _keys(group, shared=False)
+        if mode.twin_of:
+            lines += [f"It has the keys of `{mode.twin_of}`."]
+        elif own:
+            lines += ["", *_table({"properties": own}, groups)]
     lines += ["", _NAMES, _TAIL, "| what | SDK | here |", "|---|---|---|"]
     lines += [f"| {what} | {sdk} | {here} |" for what, sdk, here in DIFFERENCES]
     return "\n".join(lines) + "\n"
 
 
-def _shared(group: Any) -> dict[str, Any]:
-    """Returns the keys that all modes have."""
-    keys = ModeGroup.model_fields
-    return {k: v for k, v in group["properties"].items() if k in keys}
-
-
-def _own(group: Any) -> dict[str, Any]:
-    """Returns a mode's group without the keys that all modes have."""
-    known = {"name", *ModeGroup.model_fields}
-    own = {k: v for k, v in group["properties"].items() if k not in known}
-    return {"properties": own}
+def _keys(group: Any, *, shared: bool) -> dict[str, Any]:
+    """Returns the keys of a mode's group that all modes have, or its own."""
+    keys = ((k, v) for k, v in group["properties"].items() if k != "name")
+    return {k: v for k, v in keys if (k in ModeGroup.model_fields) is shared}
 
 
 def _table(group: Any, groups: Any) -> Iterator[str]:

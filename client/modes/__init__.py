@@ -1,24 +1,6 @@
 """Inference modes: which parts of a picture a model sees, and what becomes of them.
 
-A mode is pure: it sees a picture, its annotation, and something that detects; no server
-and no file.
+A mode is pure: it sees a picture's size, its annotation and answers; no server, no file
+and no pixel. Each is one file with the group of its keys in a config and what these
+make, and a line in `client.modes.table`.
 """
-
-from client.modes.base import Given, Mode, Outcome, Predictor
-from client.modes.bboxes import Bboxes
-from client.modes.full_image import FullImage
-from client.modes.roi import Roi
-from client.modes.sliding_window import SlidingWindow
-from client.modes.suppress import Suppression
-
-__all__ = [
-    "Bboxes",
-    "FullImage",
-    "Given",
-    "Mode",
-    "Outcome",
-    "Predictor",
-    "Roi",
-    "SlidingWindow",
-    "Suppression",
-]

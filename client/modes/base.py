@@ -1,33 +1,32 @@
-"""What every inference mode is given, and what it returns."""
+"""What every inference mode is given, and what it returns.
+
+Whoever sends asks a mode for its plan, has the model look at each crop of it, in
+whatever requests, and lets the mode merge the answers. What a mode sends does not
+depend on answers, so there is one round.
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
-from client.image import Picture
 from client.instance import Entry, Instance
+from client.modes.meta import SavedClass, merge_metas
 from client.rect import Rect
 from client.selection import Selection
 from client.transport.answer import Detections
 from formats.supervisely.meta import ProjectMeta
 from formats.supervisely.placed_objects import PlacedObject
 
+Size = tuple[int, int]
+"""(height, width) of the picture as people see it, pixels."""
 Given = Sequence[PlacedObject]
 """The objects that a picture has already, in their order."""
-
-
-class Predictor(Protocol):
-    """What a mode needs of a model."""
-
-    def detect(self, picture: Picture) -> Detections:
-        """Returns what the model finds, in the frame of this picture."""
-
-    def detect_crops(
-        self, picture: Picture, crops: Sequence[Rect]
-    ) -> Sequence[Detections]:
-        """Returns what the model finds in each crop, in the frame of that crop."""
+Answers = Sequence[tuple[Rect, Detections]]
+"""Each crop of a plan, in its order, with what the model finds in it, in the frame of
+the crop."""
 
 
 @dataclass(frozen=True)
@@ -43,27 +42,62 @@ class Outcome:
     tags: tuple[Mapping[str, Any], ...] = ()
 
 
-class Mode(Protocol):
-    """What every mode offers."""
+@dataclass(frozen=True)
+class Mode(ABC):
+    """What every mode offers.
 
-    @property
-    def selection(self) -> Selection:
-        """Which detections are kept, and their names."""
+    Attributes:
+        selection: which detections are kept, and their names.
+        sends_whole: whether the model sees the picture as a whole and as its file has
+            it, not pixels of parts.
+        needs_annotation: whether there is nothing to do without an annotation.
+    """
 
-    @property
-    def sends_whole(self) -> bool:
-        """Says whether the model sees the picture as a whole, not parts of it."""
+    selection: Selection = field(default_factory=Selection)
+    sends_whole: ClassVar[bool] = False
+    needs_annotation: ClassVar[bool] = False
 
-    @property
-    def needs_annotation(self) -> bool:
-        """Says whether there is nothing to do without an annotation."""
+    @abstractmethod
+    def plan(self, size: Size, given: Given = ()) -> list[Rect]:
+        """Returns what the model has to see, none of it empty.
 
-    def warnings(self, given: ProjectMeta) -> list[str]:
+        Args:
+            size: of the picture.
+            given: objects of its annotation.
+
+        Raises:
+            ModeError: the mode cannot be applied to this picture.
+        """
+
+    @abstractmethod
+    def merge(self, answers: Answers, size: Size, given: Given = ()) -> Outcome:
+        """Makes objects in the frame of the picture out of what the model found.
+
+        Args:
+            answers: to the plan for the same size and objects.
+            size: of the picture.
+            given: objects of its annotation.
+
+        Raises:
+            ModeError: the mode cannot be applied to these answers.
+            ContractError: the server sent a damaged mask.
+        """
+
+    def warnings(self, given: ProjectMeta) -> list[str]:  # noqa: ARG002
         """Returns what the mode asks of a project in vain.
 
         Args:
             given: classes and tags of the project.
         """
+        return []
+
+    def saved_classes(self, given: ProjectMeta) -> list[SavedClass]:  # noqa: ARG002
+        """Returns the classes of saved regions.
+
+        Args:
+            given: classes and tags of the project.
+        """
+        return []
 
     def output_meta(self, given: ProjectMeta, model: ProjectMeta) -> ProjectMeta:
         """Returns the classes and tags that annotations may use.
@@ -75,22 +109,14 @@ class Mode(Protocol):
         Raises:
             AnnotationError: a name would be there twice.
         """
+        return merge_metas(given, model, self.selection, self.saved_classes(given))
 
-    def run(self, picture: Picture, predictor: Predictor, given: Given = ()) -> Outcome:
-        """Finds instances in a picture.
-
-        Args:
-            picture: as people see it.
-            predictor: the model.
-            given: objects of its annotation.
-
-        Returns:
-            Objects in the frame of the picture.
-
-        Raises:
-            ModeError: the mode cannot be applied to this picture.
-            ClientError: whatever the predictor raises.
-        """
+    def found_in(
+        self, crop: Rect, detections: Detections, size: Size
+    ) -> list[Instance]:
+        """Returns what is kept of a crop's detections, in the frame of the picture."""
+        origin = (crop.top, crop.left)
+        return [i.moved(origin, size) for i in self.selection.instances(detections)]
 
 
 def kept(given: Given) -> tuple[Entry, ...]:
@@ -98,19 +124,4 @@ def kept(given: Given) -> tuple[Entry, ...]:
     return tuple(placed.content for placed in given)
 
 
-def found_in(
-    crop: Rect, detections: Detections, selection: Selection, size: tuple[int, int]
-) -> list[Instance]:
-    """Returns what was found in a crop, in the frame of the picture.
-
-    Args:
-        crop: where it lies in the picture.
-        detections: in the frame of the crop.
-        selection: which of them are kept.
-        size: (height, width) of the picture, pixels.
-    """
-    origin = (crop.top, crop.left)
-    return [i.moved(origin, size) for i in selection.instances(detections)]
-
-
-__all__ = ["Given", "Mode", "Outcome", "Predictor", "found_in", "kept"]
+__all__ = ["Answers", "Given", "Mode", "Outcome", "Size", "kept"]

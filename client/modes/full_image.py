@@ -1,42 +1,34 @@
-"""`full_image`: the model sees the picture as a whole."""
+"""`full_image`: the model sees the picture as a whole.
+
+Its group is in `client.modes.table`: this is what a client without a config does, which
+needs no pydantic.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
-from client.image import Picture
-from client.modes.base import Given, Outcome, Predictor, kept
-from client.modes.meta import merge_metas
-from client.selection import Selection
-from formats.supervisely.meta import ProjectMeta
+from client.modes.base import Answers, Given, Mode, Outcome, Size, kept
+from client.rect import Rect, whole
 
 
 @dataclass(frozen=True)
-class FullImage:
+class FullImage(Mode):
     """The model sees the picture as a whole.
 
     Objects: those that were there, then what was found.
-
-    Attributes:
-        selection: which detections are kept, and their names.
     """
 
-    selection: Selection = field(default_factory=Selection)
     sends_whole: ClassVar[bool] = True
-    needs_annotation: ClassVar[bool] = False
 
-    def warnings(self, given: ProjectMeta) -> list[str]:  # noqa: ARG002
+    def plan(self, size: Size, given: Given = ()) -> list[Rect]:  # noqa: ARG002
         """See `Mode`."""
-        return []
+        return [whole(size)]
 
-    def output_meta(self, given: ProjectMeta, model: ProjectMeta) -> ProjectMeta:
+    def merge(self, answers: Answers, size: Size, given: Given = ()) -> Outcome:  # noqa: ARG002
         """See `Mode`."""
-        return merge_metas(given, model, self.selection)
-
-    def run(self, picture: Picture, predictor: Predictor, given: Given = ()) -> Outcome:
-        """See `Mode`."""
-        detections = predictor.detect(picture)
+        ((_, detections),) = answers
         found = self.selection.instances(detections)
         return Outcome(
             (*kept(given), *found), tuple(self.selection.image_tags(detections))

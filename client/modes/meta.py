@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from client.errors import AnnotationError
 from client.selection import NameRule, Selection
+from formats.quoted import quoted
 from formats.supervisely.meta import ClassMeta, ProjectMeta
 
 RECTANGLE = "rectangle"
@@ -16,13 +17,15 @@ MOST_TOLD = 20
 """Names that an error lists."""
 Names = Sequence[tuple[str, str]]
 """Names with a word on where each comes from."""
+SavedClass = tuple[ClassMeta, str]
+"""The class of saved regions with a word on where it comes from."""
 
 
 def merge_metas(
     given: ProjectMeta,
     model: ProjectMeta,
     selection: Selection,
-    regions: Sequence[tuple[ClassMeta, str]] = (),
+    regions: Sequence[SavedClass] = (),
 ) -> ProjectMeta:
     """Returns the meta of the annotations of a mode.
 
@@ -37,6 +40,24 @@ def merge_metas(
             with what it comes from.
     """
     renamed = selection.rename_meta(model)
+    merged = ProjectMeta(
+        (*given.classes, *renamed.classes, *(entry for entry, _ in regions)),
+        (*given.tags, *renamed.tags),
+        given.extra,
+    )
+    titles, tags = [c.title for c in merged.classes], [t.name for t in merged.tags]
+    if len({*titles}) < len(titles) or len({*tags}) < len(tags):
+        raise AnnotationError(*_problems(given, model, selection, regions))
+    return merged
+
+
+def _problems(
+    given: ProjectMeta,
+    model: ProjectMeta,
+    selection: Selection,
+    regions: Sequence[SavedClass],
+) -> list[str]:
+    """Returns what is wrong with a meta of `merge_metas` that has names twice."""
     classes = [(c.title, "a class of the project") for c in given.classes]
     classes += _renamed("class", (c.title for c in model.classes), selection.classes)
     classes += [(entry.title, origin) for entry, origin in regions]
@@ -46,19 +67,13 @@ def merge_metas(
     if len(problems) > MOST_TOLD:
         more = len(problems) - MOST_TOLD
         problems[MOST_TOLD:] = [f"and {more:,} more names would be there twice"]
-    if problems:
-        raise AnnotationError(*problems)
-    return ProjectMeta(
-        (*given.classes, *renamed.classes, *(entry for entry, _ in regions)),
-        (*given.tags, *renamed.tags),
-        given.extra,
-    )
+    return problems
 
 
 def _renamed(kind: str, names: Iterable[str], rule: NameRule) -> Names:
-    suffix = f' with the suffix "{rule.suffix}"' if rule.suffix else ""
+    suffix = f" with the suffix {quoted(rule.suffix)}" if rule.suffix else ""
     return [
-        (rule.rename(name), f'the model\'s {kind} "{name}"{suffix}')
+        (rule.rename(name), f"the model's {kind} {quoted(name)}{suffix}")
         for name in names
         if rule.keeps(name)
     ]
@@ -69,9 +84,9 @@ def _clashes(kind: str, names: Names) -> list[str]:
     for name, origin in names:
         origins.setdefault(name, []).append(origin)
     return [
-        f'{kind} "{name}" would be there twice: {" and ".join(told)}; give the new one '
-        "another name: --suffix on the command line, add_suffix or class_name in a "
-        "config"
+        f"{kind} {quoted(name)} would be there twice: {' and '.join(told)}; give the "
+        "new one another name: --suffix on the command line, add_suffix or class_name "
+        "in a config"
         for name, told in origins.items()
         if len(told) > 1
     ]
@@ -82,4 +97,4 @@ def region_class(title: str, color: str = REGION_COLOR) -> ClassMeta:
     return ClassMeta(title, RECTANGLE, color)
 
 
-__all__ = ["merge_metas", "region_class"]
+__all__ = ["SavedClass", "merge_metas", "region_class"]

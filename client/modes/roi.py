@@ -6,52 +6,99 @@ Frame: the picture, pixels.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Literal
+
+from pydantic import Field, field_validator
+from pydantic_core import PydanticCustomError
 
 from client.errors import ModeError
-from client.image import Picture
 from client.instance import Region
-from client.modes.base import Given, Outcome, Predictor, found_in, kept
-from client.modes.meta import merge_metas, region_class
-from client.rect import Rect, Sides, whole
+from client.modes.base import Answers, Given, Mode, Outcome, Size, kept
+from client.modes.group import ModeGroup
+from client.modes.meta import SavedClass, region_class
+from client.modes.values import Name, SidesGroup
+from client.rect import Length, Rect, Sides, whole
 from client.selection import Selection
 from formats.supervisely.meta import ProjectMeta
 
 
+class RoiGroup(ModeGroup):
+    """The model sees the picture without a border."""
+
+    name: Literal["roi"]
+    bounds: SidesGroup = Field(
+        default=SidesGroup(),
+        description="what is cut off at each side, percent of the picture's",
+    )
+    save: bool = Field(default=False, description="save what is left as a rectangle")
+    class_name: Name = Field(
+        default="inference_roi", description="class of that rectangle"
+    )
+
+    @field_validator("bounds")
+    @classmethod
+    def _check_bounds(cls, bounds: SidesGroup) -> SidesGroup:
+        sides = bounds.sides()
+        for name in ("top", "left"):
+            length: Length = getattr(sides, name)
+            if length.value < 0 and not length.is_percent:
+                raise PydanticCustomError(
+                    "bounds",
+                    f"expected 0px or more at the {name}, got {length.value}px",
+                )
+        return bounds
+
+    def to_mode(self, selection: Selection) -> Roi:
+        """See `ModeGroup`."""
+        name = self.class_name if self.save else None
+        return Roi(selection, self.bounds.sides(), name)
+
+
 @dataclass(frozen=True)
-class Roi:
+class Roi(Mode):
     """The model sees the picture without a border.
 
     Objects: those that were there, what was found, the region if it is saved.
 
     Attributes:
-        selection: which detections are kept, and their names.
         bounds: how much is cut off at each side, in percent of the picture's sides.
         class_name: class of the saved region, None to save none.
     """
 
-    selection: Selection = field(default_factory=Selection)
     bounds: Sides = field(default_factory=Sides)
     class_name: str | None = None
-    sends_whole: ClassVar[bool] = False
-    needs_annotation: ClassVar[bool] = False
 
-    def warnings(self, given: ProjectMeta) -> list[str]:  # noqa: ARG002
+    def saved_classes(self, given: ProjectMeta) -> list[SavedClass]:  # noqa: ARG002
         """See `Mode`."""
-        return []
+        if self.class_name is None:
+            return []
+        return [(region_class(self.class_name), "the class of the saved region")]
 
-    def output_meta(self, given: ProjectMeta, model: ProjectMeta) -> ProjectMeta:
-        """See `Mode`."""
-        regions = []
-        if self.class_name is not None:
-            regions = [(region_class(self.class_name), "the class of the saved region")]
-        return merge_metas(given, model, self.selection, regions)
+    def plan(self, size: Size, given: Given = ()) -> list[Rect]:  # noqa: ARG002
+        """See `Mode`.
 
-    def run(self, picture: Picture, predictor: Predictor, given: Given = ()) -> Outcome:
+        A negative bound at the right or the bottom reaches over the picture, which cuts
+        it.
+        """
+        rect = self.bounds.shrink(whole(size))
+        if rect.top < 0 or rect.left < 0:
+            raise ModeError(
+                "roi: expected bounds of 0 or more at the top and the left, got "
+                f"{rect.top} and {rect.left} pixels in a picture of {size[1]} x "
+                f"{size[0]}"
+            )
+        crop = rect.intersect(whole(size))
+        if rect.is_empty or crop.is_empty:
+            raise ModeError(
+                f"roi: the bounds leave nothing of a picture of {size[1]} x {size[0]} "
+                "pixels"
+            )
+        return [crop]
+
+    def merge(self, answers: Answers, size: Size, given: Given = ()) -> Outcome:
         """See `Mode`."""
-        crop = plan_roi(picture.size, self.bounds)
-        (detections,) = predictor.detect_crops(picture, [crop])
-        found = found_in(crop, detections, self.selection, picture.size)
+        ((crop, detections),) = answers
+        found = self.found_in(crop, detections, size)
         tags = tuple(self.selection.image_tags(detections))
         saved = []
         if self.class_name is not None:
@@ -59,31 +106,4 @@ class Roi:
         return Outcome((*kept(given), *found, *saved), tags)
 
 
-def plan_roi(size: tuple[int, int], bounds: Sides) -> Rect:
-    """Returns the part of a picture that a model sees.
-
-    A negative bound at the right or the bottom reaches over the picture, which cuts it.
-
-    Args:
-        size: (height, width) of the picture, pixels.
-        bounds: how much is cut off at each side.
-
-    Raises:
-        ModeError: nothing is left, or it would begin outside of the picture.
-    """
-    rect = bounds.shrink(whole(size))
-    if rect.top < 0 or rect.left < 0:
-        raise ModeError(
-            f"roi: expected bounds of 0 or more at the top and the left, got {rect.top}"
-            f" and {rect.left} pixels in a picture of {size[1]} x {size[0]}"
-        )
-    crop = rect.intersect(whole(size))
-    if rect.is_empty or crop.is_empty:
-        raise ModeError(
-            f"roi: the bounds leave nothing of a picture of {size[1]} x {size[0]} "
-            "pixels"
-        )
-    return crop
-
-
-__all__ = ["Roi", "plan_roi"]
+__all__ = ["Roi", "RoiGroup"]

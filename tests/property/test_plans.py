@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from client import ModeError
 from client.call import plan_batches
 from client.instance import Instance
-from client.modes.bboxes import plan_bbox
+from client.modes.bboxes import Bboxes
 from client.modes.join import Part, join_parts
-from client.modes.roi import plan_roi
+from client.modes.roi import Roi
 from client.modes.suppress import Suppression
 from client.modes.windows import Windows
 from client.rect import Length, Rect, Sides, whole
+from formats.supervisely.placed_objects import PlacedObject
 
 FEW = settings(max_examples=50, deadline=None)
 SIDE = st.integers(1, 70)
@@ -84,9 +85,9 @@ def test_roi(size, bounds):
     empty = top >= min(bottom, height) or left >= min(right, width)
     if top < 0 or left < 0 or empty:
         with pytest.raises(ModeError):
-            plan_roi(size, bounds)
+            Roi(bounds=bounds).plan(size)
     else:
-        crop = plan_roi(size, bounds)
+        (crop,) = Roi(bounds=bounds).plan(size)
         assert crop == (top, left, min(bottom, height), min(right, width))
 
 
@@ -95,16 +96,17 @@ def test_roi(size, bounds):
 def test_surroundings(case, padding):
     box, size = case
     try:
-        crop = plan_bbox(box, padding, size)
+        crops = Bboxes(padding=padding).plan(size, [PlacedObject("a", {}, box)])
     except ModeError:
         assert padding.grow(box).is_empty
         return
-    if crop is not None:
+    assert len(crops) <= 1
+    for crop in crops:
         assert not crop.is_empty
         assert crop.intersect(whole(size)) == crop
         assert crop == padding.grow(box).intersect(whole(size))
     if all(length.value >= 0 for length in padding):
-        assert crop is not None
+        (crop,) = crops
         assert crop.intersect(box) == box
 
 

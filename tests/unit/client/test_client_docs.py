@@ -3,8 +3,8 @@ from pathlib import Path
 
 from client import InferenceConfig
 from client.__main__ import build_parser
-from client.config import groups as config_groups
 from client.config import page as config_page
+from client.modes.values import Group
 from formats.json_file import read_json
 from tests.oracle import EXCEPTIONS
 
@@ -44,8 +44,12 @@ def test_reference_is_up_to_date():
 
 def test_reference_has_every_key():
     page = (DOCS / config_page.PAGE).read_text()
-    for group in config_groups.__dict__.values():
-        for key in getattr(group, "model_fields", {}):
+    groups = Group.__subclasses__()
+    for group in groups:
+        groups += group.__subclasses__()
+    assert len(groups) >= 14
+    for group in groups:
+        for key in group.model_fields:
             assert re.search(rf"`([a-z_]+\.)?{key}`", page), key
 
 

@@ -4,7 +4,11 @@ from pathlib import Path
 import pytest
 
 from client import ClientError, ConfigError, InferenceConfig
-from client.modes import Bboxes, FullImage, Roi, SlidingWindow, Suppression
+from client.modes.bboxes import Bboxes
+from client.modes.full_image import FullImage
+from client.modes.roi import Roi
+from client.modes.sliding_window import SlidingWindow
+from client.modes.suppress import Suppression
 from client.modes.windows import Windows
 from client.rect import Length, Sides
 from client.selection import NameRule, Selection

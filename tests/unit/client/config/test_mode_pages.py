@@ -7,21 +7,24 @@ from typing import get_args
 import pytest
 
 from client import InferenceConfig
-from client.config.groups import AnyMode
+from client.modes.table import AnyMode
 
 PAGES = Path(__file__).resolve().parents[4] / "docs" / "modes"
-MODES = [
-    get_args(group.model_fields["name"].annotation)[0] for group in get_args(AnyMode)
-]
+MODES = {
+    get_args(group.model_fields["name"].annotation)[0]: group
+    for group in get_args(AnyMode)
+}
 
 
 def test_every_mode_is_in_the_index():
     index = (PAGES / "README.md").read_text()
-    assert len(MODES) == 5
+    windows = {"sliding_window_det", "sliding_window"}
+    assert MODES.keys() >= {"full_image", "roi", "bboxes"} | windows
     assert all(f"`{mode}`" in index for mode in MODES)
     assert {page.stem for page in PAGES.glob("*.md")} - {"README"} == {
-        mode for mode in MODES if mode != "sliding_window"
+        group.twin_of or mode for mode, group in MODES.items()
     }
+    assert MODES["sliding_window"].twin_of == "sliding_window_det"
 
 
 @pytest.mark.parametrize("page", sorted(PAGES.glob("[a-z]*.md")), ids=lambda p: p.stem)

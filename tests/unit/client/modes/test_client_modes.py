@@ -8,14 +8,19 @@ import pytest
 
 from client import AnnotationError, ModeError, Region
 from client.image import Picture
-from client.modes import Bboxes, FullImage, Roi, SlidingWindow, Suppression
+from client.modes.bboxes import Bboxes
+from client.modes.full_image import FullImage
+from client.modes.roi import Roi
+from client.modes.sliding_window import SlidingWindow
+from client.modes.suppress import Suppression
 from client.modes.windows import Windows
 from client.rect import Length, Rect, Sides
 from client.selection import NameRule, Selection
 from client.transport.answer import Detections
 from formats import ClassMeta, ProjectMeta, TagMeta
-from formats.supervisely.placed_objects import place_annotation
+from formats.supervisely.placed_objects import PlacedObject, place_annotation
 from tests.fake_server import model_info
+from tests.mode_run import run_mode
 
 
 def detections(scores, names):
@@ -81,9 +86,6 @@ class Finder:
         self.masks = masks
         self.crops = []
 
-    def detect(self, picture):
-        return self.detect_crops(picture, [Rect(0, 0, *picture.size)])[0]
-
     def detect_crops(self, picture, crops):
         self.crops += crops
         return [self._find(crop) for crop in crops]
@@ -136,18 +138,18 @@ def test_negative_bounds():
     roi = Roi(bounds=Sides(left=Length(-1, is_percent=True)))
     assert Finder().crops == []
     with pytest.raises(ModeError, match="expected bounds of 0 or more at the top and"):
-        roi.run(blank(60, 100), Finder())
+        run_mode(roi, blank(60, 100), Finder())
     finder = Finder()
-    roi.run(blank(60, 99), finder)
+    run_mode(roi, blank(60, 99), finder)
     assert finder.crops == [Rect(0, 0, 60, 99)]
-    Roi(bounds=Sides(right=Length(-9))).run(blank(60, 80), finder)
+    run_mode(Roi(bounds=Sides(right=Length(-9))), blank(60, 80), finder)
     assert finder.crops[-1] == Rect(0, 0, 60, 80)
 
 
 def test_roi_beyond_the_picture():
     bounds = Sides(top=Length(70), bottom=Length(-50))
     with pytest.raises(ModeError, match="leave nothing of a picture of 80 x 60"):
-        Roi(bounds=bounds).run(blank(), Finder())
+        run_mode(Roi(bounds=bounds), blank(), Finder())
 
 
 META = ProjectMeta.from_json(
@@ -181,7 +183,9 @@ def cat(*points, **extra):
 def test_boxes_off_the_picture_are_kept_without_a_look():
     finder = Finder()
     padding = Sides(left=Length(-200), right=Length(300))
-    outcome = Bboxes(padding=padding).run(blank(), finder, given(cat((1, 2), (5, 6))))
+    outcome = run_mode(
+        Bboxes(padding=padding), blank(), finder, given(cat((1, 2), (5, 6)))
+    )
     assert finder.crops == []
     assert outcome.entries == (cat((1, 2), (5, 6)),)
 
@@ -190,12 +194,40 @@ def test_shapes_without_a_box():
     pose = {"classTitle": "pose", "tags": [], "nodes": {}}
     everything = given(pose, cat((1, 2), (5, 6)))
     with pytest.raises(ModeError, match='class "pose" have a shape without a box'):
-        Bboxes().run(blank(), Finder(), everything)
+        run_mode(Bboxes(), blank(), Finder(), everything)
     finder = Finder()
     only = Bboxes(sources=NameRule(frozenset({"cat"})))
-    assert only.run(blank(), finder, everything).entries[0] == pose
+    assert run_mode(only, blank(), finder, everything).entries[0] == pose
     assert finder.crops == [Rect(2, 1, 7, 6)]
-    assert FullImage().run(blank(), finder, everything).entries[0] is pose
+    assert run_mode(FullImage(), blank(), finder, everything).entries[0] is pose
+
+
+HOSTILE = "a\x1b[2J\n" + "x" * 90
+SHOWN = '"a\\u001b[2J\\n' + "x" * 44 + "..."
+
+
+def test_names_in_messages_are_escaped_and_bounded():
+    titles = [HOSTILE, *(f"c{number}" for number in range(24))]
+    project = ProjectMeta(tuple(ClassMeta(t, "rectangle", "#000000") for t in titles))
+    asked = [f"z{letter}" for letter in "abcdefghijklmnopqrstuv"]
+    mode = Bboxes(sources=NameRule(frozenset({*asked, HOSTILE[:-1]})))
+    (told,) = mode.warnings(project)
+    assert told.startswith(
+        f'from_classes: the project has no class {SHOWN} (did you mean {SHOWN}?), "za"'
+    )
+    assert '"zs", and 3 more; its classes are "a' in told
+    assert told.endswith('"c18", and 5 more')
+    pose = {"classTitle": HOSTILE, "tags": [], "nodes": {}}
+    with pytest.raises(ModeError) as caught:
+        Bboxes().plan((60, 80), [PlacedObject(HOSTILE, pose, None)])
+    assert f"bboxes: objects of the class {SHOWN} have a shape" in str(caught.value)
+    saving = Bboxes(sources=NameRule(None, ""), saves=True)
+    with pytest.raises(AnnotationError) as caught:
+        saving.output_meta(project, ProjectMeta())
+    assert caught.value.problems[0].startswith(
+        f"class {SHOWN} would be there twice: a class of the project and the class of "
+        f"saved boxes of {SHOWN}; give the new one"
+    )
 
 
 def test_objects_keep_what_the_client_does_not_know():
@@ -239,12 +271,12 @@ def test_very_many_clashes_end():
 def test_window_larger_than_the_picture():
     message = "at least 81 x 10 pixels, the size of a window, got 80 x 60"
     with pytest.raises(ModeError, match=message):
-        windows((10, 81), (0, 0)).run(blank(), Finder())
+        run_mode(windows((10, 81), (0, 0)), blank(), Finder())
 
 
 def test_masks_of_all_windows_are_kept():
     finder = Finder(("thing", 0.9, (10, 10, 20, 70)))
-    outcome = windows((60, 40), (0, 0)).run(blank(), finder)
+    outcome = run_mode(windows((60, 40), (0, 0)), blank(), finder)
     assert boxes(outcome) == [(10, 10, 20, 40), (10, 40, 20, 70)]
     assert all(instance.mask_crop.all() for instance in outcome.entries)
 
@@ -260,7 +292,7 @@ def test_cut_objects_are_joined(overlap, masks):
     ]
     finder = Finder(*things, masks=masks)
     mode = windows((60, 40), (0, overlap), iou_threshold=0.3, joins=True)
-    found = mode.run(blank(), finder).entries
+    found = run_mode(mode, blank(), finder).entries
     assert sorted((e.class_name, e.confidence, e.mask_box) for e in found) == sorted(
         things
     )
@@ -274,7 +306,7 @@ def test_an_object_over_four_windows_is_one():
     finder = Finder(("thing", 0.9, (10, 10, 50, 70)))
     for overlap in ((0, 0), (10, 10)):
         mode = windows((32, 45), overlap, joins=True)
-        assert boxes(mode.run(blank(), finder)) == [(10, 10, 50, 70)]
+        assert boxes(run_mode(mode, blank(), finder)) == [(10, 10, 50, 70)]
 
 
 def test_neighbours_are_not_joined():
@@ -285,15 +317,15 @@ def test_neighbours_are_not_joined():
         ("thing", 0.7, (14, 40, 24, 60)),
     )
     mode = windows((60, 40), (0, 0), iou_threshold=0.3, joins=True)
-    assert len(boxes(mode.run(blank(), finder))) == 3
+    assert len(boxes(run_mode(mode, blank(), finder))) == 3
 
 
 def test_whole_objects_are_left_to_the_suppression():
     finder = Finder(("thing", 0.9, (20, 36, 28, 44)))
     mode = windows((60, 60), (0, 40), iou_threshold=1.0, joins=True)
-    assert len(boxes(mode.run(blank(), finder))) == 2
+    assert len(boxes(run_mode(mode, blank(), finder))) == 2
     mode = windows((60, 60), (0, 40), iou_threshold=0.9, joins=True)
-    assert len(boxes(mode.run(blank(), finder))) == 1
+    assert len(boxes(run_mode(mode, blank(), finder))) == 1
 
 
 def test_overlap_of_masks():
@@ -322,7 +354,7 @@ def test_chains_leave_the_best():
         ("thing", 0.8, (0, 8, 10, 28)),
         ("thing", 0.7, (0, 16, 10, 36)),
     )
-    outcome = windows((60, 80), (0, 0), iou_threshold=0.3).run(blank(), finder)
+    outcome = run_mode(windows((60, 80), (0, 0), iou_threshold=0.3), blank(), finder)
     assert boxes(outcome) == [(0, 0, 10, 20)]
 
 

@@ -5,10 +5,12 @@ import numpy as np
 import pytest
 
 from client.image import Picture
-from client.modes import SlidingWindow, Suppression
+from client.modes.sliding_window import SlidingWindow
+from client.modes.suppress import Suppression
 from client.modes.windows import Windows
 from client.transport.answer import Detections
 from formats.mask_crop import tight_crop
+from tests.mode_run import run_mode
 
 SIZE = (150, 190)
 MAX_TIP_PX = 3
@@ -64,7 +66,7 @@ def test_tiles_give_back_whole_objects(window, overlap, uses_masks):
         suppression=Suppression(0.3, uses_masks=uses_masks, joins=True),
     )
     picture = Picture("things", SIZE, pixels=np.zeros((*SIZE, 3), np.uint8))
-    found = mode.run(picture, Perfect(labels)).entries
+    found = run_mode(mode, picture, Perfect(labels)).entries
     tip_px = 0 if all(overlap) else MAX_TIP_PX
     things = [one for one in found if one.mask_crop.sum() > tip_px]
     assert len(things) == labels.max()

@@ -9,6 +9,7 @@ from client import ClientError, InferenceConfig
 from client.annotations import read_annotation, read_meta
 from client.image import load_picture
 from client.result import Result
+from tests.mode_run import run_mode
 from tests.oracle import (
     EXCEPTIONS,
     FakePredictor,
@@ -30,7 +31,7 @@ def predict(folder):
     given = read_annotation(folder / "in_ann.json", meta, merged)
     picture = load_picture(folder / "image.png")
     predictor = FakePredictor(info["model"])
-    outcome = mode.run(picture, predictor, given.objects)
+    outcome = run_mode(mode, picture, predictor, given.objects)
     result = Result(
         outcome.entries,
         picture.size,
