@@ -8,6 +8,7 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
+from client.transport.refusal import plain
 from serving.contract import MODEL_INFO_ASSET, WARMUP_ASSET
 from serving.embedded.errors import ServingError
 from serving.embedded.warmup import MAX_RECORDS, warmup_requests
@@ -97,6 +98,7 @@ KINDS = {
         _model_folder,
         cpu_s=60,
         growth_mb=1500,
+        message=lambda err: plain(str(err)),
         weight=0.005,
         needs_model=True,
     ),
