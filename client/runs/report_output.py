@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from client.runs.run import Summary
 from client.runs.run_folder import SCRATCH, OutputError, RunFolder
 from client.runs.work import Work, json_bytes, read_kept
 from client.transport.served_model import ServedModel
+
+if TYPE_CHECKING:
+    from formats.report.report import Card
 
 THUMBNAIL_PX = 480
 MOST_CARDS = 1000
@@ -70,12 +73,14 @@ class Report:
 
     def finish(self, folder: RunFolder, summary: Summary) -> None:
         """See `Extra`."""
-        from formats.report.report import (  # brings OpenCV
+        from formats.report.report import (  # brings OpenCV and Jinja2
             Bars,
             Facts,
+            Gallery,
             Histogram,
             Notices,
-            html_report,
+            Section,
+            write_report,
         )
 
         counts: Counter[str] = Counter()
@@ -90,59 +95,51 @@ class Report:
             colors |= content["colors"]
         titles = [title for title, _ in counts.most_common()]
         model = self._model
-        try:
-            with html_report(self._path, self._title, str(folder.path)) as report:
-                report.add(
-                    Facts(
-                        {
-                            "Pictures": pictures,
-                            "Failed": len(summary.failed),
-                            "Instances": counts.total(),
-                            "Classes found": len(titles),
-                            "Model": f"{model.name} {model.version or ''}".strip(),
-                        }
-                    )
-                )
-                report.add(Notices([*summary.told(), *_failures(summary)]))
-                report.add(
-                    Bars(
-                        "Instances of each class",
-                        titles,
-                        {"instances": [counts[title] for title in titles]},
-                        colors=colors,
-                    ),
-                    Histogram(
-                        "Scores",
-                        np.linspace(0, 1, BINS + 1).tolist(),
-                        {"instances": bins.tolist()},
-                        unit="score",
-                    ),
-                )
-                self._gallery(report, folder, colors)
-        except OSError as err:
-            raise OutputError(f"{self._path}: {err.strerror or err}") from err
-
-    def _gallery(self, report: Any, folder: RunFolder, colors: dict[str, str]) -> None:
-        from formats.report.report import Card
-
+        facts = Facts(
+            {
+                "Pictures": pictures,
+                "Failed": len(summary.failed),
+                "Instances": counts.total(),
+                "Classes found": len(titles),
+                "Model": f"{model.name} {model.version or ''}".strip(),
+            }
+        )
+        notices = Notices([*summary.told(), *_failures(summary)])
+        bars = Bars(
+            "Instances of each class",
+            titles,
+            {"instances": [counts[title] for title in titles]},
+            colors,
+        )
+        histogram = Histogram(
+            "Scores",
+            np.linspace(0, 1, BINS + 1).tolist(),
+            {"instances": bins.tolist()},
+            unit="score",
+        )
         note = ""
         if self._step > 1:
             note = f"Every {self._step}th picture; counts above are of all."
-        with report.gallery(
-            "Pictures", note=note, colors=colors, thumbnail_px=THUMBNAIL_PX
-        ) as gallery:
-            for index, content in self._read_all(folder):
-                if index % self._step:
-                    continue
-                height, width = content["size"]
-                gallery.add(
-                    Card(
-                        self._work.label(index),
-                        _decode(folder.path / self.targets(index)[0]),
-                        [(t, s if s == s else None) for t, s in content["found"]],
-                        {"Size": f"{width} x {height}"},
-                    )
-                )
+        gallery = Gallery("Pictures", self._cards(folder), note, colors, THUMBNAIL_PX)
+        blocks = (facts, notices, Section([bars, histogram]), gallery)
+        try:
+            write_report(self._path, self._title, str(folder.path), blocks)
+        except OSError as err:
+            raise OutputError(f"{self._path}: {err.strerror or err}") from err
+
+    def _cards(self, folder: RunFolder) -> Iterator[Card]:
+        from formats.report.report import Card
+
+        for index, content in self._read_all(folder):
+            if index % self._step:
+                continue
+            height, width = content["size"]
+            yield Card(
+                self._work.label(index),
+                _decode(folder.path / self.targets(index)[0]),
+                [(t, s if s == s else None) for t, s in content["found"]],
+                {"Size": f"{width} x {height}"},
+            )
 
     def _read_all(self, folder: RunFolder) -> Iterator[tuple[int, Any]]:
         """Yields what is known of each picture that did not fail."""

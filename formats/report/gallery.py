@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
-from formats.report.text import (
-    Pixels,
-    Value,
-    escape,
-    img,
-    script_json,
-    swatch,
-    value_text,
-)
+from formats.images.image import Pixels
+from formats.report.text import Value, is_rgb
 
 THUMBNAIL_PX = 480
 
@@ -37,99 +31,49 @@ class Card:
     values: Mapping[str, Value] = field(default_factory=dict)
     note: str = ""
 
+    def counts(self) -> list[tuple[str, int]]:
+        """Returns how often each class is there, in the order of its first instance."""
+        return [*Counter(title for title, _ in self.instances).items()]
 
+
+@dataclass(frozen=True)
 class Gallery:
-    """Writes cards one by one; what stays in memory is the list of classes."""
+    """Cards, written one by one; what stays in memory is the list of classes.
 
-    def __init__(
-        self,
-        write: Callable[[str], None],
-        title: str,
-        *,
-        note: str = "",
-        colors: Mapping[str, str] | None = None,
-        thumbnail_px: int = THUMBNAIL_PX,
-        wide: bool = False,
-    ) -> None:
-        """Starts a gallery.
+    Attributes:
+        title: above the cards.
+        cards: read once, while they are written.
+        note: a remark under the title.
+        colors: class -> "#RRGGBB".
+        thumbnail_px: longest side of the pictures.
+        is_wide: cards twice as wide, for pictures with parts side by side.
+    """
 
-        Args:
-            write: takes HTML.
-            title: above the cards.
-            note: a remark under the title.
-            colors: class -> "#RRGGBB".
-            thumbnail_px: longest side of the pictures.
-            wide: cards twice as wide, for pictures with parts side by side.
-        """
-        self._write = write
-        self._colors = dict(colors or {})
-        self._thumbnail_px = thumbnail_px
-        self._classes: dict[str, int] = {}
-        below = f"<p>{escape(note)}</p>" if note else ""
-        kind = "gallery wide" if wide else "gallery"
-        write(
-            f'<section class="{kind}"><h2>{escape(title)}</h2>{below}'
-            '<form class="filter" hidden><div class="classes"></div>'
-            '<label class="score">Score at least '
-            '<input type="range" min="0" max="1" step="0.01" value="0">'
-            '<output>0.00</output></label><p class="shown" role="status"></p></form>'
-            '<div class="cards">'
-        )
+    template: ClassVar = "gallery.html"
 
-    def add(self, card: Card) -> None:
-        """Writes a card.
+    title: str
+    cards: Iterable[Card]
+    note: str = ""
+    colors: Mapping[str, str] = field(default_factory=dict)
+    thumbnail_px: int = THUMBNAIL_PX
+    is_wide: bool = False
+    _numbers: dict[str, int] = field(default_factory=dict, init=False)
 
-        Raises:
-            OSError: the file cannot be written.
-        """
-        found = [
-            (self._classes.setdefault(title, len(self._classes)), score)
+    def number(self, title: str) -> int:
+        """Returns the number of a class: the first one seen is 0."""
+        return self._numbers.setdefault(title, len(self._numbers))
+
+    def found(self, card: Card) -> str:
+        """Returns "number:score" of each instance, without a score only the number."""
+        return " ".join(
+            f"{self.number(title)}" + ("" if score is None else f":{score:.4f}")
             for title, score in card.instances
-        ]
-        data = " ".join(
-            f"{number}" if score is None else f"{number}:{score:.4f}"
-            for number, score in found
-        )
-        values = "".join(
-            f"<div><dt>{escape(name)}</dt><dd>{escape(value_text(value))}</dd></div>"
-            for name, value in card.values.items()
-        )
-        counts = "".join(
-            f'<li data-class="{self._classes[title]}">{self._dot(title)}'
-            f"{escape(title)} <b>{count:,}</b></li>"
-            for title, count in Counter(t for t, _ in card.instances).items()
-        )
-        shown = img(card.image, card.name, max_side_px=self._thumbnail_px)
-        name = escape(card.name)
-        self._write(
-            f'<article class="card" data-found="{data}">'
-            f'<button type="button" class="shot">{shown}</button>'
-            f'<h3 title="{name}">{name}</h3>'
-            + (f'<dl class="values">{values}</dl>' if values else "")
-            + (f'<p class="note">{escape(card.note)}</p>' if card.note else "")
-            + (f'<ul class="counts">{counts}</ul>' if counts else "")
-            + (
-                "<details hidden><summary>Instances</summary><ol></ol></details>"
-                if counts
-                else ""
-            )
-            + "</article>\n"
         )
 
-    def close(self) -> None:
-        """Ends the gallery."""
-        classes = [[title, self._color(title)] for title in self._classes]
-        self._write(
-            '</div><p class="none" hidden>No picture passes the filter.</p>'
-            f'<script type="application/json">{script_json(classes)}</script></section>'
-        )
-
-    def _dot(self, title: str) -> str:
-        return swatch(self._colors.get(title))
-
-    def _color(self, title: str) -> str:
-        color = self._colors.get(title)
-        return color if color and swatch(color) else ""
+    def classes(self) -> list[tuple[str, str]]:
+        """Returns the classes seen so far by number, each with its colour or ""."""
+        colors = ((title, self.colors.get(title)) for title in self._numbers)
+        return [(title, color if is_rgb(color) else "") for title, color in colors]
 
 
 __all__ = ["THUMBNAIL_PX", "Card", "Gallery"]

@@ -1,26 +1,18 @@
-"""What a report can hold beside its gallery: facts, charts, tables, pictures."""
+"""What a report can hold beside galleries: facts, notices, charts, tables, pictures."""
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import ClassVar
 
-from formats.report.text import Pixels, Value, escape, img, swatch, value_text
+from formats.images.image import Pixels
+from formats.report.text import Value
 
 TICKS = 7
 """Labels of an axis at most."""
-MAX_SIDE_PX = 2400
-"""Longest side of a picture over the width of the page."""
-
-
-class Part(Protocol):
-    """A piece of a report."""
-
-    def html(self) -> str:
-        """Returns it as HTML, all texts escaped."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -31,15 +23,9 @@ class Facts:
         values: name -> value.
     """
 
-    values: Mapping[str, Value]
+    template: ClassVar = "facts.html"
 
-    def html(self) -> str:
-        """Returns it as HTML."""
-        items = "".join(
-            f"<div><dt>{escape(name)}</dt><dd>{escape(value_text(value))}</dd></div>"
-            for name, value in self.values.items()
-        )
-        return f'<dl class="facts">{items}</dl>'
+    values: Mapping[str, Value]
 
 
 @dataclass(frozen=True)
@@ -50,12 +36,9 @@ class Notices:
         texts: one each; none gives nothing.
     """
 
-    texts: Sequence[str]
+    template: ClassVar = "notices.html"
 
-    def html(self) -> str:
-        """Returns it as HTML."""
-        items = "".join(f"<li>{escape(text)}</li>" for text in self.texts)
-        return f'<ul class="notices">{items}</ul>' if items else ""
+    texts: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -70,35 +53,20 @@ class Table:
         note: a remark below.
     """
 
+    template: ClassVar = "table.html"
+
     title: str
     header: Sequence[str]
     rows: Sequence[Sequence[Value]]
     colors: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
 
-    def html(self) -> str:
-        """Returns it as HTML."""
-        numeric = [
-            all(not isinstance(row[column], str) for row in self.rows)
+    def numeric_columns(self) -> list[bool]:
+        """Tells of each column whether it holds no text."""
+        return [
+            not any(isinstance(row[column], str) for row in self.rows)
             for column in range(len(self.header))
         ]
-
-        def cell(tag: str, value: Value, column: int, dot: str = "") -> str:
-            align = ' class="number"' if numeric[column] else ""
-            return f"<{tag}{align}>{dot}{escape(value_text(value))}</{tag}>"
-
-        head = "".join(cell("th", name, i) for i, name in enumerate(self.header))
-        body = "".join(
-            "<tr>"
-            + "".join(
-                cell("td", value, i, "" if i else swatch(self.colors.get(str(value))))
-                for i, value in enumerate(row)
-            )
-            + "</tr>"
-            for row in self.rows
-        )
-        table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-        return _figure(self.title, f'<div class="scroll">{table}</div>', self.note)
 
 
 @dataclass(frozen=True)
@@ -113,28 +81,19 @@ class Bars:
         top: what the longest possible bar stands for; the largest value without it.
     """
 
+    template: ClassVar = "bars.html"
+
     title: str
     labels: Sequence[str]
     series: Mapping[str, Sequence[float | None]]
     colors: Mapping[str, str] = field(default_factory=dict)
     top: float | None = None
 
-    def html(self) -> str:
-        """Returns it as HTML."""
-        top = self.top or _largest(self.series) or 1
-        rows = []
+    def rows(self) -> Iterator[tuple[str, list[tuple[float | None, float]]]]:
+        """Yields (label, (value, length 0..1) of each series)."""
+        top = self.top or _largest(self.series)
         for row, label in enumerate(self.labels):
-            dot = swatch(self.colors.get(label))
-            tracks = "".join(
-                f'<span class="track"><i class="series{number}" '
-                f'style="width:{_percent(values[row], top)}"></i>'
-                f"<b>{escape(value_text(values[row]))}</b></span>"
-                for number, values in enumerate(self.series.values())
-            )
-            name = f'<span class="name" title="{escape(label)}">{dot}{escape(label)}'
-            rows.append(f"<li>{name}</span><span>{tracks}</span></li>")
-        body = f'<ul class="bars scroll">{"".join(rows)}</ul>'
-        return _figure(self.title, _legend(self.series) + body)
+            yield label, _lengths(self.series, row, top)
 
 
 @dataclass(frozen=True)
@@ -151,6 +110,8 @@ class Histogram:
         note: a remark below.
     """
 
+    template: ClassVar = "histogram.html"
+
     title: str
     edges: Sequence[float]
     series: Mapping[str, Sequence[float]]
@@ -159,48 +120,22 @@ class Histogram:
     marks: Mapping[float, str] = field(default_factory=dict)
     note: str = ""
 
-    def html(self) -> str:
-        """Returns it as HTML."""
-        top = _largest(self.series) or 1
-        plot = "".join(self._column(i, top) for i in range(len(self.edges) - 1))
-        plot += "".join(
-            f'<span class="mark" style="left:{self._left(value)}">'
-            f"<b>{escape(text)}</b></span>"
-            for value, text in self.marks.items()
-            if self.edges[0] <= value <= self.edges[-1]
-        )
-        step = -(-len(self.edges) // TICKS)
-        ticks = "".join(
-            f'<span style="left:{self._left(edge)}">{escape(_tick(edge))}</span>'
-            for edge in self.edges[::step]
-        )
-        body = (
-            f'<div class="top">{escape(value_text(top))}</div>'
-            f'<div class="plot">{plot}</div>'
-            f'<div class="ticks">{ticks}</div><div class="unit">{escape(self.unit)}'
-            "</div>"
-        )
-        return _figure(self.title, _legend(self.series) + body, self.note)
+    def top(self) -> float:
+        """Returns what the upper end of the plot stands for."""
+        return _largest(self.series)
 
-    def _column(self, index: int, top: float) -> str:
-        low, high = self.edges[index : index + 2]
-        values = [values[index] for values in self.series.values()]
-        told = ", ".join(value_text(value) for value in values)
-        bars = "".join(
-            f'<i class="series{number}" style="height:{_percent(value, top)}"></i>'
-            for number, value in enumerate(values)
-        )
-        width = self._position(high) - self._position(low)
-        return (
-            f'<span class="column" style="left:{self._left(low)};width:{width:.3%}" '
-            f'title="{escape(f"{_tick(low)} to {_tick(high)} {self.unit}: {told}")}">'
-            f"{bars}</span>"
-        )
+    def columns(
+        self,
+    ) -> Iterator[tuple[float, float, list[tuple[float | None, float]]]]:
+        """Yields (lower edge, upper edge, (value, height 0..1) of each series)."""
+        for column, (low, high) in enumerate(itertools.pairwise(self.edges)):
+            yield low, high, _lengths(self.series, column, self.top())
 
-    def _left(self, value: float) -> str:
-        return f"{self._position(value):.3%}"
+    def ticks(self) -> Sequence[float]:
+        """Returns the edges that are labelled, evenly spread."""
+        return self.edges[:: -(-len(self.edges) // TICKS)]
 
-    def _position(self, value: float) -> float:
+    def position(self, value: float) -> float:
         """Returns where on the axis a value lies, 0..1."""
         first, last = self.edges[0], self.edges[-1]
         if self.is_log:
@@ -214,44 +149,42 @@ class Picture:
 
     Attributes:
         title: what it shows.
-        image: uint8[H, W, 3] RGB; shrunk where a side is longer than `MAX_SIDE_PX`.
+        image: uint8[H, W, 3] RGB; shrunk where a side is longer than `max_side_px`.
     """
 
+    template: ClassVar = "picture.html"
+    max_side_px: ClassVar = 2400
+
     title: str
-    image: Pixels
-
-    def html(self) -> str:
-        """Returns it as HTML."""
-        shown = img(self.image, self.title, max_side_px=MAX_SIDE_PX)
-        body = f'<button type="button" class="shot">{shown}</button>'
-        return _figure(self.title, body)
+    image: Pixels = field(repr=False)
 
 
-def _figure(title: str, body: str, note: str = "") -> str:
-    below = f'<p class="note">{escape(note)}</p>' if note else ""
-    return f"<figure><figcaption>{escape(title)}</figcaption>{body}{below}</figure>"
+@dataclass(frozen=True)
+class Section:
+    """Parts side by side where there is room.
 
+    Attributes:
+        parts: from left to right.
+        title: a heading above; none without it.
+    """
 
-def _legend(series: Mapping[str, object]) -> str:
-    if len(series) < 2:
-        return ""
-    items = "".join(
-        f'<li><i class="dot series{number}"></i>{escape(name)}</li>'
-        for number, name in enumerate(series)
-    )
-    return f'<ul class="legend">{items}</ul>'
+    template: ClassVar = "section.html"
+
+    parts: Sequence[Bars | Histogram | Picture | Table]
+    title: str = ""
 
 
 def _largest(series: Mapping[str, Sequence[float | None]]) -> float:
-    return max((v for values in series.values() for v in values if v), default=0)
+    """Returns the largest value, 1 where none is above 0."""
+    return max((v for values in series.values() for v in values if v), default=1)
 
 
-def _percent(value: float | None, top: float) -> str:
-    return f"{min((value or 0) / top, 1):.2%}"
-
-
-def _tick(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 10 else f"{value:.2g}"
+def _lengths(
+    series: Mapping[str, Sequence[float | None]], index: int, top: float
+) -> list[tuple[float | None, float]]:
+    """Returns (value, its share of the top, at most 1) of each series."""
+    values = [values[index] for values in series.values()]
+    return [(value, min((value or 0) / top, 1)) for value in values]
 
 
 __all__ = [
@@ -259,7 +192,7 @@ __all__ = [
     "Facts",
     "Histogram",
     "Notices",
-    "Part",
     "Picture",
+    "Section",
     "Table",
 ]

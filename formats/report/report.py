@@ -1,151 +1,90 @@
 """Reports as one HTML file that needs nothing else: no server, no network.
 
-Written piece by piece, so that memory does not grow with the number of pictures; the
-file appears under its name when it is complete. Works without scripts too, then without
-filters.
+Written as its blocks and cards come, so that memory does not grow with the number of
+pictures; the file appears under its name when it is complete. Works without scripts
+too, then without filters.
 
-    with html_report("report.html", "Evaluation", "street.json") as report:
-        report.add(Facts({"Pictures": 120, "AP": 0.41}))
-        report.section("Classes", Bars(...), Table(...))
-        with report.gallery("Worst pictures", colors={"car": "#0060FF"}) as gallery:
-            gallery.add(Card("a.jpg", drawn, [("car", 0.93)], {"AP": 0.1}))
+    cards = (Card(name, drawn, [("car", 0.93)], {"AP": 0.1}) for name, drawn in worst)
+    blocks = [
+        Facts({"Pictures": 120, "AP": 0.41}),
+        Section([Bars(...), Table(...)], "Classes"),
+        Gallery("Worst pictures", cards, colors={"car": "#0060FF"}),
+    ]
+    write_report("report.html", "Evaluation", "street.json", blocks)
 """
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Mapping
-from importlib.resources import files
+from collections.abc import Iterable
 from os import PathLike
 
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
 from formats.files.atomic_file import replaced_file
-from formats.report.gallery import THUMBNAIL_PX, Card, Gallery
+from formats.report.gallery import Card, Gallery
 from formats.report.parts import (
     Bars,
     Facts,
     Histogram,
     Notices,
-    Part,
     Picture,
+    Section,
     Table,
 )
-from formats.report.text import escape
+from formats.report.text import inline_image, is_rgb, percent, tick_text, value_text
 
-POLICY = (
-    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
-    "script-src 'unsafe-inline'"
+Block = Facts | Notices | Section | Gallery
+
+_TEMPLATES = Environment(
+    loader=PackageLoader("formats.report"),
+    autoescape=True,
+    auto_reload=False,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
 )
-"""Has the browser refuse every request, whatever a text might smuggle in."""
+_TEMPLATES.filters |= {
+    "inline": inline_image,
+    "percent": percent,
+    "shown": value_text,
+    "tick": tick_text,
+}
+_TEMPLATES.tests["rgb"] = is_rgb
 
 
-class HtmlReport:
-    """A report that is being written; made by `html_report`."""
+def write_report(
+    path: str | PathLike[str], title: str, subtitle: str, blocks: Iterable[Block]
+) -> None:
+    """Writes a report; an exception while blocks are read leaves no file.
 
-    def __init__(self, write: Callable[[str], None]) -> None:
-        self._write = write
-
-    def add(self, *parts: Part) -> None:
-        """Writes parts, side by side where there is room.
-
-        Raises:
-            OSError: the file cannot be written.
-        """
-        shown = [text for part in parts if (text := part.html())]
-        if shown:
-            self._write(f'<div class="row">{"".join(shown)}</div>\n')
-
-    def section(self, title: str, *parts: Part) -> None:
-        """Writes a heading and parts under it.
-
-        Raises:
-            OSError: the file cannot be written.
-        """
-        self._write(f"<h2>{escape(title)}</h2>\n")
-        self.add(*parts)
-
-    @contextlib.contextmanager
-    def gallery(
-        self,
-        title: str,
-        *,
-        note: str = "",
-        colors: Mapping[str, str] | None = None,
-        thumbnail_px: int = THUMBNAIL_PX,
-        wide: bool = False,
-    ) -> Iterator[Gallery]:
-        """Starts a gallery; the end of the block ends it.
-
-        Args:
-            title: above the cards.
-            note: a remark under the title.
-            colors: class -> "#RRGGBB".
-            thumbnail_px: longest side of the pictures.
-            wide: cards twice as wide, for pictures with parts side by side.
-
-        Raises:
-            OSError: the file cannot be written.
-        """
-        gallery = Gallery(
-            self._write,
-            title,
-            note=note,
-            colors=colors,
-            thumbnail_px=thumbnail_px,
-            wide=wide,
-        )
-        yield gallery
-        gallery.close()
-
-
-@contextlib.contextmanager
-def html_report(
-    path: str | PathLike[str], title: str, subtitle: str = ""
-) -> Iterator[HtmlReport]:
-    """Starts a report; an exception in the block leaves no file.
+    What no encoding has, such as the bytes of a file's name that is no text, becomes
+    "?".
 
     Args:
         path: of the file; replaced if it exists.
         title: of the page.
         subtitle: under it.
+        blocks: each is read, and written, after the one before.
 
     Raises:
         OSError: the file cannot be written.
     """
+    page = _TEMPLATES.get_template("page.html")
     with replaced_file(path) as file:
-
-        def write(text: str) -> None:
-            file.write(text.encode("utf-8"))
-
-        below = f"<p>{escape(subtitle)}</p>" if subtitle else ""
-        write(
-            '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-            f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
-            '<meta name="viewport" content="width=device-width, initial-scale=1">'
-            f"<title>{escape(title)}</title><style>{_asset('report.css')}</style>"
-            f"</head><body><header><h1>{escape(title)}</h1>{below}</header><main>\n"
-        )
-        yield HtmlReport(write)
-        write(
-            '</main><dialog><form method="dialog"><button aria-label="Close">'
-            '<img alt=""></button></form></dialog>'
-            f"<script>{_asset('report.js')}</script></body></html>\n"
-        )
-
-
-def _asset(name: str) -> str:
-    return files("formats.report").joinpath(name).read_text("utf-8")
+        for text in page.generate(title=title, subtitle=subtitle, blocks=blocks):
+            file.write(text.replace("\0", "?").encode("utf-8", "replace"))
 
 
 __all__ = [
     "Bars",
+    "Block",
     "Card",
     "Facts",
     "Gallery",
     "Histogram",
-    "HtmlReport",
     "Notices",
-    "Part",
     "Picture",
+    "Section",
     "Table",
-    "html_report",
+    "write_report",
 ]

@@ -1,18 +1,17 @@
-"""Texts, numbers, colours and pictures as HTML. Nothing comes out unescaped."""
+"""Numbers, colours and pictures as templates write them."""
 
 from __future__ import annotations
 
 import base64
-import html
-import json
 import math
 import re
-from typing import Any
+from typing import NamedTuple, TypeGuard
 
 import cv2
 import numpy as np
 
-Pixels = np.ndarray[Any, np.dtype[np.uint8]]
+from formats.images.image import Pixels
+
 Value = str | int | float | None
 
 DASH = "–"
@@ -22,18 +21,16 @@ WEBP_QUALITY = 82
 _COLOR = re.compile(r"#[0-9A-Fa-f]{6}")
 
 
-def escape(text: str) -> str:
-    """Returns a text for element content and quoted attributes.
+class InlineImage(NamedTuple):
+    """A picture inside a page: its address, which holds all of it, and its size."""
 
-    What no encoding has, such as the bytes of a file's name that is no text, becomes
-    "?".
-    """
-    printable = text.encode("utf-8", "replace").decode("utf-8").replace("\0", "?")
-    return html.escape(printable, quote=True)
+    source: str
+    width: int
+    height: int
 
 
 def value_text(value: Value) -> str:
-    """Returns a value for people, not escaped: 1,234; 0.512; 7.75; 12.3; – for NaN."""
+    """Returns a value for people: 1,234; 0.512; 7.75; 12.3; – for NaN."""
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return DASH
     if isinstance(value, str):
@@ -45,25 +42,26 @@ def value_text(value: Value) -> str:
     return f"{value:,.{decimals}f}"
 
 
-def swatch(color: str | None) -> str:
-    """Returns a dot of a colour, "#RRGGBB"; nothing for what is no such colour."""
-    if color is None or not _COLOR.fullmatch(color):
-        return ""
-    return f'<i class="dot" style="background:{color}"></i>'
+def tick_text(value: float) -> str:
+    """Returns a value on an axis: 1,234; 2.5; 0.05."""
+    return f"{value:,.0f}" if abs(value) >= 10 else f"{value:.2g}"
 
 
-def script_json(content: Any) -> str:
-    """Returns JSON that may stand in a script element."""
-    text = json.dumps(content, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace(">", "\\u003e")
+def percent(share: float) -> str:
+    """Returns a share, 0..1, as a length in CSS."""
+    return f"{share:.3%}"
 
 
-def img(image: Pixels, alt: str, *, max_side_px: int) -> str:
-    """Returns an img element that carries its picture.
+def is_rgb(color: str | None) -> TypeGuard[str]:
+    """Tells whether a text is a colour, "#RRGGBB", and nothing but that."""
+    return color is not None and _COLOR.fullmatch(color) is not None
+
+
+def inline_image(image: Pixels, max_side_px: int) -> InlineImage:
+    """Encodes a picture for a page that holds it.
 
     Args:
         image: uint8[H, W, 3] RGB.
-        alt: what it shows.
         max_side_px: larger pictures are shrunk to it.
     """
     height, width = image.shape[:2]
@@ -75,19 +73,16 @@ def img(image: Pixels, alt: str, *, max_side_px: int) -> str:
     bgr = np.ascontiguousarray(image[..., ::-1])
     data = cv2.imencode(".webp", bgr, [cv2.IMWRITE_WEBP_QUALITY, WEBP_QUALITY])[1]
     encoded = base64.b64encode(data.tobytes()).decode("ascii")
-    return (
-        f'<img src="data:image/webp;base64,{encoded}" alt="{escape(alt)}" '
-        f'width="{width}" height="{height}" loading="lazy" decoding="async">'
-    )
+    return InlineImage(f"data:image/webp;base64,{encoded}", width, height)
 
 
 __all__ = [
     "DASH",
-    "Pixels",
+    "InlineImage",
     "Value",
-    "escape",
-    "img",
-    "script_json",
-    "swatch",
+    "inline_image",
+    "is_rgb",
+    "percent",
+    "tick_text",
     "value_text",
 ]

@@ -26,8 +26,9 @@ def modules_after(code):
 
 def test_import_brings_only_what_a_call_needs():
     modules = modules_after("import client")
-    heavy = {"tensorflow", "keras", "cv2", "pydantic", "rich", "h5py", "PIL", "models"}
+    heavy = {"tensorflow", "keras", "cv2", "pydantic", "rich", "h5py", "PIL", "jinja2"}
     assert not heavy & modules
+    assert "models" not in modules
     assert not {m for m in modules if m.startswith(("export", "serving.embedded"))}
 
 
@@ -46,12 +47,12 @@ def test_nothing_brings_tensorflow(code):
     assert not {"tensorflow", "keras"} & modules_after(code)
 
 
-def test_help_needs_neither_opencv_nor_pydantic():
+def test_help_needs_neither_opencv_nor_pydantic_nor_jinja():
     code = (
         "import contextlib\nfrom client.__main__ import main\n"
         "with contextlib.suppress(SystemExit): main(['--help'])"
     )
-    assert not {"cv2", "pydantic", "rich"} & modules_after(code)
+    assert not {"cv2", "pydantic", "rich", "jinja2"} & modules_after(code)
 
 
 def test_beside_tensorflow():

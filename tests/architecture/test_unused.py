@@ -4,6 +4,7 @@ import ast
 from collections import Counter
 from pathlib import Path
 
+import jinja2
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -65,6 +66,11 @@ def read_names():
         for node in ast.walk(tree):
             if isinstance(getattr(node, "ctx", None), ast.Load):
                 found[getattr(node, "id", getattr(node, "attr", ""))] += 1
+    parse = jinja2.Environment().parse
+    for path in (ROOT / "formats" / "report" / "templates").glob("*.html"):
+        found.update(
+            n.attr for n in parse(path.read_text()).find_all(jinja2.nodes.Getattr)
+        )
     return found
 
 

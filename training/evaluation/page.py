@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from formats.images.image import Pixels
 from formats.report.report import (
     Bars,
+    Block,
     Facts,
-    HtmlReport,
+    Gallery,
     Picture,
+    Section,
     Table,
-    html_report,
+    write_report,
 )
 from training.datasets.dataset import FileDataset
 from training.evaluation.card import GAP_PX, PANEL_PX, Entries, evaluation_card
@@ -56,76 +58,78 @@ def write_page(
         DatasetError: a picture cannot be read any more.
         OSError: the page cannot be written.
     """
+    blocks = _figures(score.evaluation, curves)
+    confusions = _confusions(score.pictures, truths, results, dataset.classes.ids)
+    if confusions:
+        header = ("Class", "Found as", "Objects")
+        blocks.append(Section([Table("Found under another class", header, confusions)]))
+    blocks += _galleries(dataset, truths, results, score)
+    write_report(path, "Evaluation", subtitle, blocks)
+
+
+def _figures(evaluation: Evaluation, curves: Pixels) -> list[Block]:
+    mask, box = evaluation.mask, evaluation.box
+    facts = {
+        "Mask AP": mask.ap,
+        "Mask AP50": mask.ap50,
+        "Mask AP75": mask.ap75,
+        "Box AP": box.ap,
+        "Best F1": evaluation.f1,
+        "at score": evaluation.f1_score_threshold,
+        "Pictures": evaluation.pictures,
+        "Objects": sum(evaluation.objects.values()),
+        "Detections": evaluation.detections,
+    }
+    titles = [title for title, count in evaluation.objects.items() if count]
+    bars = Bars(
+        "Mask AP",
+        titles,
+        {
+            "AP": [mask.classes[title].ap for title in titles],
+            "AP50": [mask.classes[title].ap50 for title in titles],
+        },
+        top=1,
+    )
+    table = Table(
+        "Figures",
+        ("Class", "Objects", "Mask AP", "AP50", "Box AP", "AP50"),
+        [
+            (
+                title,
+                count,
+                mask.classes[title].ap,
+                mask.classes[title].ap50,
+                box.classes[title].ap,
+                box.classes[title].ap50,
+            )
+            for title, count in evaluation.objects.items()
+        ],
+    )
+    return [
+        Facts(facts),
+        Section([bars, table], "Classes"),
+        Section([Picture("Precision over recall", curves)]),
+    ]
+
+
+def _galleries(
+    dataset: FileDataset, truths: Entries, results: Entries, score: Score
+) -> Iterator[Gallery]:
     evaluation = score.evaluation
     threshold = evaluation.f1_score_threshold or evaluation.score_threshold
-    legend = LEGEND.format(threshold)
     worst, best = _extremes(score.pictures)
-    with html_report(path, "Evaluation", subtitle) as report:
-        _add_figures(report, evaluation, curves)
-        ids = dataset.classes.ids
-        confusions = _confusions(score.pictures, truths, results, ids)
-        if confusions:
-            header = ("Class", "Found as", "Objects")
-            report.add(Table("Found under another class", header, confusions))
-        for title, chosen in (("Worst pictures", worst), ("Best pictures", best)):
-            if not chosen:
-                continue
-            with report.gallery(
-                title, note=legend, thumbnail_px=2 * PANEL_PX + GAP_PX, wide=True
-            ) as gallery:
-                for index in chosen:
-                    picture = score.pictures[index]
-                    gallery.add(
-                        evaluation_card(dataset, index, picture, truths, results)
-                    )
-
-
-def _add_figures(report: HtmlReport, evaluation: Evaluation, curves: Pixels) -> None:
-    mask, box = evaluation.mask, evaluation.box
-    report.add(
-        Facts(
-            {
-                "Mask AP": mask.ap,
-                "Mask AP50": mask.ap50,
-                "Mask AP75": mask.ap75,
-                "Box AP": box.ap,
-                "Best F1": evaluation.f1,
-                "at score": evaluation.f1_score_threshold,
-                "Pictures": evaluation.pictures,
-                "Objects": sum(evaluation.objects.values()),
-                "Detections": evaluation.detections,
-            }
-        )
-    )
-    titles = [title for title, count in evaluation.objects.items() if count]
-    report.section(
-        "Classes",
-        Bars(
-            "Mask AP",
-            titles,
-            {
-                "AP": [mask.classes[title].ap for title in titles],
-                "AP50": [mask.classes[title].ap50 for title in titles],
-            },
-            top=1,
-        ),
-        Table(
-            "Figures",
-            ("Class", "Objects", "Mask AP", "AP50", "Box AP", "AP50"),
-            [
+    for title, chosen in (("Worst pictures", worst), ("Best pictures", best)):
+        if chosen:
+            yield Gallery(
+                title,
                 (
-                    title,
-                    count,
-                    mask.classes[title].ap,
-                    mask.classes[title].ap50,
-                    box.classes[title].ap,
-                    box.classes[title].ap50,
-                )
-                for title, count in evaluation.objects.items()
-            ],
-        ),
-    )
-    report.add(Picture("Precision over recall", curves))
+                    evaluation_card(dataset, i, score.pictures[i], truths, results)
+                    for i in chosen
+                ),
+                note=LEGEND.format(threshold),
+                thumbnail_px=2 * PANEL_PX + GAP_PX,
+                is_wide=True,
+            )
 
 
 def _extremes(pictures: Sequence[PictureScore]) -> tuple[list[int], list[int]]:

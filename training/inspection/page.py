@@ -10,13 +10,15 @@ from pathlib import Path
 from formats.drawing.font import Color
 from formats.report.report import (
     Bars,
+    Block,
     Card,
     Facts,
+    Gallery,
     Histogram,
-    HtmlReport,
     Notices,
+    Section,
     Table,
-    html_report,
+    write_report,
 )
 from formats.report.text import Value
 from training.config.train_config import TrainConfig
@@ -64,35 +66,40 @@ def write_page(
         title: "#{:02X}{:02X}{:02X}".format(*palette[ids[title]])
         for title in classes.foreground
     }
-    with html_report(path, "Training data", name) as report:
-        report.add(Notices(warnings))
-        report.add(_facts(sets, config, classes))
-        report.section(
-            "Classes",
-            Bars(
-                "Objects",
-                classes.foreground,
-                {
-                    set_name: [numbers.objects[ids[t]] for t in classes.foreground]
-                    for set_name, numbers in sets.items()
-                },
-                colors,
-            ),
-            _class_table(sets, classes, colors),
-        )
-        _add_sizes(report, sets, config)
-        with report.gallery(
-            "Training samples",
-            note="The first of the first epoch as the network sees them: augmented, on "
-            "the canvas, with the boxes and masks it learns. Crowds are grey, neutral "
-            "regions hatched.",
-            colors=colors,
-            thumbnail_px=CELL_PX,
-        ) as gallery:
-            for sample in samples:
-                note = f"{sample.crowds} crowds" if sample.crowds else ""
-                found = [(title, None) for title in sample.titles]
-                gallery.add(Card(sample.name, sample.image, found, note=note))
+    objects = Bars(
+        "Objects",
+        classes.foreground,
+        {
+            set_name: [numbers.objects[ids[t]] for t in classes.foreground]
+            for set_name, numbers in sets.items()
+        },
+        colors,
+    )
+    gallery = Gallery(
+        "Training samples",
+        map(_card, samples),
+        note="The first of the first epoch as the network sees them: augmented, on "
+        "the canvas, with the boxes and masks it learns. Crowds are grey, neutral "
+        "regions hatched.",
+        colors=colors,
+        thumbnail_px=CELL_PX,
+    )
+    blocks: list[Block] = [
+        Notices(warnings),
+        _facts(sets, config, classes),
+        Section([objects, _class_table(sets, classes, colors)], "Classes"),
+        Section([_sides(sets, config)], "Sizes"),
+        Section([_anchor_fit(sets), _objects_per_picture(sets)]),
+        Section([_size_table(sets)]),
+        gallery,
+    ]
+    write_report(path, "Training data", name, blocks)
+
+
+def _card(sample: DrawnSample) -> Card:
+    note = f"{sample.crowds} crowds" if sample.crowds else ""
+    found = [(title, None) for title in sample.titles]
+    return Card(sample.name, sample.image, found, note=note)
 
 
 def _facts(sets: Sets, config: TrainConfig, classes: ClassMap) -> Facts:
@@ -146,45 +153,46 @@ def _class_table(sets: Sets, classes: ClassMap, colors: Mapping[str, str]) -> Ta
     )
 
 
-def _add_sizes(report: HtmlReport, sets: Sets, config: TrainConfig) -> None:
+def _sides(sets: Sets, config: TrainConfig) -> Histogram:
     sides = bin_sides(sets, config.anchor_scales)
+    return Histogram(
+        "Side of objects on the canvas, % of the set's objects",
+        sides.edges,
+        sides.percents(),
+        "square root of the box's area, canvas pixels",
+        is_log=True,
+        marks=dict(zip(config.anchor_scales, LEVELS, strict=True)),
+        note="Without augmentation. The lines are the anchors of the pyramid's "
+        "levels; objects far from all of them are hard to learn.",
+    )
+
+
+def _anchor_fit(sets: Sets) -> Histogram:
+    fit = bin_anchor_iou(sets)
     shares = [
         f"{100 * numbers.anchor_share_below(POOR_IOU):.1f} % of {name}"
         for name, numbers in sets.items()
         if len(numbers.anchor_iou)
     ]
-    report.section(
-        "Sizes",
-        Histogram(
-            "Side of objects on the canvas, % of the set's objects",
-            sides.edges,
-            sides.percents(),
-            "square root of the box's area, canvas pixels",
-            is_log=True,
-            marks=dict(zip(config.anchor_scales, LEVELS, strict=True)),
-            note="Without augmentation. The lines are the anchors of the pyramid's "
-            "levels; objects far from all of them are hard to learn.",
-        ),
+    return Histogram(
+        "IoU of objects with their best anchor, % of the set's objects",
+        fit.edges,
+        fit.percents(),
+        "IoU",
+        marks={POOR_IOU: str(POOR_IOU), POSITIVE_IOU: str(POSITIVE_IOU)},
+        note=f"Below {POOR_IOU}: {', '.join(shares)}. Anchors are positive from "
+        f"{POSITIVE_IOU}; an object without one learns from its closest anchor.",
     )
-    fit, many = bin_anchor_iou(sets), bin_per_picture(sets)
-    report.add(
-        Histogram(
-            "IoU of objects with their best anchor, % of the set's objects",
-            fit.edges,
-            fit.percents(),
-            "IoU",
-            marks={POOR_IOU: str(POOR_IOU), POSITIVE_IOU: str(POSITIVE_IOU)},
-            note=f"Below {POOR_IOU}: {', '.join(shares)}. Anchors are positive from "
-            f"{POSITIVE_IOU}; an object without one learns from its closest anchor.",
-        ),
-        Histogram(
-            "Objects per picture, % of the set's pictures",
-            many.edges,
-            many.percents(),
-            "objects",
-        ),
+
+
+def _objects_per_picture(sets: Sets) -> Histogram:
+    many = bin_per_picture(sets)
+    return Histogram(
+        "Objects per picture, % of the set's pictures",
+        many.edges,
+        many.percents(),
+        "objects",
     )
-    report.add(_size_table(sets))
 
 
 def _size_table(sets: Sets) -> Table:

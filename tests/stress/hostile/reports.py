@@ -13,11 +13,13 @@ from formats.report.report import (
     Bars,
     Card,
     Facts,
+    Gallery,
     Histogram,
     Notices,
     Picture,
+    Section,
     Table,
-    html_report,
+    write_report,
 )
 from tests.stress.hostile.kind import Attempt, Bench, FindingError, Kind, Place, Rng
 from tests.stress.hostile.mutations import evil_text, pick
@@ -51,23 +53,27 @@ def _write(path: Any, texts: list[str], color: str) -> None:
     def name() -> str:
         return next(names)
 
-    with html_report(path, name(), name() or "-") as report:
-        report.add(Facts({name(): name(), "n": 1}), Notices([name(), name()]))
-        cell = name()
-        report.section(
-            name(),
-            Table(name(), [name(), "n"], [[cell, 1.5]], {cell: color}, name() or "-"),
-        )
-        label = name()
-        report.add(
-            Bars(name(), [label], {name() or "-": [0.5]}, {label: color}),
-            Picture(name(), _IMAGE),
-            Histogram(name(), [0, 1, 2], {name() or "-": [3, 4]}),
-        )
-        title = name()
-        with report.gallery(name(), note=name() or "-", colors={title: color}) as cards:
-            values = {name(): name()}
-            cards.add(Card(name(), _IMAGE, [(title, 0.5)], values, name() or "-"))
+    cell, label, title = name(), name(), name()
+    table = Table(name(), [name(), "n"], [[cell, 1.5]], {cell: color}, name())
+    card = Card(name(), _IMAGE, [(title, 0.5)], {name(): name()}, name())
+    # The name of a single series is not shown; letters keep equal texts apart.
+    bars = Bars(name(), [label], {f"a{name()}": [1], f"b{name()}": [2]}, {label: color})
+    histogram = Histogram(
+        name(),
+        [0, 1, 2],
+        {f"a{name()}": [3, 4], f"b{name()}": [0, 1]},
+        name(),
+        marks={1: name()},
+        note=name(),
+    )
+    blocks = [
+        Facts({name(): name(), "n": 1}),
+        Notices([name(), name()]),
+        Section([table], name()),
+        Section([bars, Picture(name(), _IMAGE), histogram]),
+        Gallery(name(), [card], name(), {title: color}),
+    ]
+    write_report(path, name(), name(), blocks)
 
 
 _PLACES = 40
