@@ -11,8 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
-
+from formats.checkpoint_config import (
+    CLASS_IDS,
+    CONFIG_NAME,
+    KINDS_EXPECTED,
+    CheckpointConfig,
+    is_checkpoint_config,
+)
 from formats.class_names import COCO_CLASSES, complete_titles
 from formats.config import load_config
 from formats.drawing.palette import distinct_color
@@ -24,39 +29,7 @@ from models.config import ModelConfig
 from models.matterport_config import MATTERPORT_NAMES, from_matterport
 from training.datasets.classes import BACKGROUND_COLOR, ClassMap
 from training.errors import TrainingError
-from training.weights.checkpoint_config import CONFIG_NAME, earlier_config
-
-_MAPPING = "class_title_to_idx"
-
-
-class _Size(BaseModel):
-    min_dim: int = Field(ge=1)
-    max_dim: int = Field(ge=1)
-
-
-class _Special(BaseModel):
-    neutral: str | None = None
-
-
-class _Settings(BaseModel):
-    input_size: _Size
-    special_classes: _Special = _Special()
-
-
-class _Class(BaseModel):
-    title: str
-    color: str | None = None
-
-
-class _Config(BaseModel):
-    """The part of a checkpoint's `config.json` that an evaluation reads."""
-
-    model_config = ConfigDict(frozen=True)
-
-    settings: _Settings
-    classes: tuple[_Class, ...] = ()
-    class_title_to_idx: dict[str, int]
-    model: dict[str, Any] = Field(default_factory=dict)
+from training.weights.checkpoint_config import earlier_config
 
 
 @dataclass(frozen=True)
@@ -100,17 +73,13 @@ def read_candidate_config(
         TrainingError: nothing names the classes, or not as many as the network has.
     """
     where, content = _read(weights, config)
-    if isinstance(content, dict) and _MAPPING in content:
+    if is_checkpoint_config(content):
         return _trained(where, content, weights, architecture, titles, neutral)
     notes: list[str] = []
     if isinstance(content, dict) and MATTERPORT_NAMES & content.keys():
         model = from_matterport(content, architecture)
     elif config is not None:
-        raise TrainingError(
-            f"{config}: expected a training's config.json (settings, classes, "
-            f"{_MAPPING}) or a flat JSON of Matterport's constants (IMAGE_MIN_DIM, "
-            f"...), got {_short(content)}"
-        )
+        raise TrainingError(f"{config}: {KINDS_EXPECTED}, got {_short(content)}")
     else:
         model = ModelConfig(architecture=architecture)
         notes.append(
@@ -144,14 +113,8 @@ def _trained(
     titles: Sequence[str] | None,
     neutral: str | None,
 ) -> CandidateConfig:
-    read = load_config(content, _Config, name=where)
-    size = read.settings.input_size
-    constants = {
-        "IMAGE_MIN_DIM": size.min_dim,
-        "IMAGE_MAX_DIM": size.max_dim,
-        **read.model,
-    }
-    neutral = neutral or read.settings.special_classes.neutral
+    read = load_config(content, CheckpointConfig, name=where)
+    neutral = neutral or read.neutral
     expected = architecture.num_classes
     if titles is not None:
         classes = _named(titles, expected, neutral)
@@ -159,16 +122,17 @@ def _trained(
         classes = _mapped(read, neutral)
         if classes.num_classes != expected:
             raise TrainingError(
-                f"{where}: {_MAPPING} has ids up to {classes.num_classes - 1}, the "
+                f"{where}: {CLASS_IDS} has ids up to {classes.num_classes - 1}, the "
                 f"weights {weights} have {expected} classes (ids 0 to {expected - 1}); "
                 "name the config that was saved with the weights with --config"
             )
-    return CandidateConfig(from_matterport(constants, architecture), classes, content)
+    return CandidateConfig(
+        from_matterport(read.constants, architecture), classes, content
+    )
 
 
-def _mapped(config: _Config, neutral: str | None) -> ClassMap:
-    ids = config.class_title_to_idx
-    colors = {c.title: c.color for c in config.classes if c.color}
+def _mapped(config: CheckpointConfig, neutral: str | None) -> ClassMap:
+    ids, colors = config.class_title_to_idx, config.colors
     return ClassMap(
         tuple(
             ClassMeta(title, BITMAP, colors.get(title) or distinct_color(class_id))
@@ -200,7 +164,7 @@ def _named(titles: Sequence[str], num_classes: int, neutral: str | None) -> Clas
 
 
 def _unnamed(weights: Path, content: Any, architecture: Architecture) -> str:
-    found = "none" if content is None else f"one without {_MAPPING}"
+    found = "none" if content is None else f"one without {CLASS_IDS}"
     return (
         f"{weights}: expected its {CONFIG_NAME}, which names the classes, got {found}; "
         f"name it with --config, or the {architecture.num_classes - 1} classes in the "
