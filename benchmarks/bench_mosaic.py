@@ -39,7 +39,8 @@ from training.datasets.classes import ClassMap  # noqa: E402
 from training.datasets.samples import Sample  # noqa: E402
 from training.datasets.splits import open_coco_set, open_project_set  # noqa: E402
 from training.detectors.detector import Found, encode_mask  # noqa: E402
-from training.detectors.model import exported_classes  # noqa: E402
+from training.detectors.exported import exported_classes  # noqa: E402
+from training.detectors.model import DetectionLimits  # noqa: E402
 from training.evaluation.coco_score import CocoScorer  # noqa: E402
 
 SCORE_THRESHOLD = 0.05
@@ -194,9 +195,8 @@ def _print_scores(
     )
     for name, config, pictures, times in rows:
         scorer = CocoScorer(
-            exported_classes(info, None),
-            score_threshold=SCORE_THRESHOLD,
-            max_detections=info.max_detections * times,
+            exported_classes(info),
+            DetectionLimits(SCORE_THRESHOLD, info.max_detections * times),
         )
         with connect(config) as client:
             for picture in pictures:

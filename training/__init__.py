@@ -5,11 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from training.detectors.model import DetectionLimits
+    from training.detectors.sources import ModelFolder, ModelServer, Weights
     from training.engine.run import TrainingResult, train
     from training.evaluation.evaluate import evaluate
+    from training.evaluation.request import Data
 
 _PLACES = {
+    "Data": "training.evaluation.request",
+    "DetectionLimits": "training.detectors.model",
+    "ModelFolder": "training.detectors.sources",
+    "ModelServer": "training.detectors.sources",
     "TrainingResult": "training.engine.run",
+    "Weights": "training.detectors.sources",
     "evaluate": "training.evaluation.evaluate",
     "train": "training.engine.run",
 }
@@ -24,4 +32,13 @@ def __getattr__(name: str) -> Any:
     return getattr(import_module(_PLACES[name]), name)
 
 
-__all__ = ["TrainingResult", "evaluate", "train"]
+__all__ = [
+    "Data",
+    "DetectionLimits",
+    "ModelFolder",
+    "ModelServer",
+    "TrainingResult",
+    "Weights",
+    "evaluate",
+    "train",
+]

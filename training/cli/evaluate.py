@@ -12,6 +12,8 @@ from formats.class_names import read_class_names
 from formats.errors import ConfigError
 from serving.plain_text import visible
 from training.cli.data_flags import add_archive_flag
+from training.detectors.model import DetectionLimits
+from training.detectors.sources import ModelServer
 from training.errors import TrainingError
 from training.evaluation.scores import Evaluation
 
@@ -59,7 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add(
         "--model-name",
-        default="mask_rcnn",
+        default=ModelServer.name,
         metavar="NAME",
         help="on the server (default: %(default)s)",
     )
@@ -86,14 +88,14 @@ def build_parser() -> argparse.ArgumentParser:
     add(
         "--score-threshold",
         type=float,
-        default=0.05,
+        default=DetectionLimits.score_threshold,
         metavar="P",
         help="weaker detections are left out (default: %(default)s)",
     )
     add(
         "--max-detections",
         type=int,
-        default=100,
+        default=DetectionLimits.max_detections,
         metavar="N",
         help="of a picture (default: %(default)s)",
     )
@@ -117,13 +119,38 @@ def run(argv: Sequence[str]) -> int:
         parser.error("--images goes with --coco, and --coco needs it")
     if args.is_lenient and args.coco is None:
         parser.error("--lenient goes with --coco")
-    options = {key: value for key, value in vars(args).items() if key != "debug"}
-    if args.classes is not None:
-        options["classes"] = _read_names(args.classes)
     from training.evaluation.evaluate import evaluate
+    from training.evaluation.keywords import named_model
+    from training.evaluation.request import Data
 
+    model = named_model(
+        weights=args.weights,
+        config=args.config,
+        classes=None if args.classes is None else _read_names(args.classes),
+        model=args.model,
+        server=args.server,
+        model_name=args.model_name,
+        model_version=args.model_version,
+    )
+    data = Data(
+        project=args.project,
+        tag=args.tag,
+        coco=args.coco,
+        images=args.images,
+        max_archive_bytes=args.max_archive_bytes,
+        is_lenient=args.is_lenient,
+    )
     with _progress() as tell:
-        evaluation = evaluate(**options, tell=tell, say=_say)
+        evaluation = evaluate(
+            model,
+            data,
+            neutral=args.neutral,
+            limits=DetectionLimits(args.score_threshold, args.max_detections),
+            output=args.output,
+            overwrite=args.overwrite,
+            tell=tell,
+            say=_say,
+        )
     sys.stdout.write(table(evaluation))
     sys.stderr.write(f"written: {args.output}\n")
     return 0

@@ -55,7 +55,6 @@ def read_candidate_config(
     *,
     config: Path | None,
     titles: Sequence[str] | None,
-    neutral: str | None,
 ) -> CandidateConfig:
     """Puts together what is known of a checkpoint.
 
@@ -64,8 +63,6 @@ def read_candidate_config(
         architecture: what the file holds.
         config: in place of the one near the weights.
         titles: class names in id order, from class 1 or from the background.
-        neutral: title of what the set marks as not to be looked at; the config's
-            without it.
 
     Raises:
         ConfigError: a config is not readable, or has values of another kind.
@@ -74,7 +71,7 @@ def read_candidate_config(
     """
     where, content = _read(weights, config)
     if is_checkpoint_config(content):
-        return _trained(where, content, weights, architecture, titles, neutral)
+        return _trained(where, content, weights, architecture, titles)
     notes: list[str] = []
     if isinstance(content, dict) and MATTERPORT_NAMES & content.keys():
         model = from_matterport(content, architecture)
@@ -94,7 +91,7 @@ def read_candidate_config(
             "nothing names the 80 classes: COCO's are assumed, in Matterport's order; "
             "--classes names others"
         )
-    classes = _named(titles, architecture.num_classes, neutral)
+    classes = _named(titles, architecture.num_classes)
     return CandidateConfig(model, classes, {}, tuple(notes))
 
 
@@ -111,15 +108,13 @@ def _trained(
     weights: Path,
     architecture: Architecture,
     titles: Sequence[str] | None,
-    neutral: str | None,
 ) -> CandidateConfig:
     read = load_config(content, CheckpointConfig, name=where)
-    neutral = neutral or read.neutral
     expected = architecture.num_classes
     if titles is not None:
-        classes = _named(titles, expected, neutral)
+        classes = _named(titles, expected, read.neutral)
     else:
-        classes = _mapped(read, neutral)
+        classes = _mapped(read)
         if classes.num_classes != expected:
             raise TrainingError(
                 f"{where}: {CLASS_IDS} has ids up to {classes.num_classes - 1}, the "
@@ -131,7 +126,7 @@ def _trained(
     )
 
 
-def _mapped(config: CheckpointConfig, neutral: str | None) -> ClassMap:
+def _mapped(config: CheckpointConfig) -> ClassMap:
     ids, colors = config.class_title_to_idx, config.colors
     return ClassMap(
         tuple(
@@ -139,11 +134,13 @@ def _mapped(config: CheckpointConfig, neutral: str | None) -> ClassMap:
             for title, class_id in ids.items()
         ),
         ids,
-        neutral,
+        config.neutral,
     )
 
 
-def _named(titles: Sequence[str], num_classes: int, neutral: str | None) -> ClassMap:
+def _named(
+    titles: Sequence[str], num_classes: int, neutral: str | None = None
+) -> ClassMap:
     """Returns the classes of a list of names in id order.
 
     Raises:

@@ -15,6 +15,7 @@ from training.datasets.classes import make_class_map
 from training.datasets.splits import open_project_set
 from training.datasets.supervisely import open_supervisely
 from training.detectors.detector import Picture
+from training.detectors.model import DetectionLimits
 from training.detectors.network import NetworkDetector
 from training.engine import network_evaluation as evaluation_module
 from training.engine.network_evaluation import evaluate_network
@@ -58,7 +59,7 @@ def test_detector_returns_what_a_deployment_draws(make_network, dataset):
     network.config = dataclasses.replace(
         network.config, score_threshold=0.0, max_detections=50
     )
-    found = find_all(NetworkDetector(network, 0.0, 50), dataset)
+    found = find_all(NetworkDetector(network, DetectionLimits(0.0, 50)), dataset)
     image = tf.constant(dataset[0].image)
     plan = letterbox(tf.shape(image)[:2], network.config)
     canvas = subtract_mean(to_canvas(image, plan), network.config)
