@@ -21,15 +21,7 @@ def open_checkpoint(
     titles: Sequence[str] | None,
     limits: DetectionLimits,
 ) -> Candidate:
-    """Loads a checkpoint.
-
-    Args:
-        weights: Keras or Matterport weight file, or a checkpoint's folder as a training
-            writes it.
-        config: its `config.json`, or Matterport's constants as flat JSON; beside it or
-            one folder up without it.
-        titles: class names in id order, in place of the config's.
-        limits: which detections are wanted; the checkpoint's own play no part.
+    """Loads what `Weights` describes; its own limits play no part.
 
     Raises:
         TrainingError: it cannot be read, or its config is missing or another one's.

@@ -33,12 +33,7 @@ ADVICE = "export it with this project: python -m export"
 def open_saved_model(
     path: Path, version: int | None, limits: DetectionLimits
 ) -> Candidate:
-    """Loads a SavedModel of the serving contract.
-
-    Args:
-        path: the folder of a version, or the base path that holds versions.
-        version: the one to take of a base path; the latest without it.
-        limits: which detections are wanted.
+    """Loads what `ModelFolder` describes.
 
     Raises:
         TrainingError: there is no such model, it does not keep the contract, or its own

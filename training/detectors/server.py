@@ -19,13 +19,7 @@ TIMEOUT_S = 300.0
 def open_server(
     address: str, model_name: str, version: int | None, limits: DetectionLimits
 ) -> Candidate:
-    """Connects to a server.
-
-    Args:
-        address: host and gRPC port.
-        model_name: the model's name on the server.
-        version: the version to ask, the server's choice without it.
-        limits: which detections are wanted.
+    """Connects to what `ModelServer` describes.
 
     Raises:
         TrainingError: no server answers, it does not have the model, the model does not

@@ -35,14 +35,7 @@ def named_model(
 ) -> ModelSource:
     """Returns the model that one of `weights`, `model` and `server` names.
 
-    Args:
-        weights: see `Weights`.
-        config: likewise.
-        classes: likewise.
-        model: see `ModelFolder`.
-        server: see `ModelServer`.
-        model_name: likewise.
-        model_version: of the model on the server or under the base path.
+    What goes with each is told at `Weights`, `ModelFolder` and `ModelServer`.
 
     Raises:
         TrainingError: none is named or several are, or what goes with another.
