@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
-from formats.files.archive import MAX_ARCHIVE_BYTES
-from training.datasets.neutral_class import missing_neutral
+from training.datasets.classes import missing_neutral
+from training.datasets.data_formats import labelled_data
+from training.datasets.splits import open_set
 from training.detectors.model import Limits
 from training.evaluation.coco_score import CocoScorer
 from training.evaluation.evaluator import (
@@ -18,7 +20,7 @@ from training.evaluation.evaluator import (
 )
 from training.evaluation.files import prepare, write_files
 from training.evaluation.hints import nothing_found
-from training.evaluation.request import Data, FilePath, Network
+from training.evaluation.request import FilePath, Network
 from training.evaluation.scores import Evaluation
 
 
@@ -32,23 +34,17 @@ def evaluate(
     model_version: int | None = None,
     neutral: str | None = None,
     classes: Sequence[str] | None = None,
-    project: FilePath | None = None,
-    tag: str | None = None,
-    coco: FilePath | None = None,
-    images: FilePath | None = None,
-    max_archive_bytes: int = MAX_ARCHIVE_BYTES,
-    is_lenient: bool = False,
     output: FilePath | None = None,
     overwrite: bool = False,
     score_threshold: float = SCORE_THRESHOLD,
     max_detections: int = MAX_DETECTIONS,
     tell: Tell | None = None,
     say: Callable[[str], None] | None = None,
+    **where: Any,
 ) -> Evaluation:
     """Evaluates a network on a set.
 
-    One of `weights`, `model` and `server` names the network, one of `project` and
-    `coco` the set.
+    One of `weights`, `model` and `server` names the network.
 
     Args:
         weights: checkpoint.
@@ -62,12 +58,6 @@ def evaluate(
         neutral: title of what the set marks as not to be looked at; a checkpoint's
             config names it.
         classes: class names of the checkpoint in id order, in place of its config's.
-        project: Supervisely project, a folder or a tar.
-        tag: image tag of the set in the project; every picture without it.
-        coco: COCO file.
-        images: folder of its pictures.
-        max_archive_bytes: what a compressed archive may unpack to.
-        is_lenient: go past what of a COCO file an evaluation can do without.
         output: folder for the figures, the detections, the curves and the gallery;
             nothing is written without it.
         overwrite: replace the files of an earlier evaluation there.
@@ -76,6 +66,9 @@ def evaluate(
         tell: for a progress bar.
         say: is told what had to be assumed, what is odd, and what to change where
             nothing was found.
+        where: the set is: `project`, a Supervisely project, with the `tag` of its
+            images or all of them; or `coco`, a file, with `images`, the folder of its
+            pictures. See `labelled_data` for the rest.
 
     Raises:
         TrainingError: the network or the data is not there or not readable, their
@@ -84,7 +77,7 @@ def evaluate(
     network = Network(
         weights, config, model, server, model_name, model_version, neutral, classes
     )
-    data = Data(project, tag, coco, images, max_archive_bytes, is_lenient)
+    data = labelled_data(**where)
     limits = Limits(score_threshold, max_detections)
     if output is not None:
         prepare(Path(output), overwrite=overwrite)
@@ -94,7 +87,7 @@ def evaluate(
         say = say or _say_nothing
         for text in candidate.notes:
             say(text)
-        dataset = data.open(candidate.classes)
+        dataset = open_set(data, candidate.classes)
         for line in dataset.source.left_out.lines():
             say(f"warning: left out: {line}")
         for text in dataset.notes:

@@ -265,7 +265,7 @@ def test_coco_needs_its_images(tmp_path, capsys):
     with pytest.raises(SystemExit, match="2"):
         main(arguments)
     assert "--coco and --images go together" in capsys.readouterr().err
-    with pytest.raises(TrainingError, match="expected a Supervisely project, or"):
+    with pytest.raises(TrainingError, match="images: a COCO file needs the folder"):
         inspect_data(CONFIG, coco=("a", "b"), output=tmp_path)
 
 
