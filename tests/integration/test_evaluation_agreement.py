@@ -21,13 +21,13 @@ from serving.contract import ModelInfo, ModelInput
 from tests.pictures import encode
 from tests.whole_mask import pasted
 from training.cli.evaluate import run
+from training.datasets.data_formats import labelled_data
 from training.detectors.detector import Picture
 from training.detectors.model import DetectionLimits
 from training.detectors.sources import ModelFolder, ModelServer, Weights, open_model
 from training.errors import DatasetError, TrainingError
 from training.evaluation import files as evaluation_files
 from training.evaluation.evaluate import evaluate
-from training.evaluation.request import Data
 
 NUCLEI = Path(__file__).parents[2] / "examples" / "nuclei"
 CHECKPOINT = NUCLEI / "checkpoint"
@@ -133,7 +133,7 @@ def coco(images, tmp_path_factory):
     first = write_coco(folder / "first.json", images, [dummy])
     evaluate(
         Weights(CHECKPOINT),
-        Data(coco=first, images=images),
+        labelled_data(coco=first, images=images),
         output=folder / "first",
         limits=LIMITS,
     )
@@ -173,7 +173,7 @@ def figures(evaluation):
 
 
 def test_three_ways_agree(model, server, coco, images, tmp_path):
-    data = Data(coco=coco, images=images)
+    data = labelled_data(coco=coco, images=images)
     done = []
     local = evaluate(
         Weights(CHECKPOINT),
@@ -211,7 +211,7 @@ def test_three_ways_agree(model, server, coco, images, tmp_path):
 
 
 def test_limits_that_a_model_cannot_keep(model, server, coco, images):
-    data = Data(coco=coco, images=images)
+    data = labelled_data(coco=coco, images=images)
     for source in (ModelFolder(model / "3"), ModelServer(server.address, NAME)):
         with pytest.raises(TrainingError, match=r"below score 0.05, .* from 0.01 on"):
             evaluate(source, data, limits=DetectionLimits(0.01))
@@ -220,9 +220,9 @@ def test_limits_that_a_model_cannot_keep(model, server, coco, images):
 
 
 def test_the_call_of_before(model, coco, images, tmp_path):
-    data = Data(coco=coco, images=images)
+    data = labelled_data(coco=coco, images=images)
     described = evaluate(ModelFolder(model, 3), data, limits=DetectionLimits(0.5, 20))
-    with pytest.warns(DeprecationWarning, match=r"call evaluate\(Weights\(\.\.\.\), D"):
+    with pytest.warns(DeprecationWarning, match=r"call evaluate\(Weights\(\.\.\.\), l"):
         by_keywords = evaluate(
             model=model,
             model_version=3,
@@ -269,7 +269,7 @@ def test_pictures_that_a_model_refuses(model, images):
 
 
 def test_servers_that_cannot_be_asked(server, coco, images):
-    data = Data(coco=coco, images=images)
+    data = labelled_data(coco=coco, images=images)
     with pytest.raises(TrainingError, match=r"127\.0\.0\.1:1"):
         evaluate(ModelServer("127.0.0.1:1"), data)
     with pytest.raises(TrainingError, match="other"):

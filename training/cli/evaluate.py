@@ -11,7 +11,8 @@ from pathlib import Path
 from formats.class_names import read_class_names
 from formats.errors import ConfigError
 from serving.plain_text import visible
-from training.cli.data_flags import add_archive_flag
+from training.cli.data_flags import add_data_flags, data_arguments, parse
+from training.datasets.data_formats import labelled_data
 from training.detectors.model import DetectionLimits
 from training.detectors.sources import ModelServer
 from training.errors import TrainingError
@@ -66,23 +67,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="on the server (default: %(default)s)",
     )
     add("--model-version", type=int, metavar="V", help="on the server or in --model")
-    data = parser.add_mutually_exclusive_group(required=True)
-    data.add_argument(
-        "--project",
-        type=Path,
-        metavar="DIR",
-        help="Supervisely project, or its archive",
-    )
-    data.add_argument("--coco", type=Path, metavar="JSON", help="COCO file")
-    add("--tag", metavar="TAG", help="image tag of the set (default: every picture)")
-    add("--images", type=Path, metavar="DIR", help="pictures of the COCO file")
-    add(
-        "--lenient",
-        action="store_true",
-        dest="is_lenient",
-        help="go past what of a COCO file can be done without, as a training does",
-    )
-    add_archive_flag(parser)
+    add_data_flags(parser, is_single=True)
     add("--neutral", metavar="CLASS", help="class that marks what not to look at")
     add("--output", type=Path, required=True, metavar="DIR", help="for the results")
     add(
@@ -113,15 +98,9 @@ def run(argv: Sequence[str]) -> int:
     Raises:
         TrainingError: what is wrong, in words for the user.
     """
-    parser = build_parser()
-    args = parser.parse_args(argv)
-    if (args.coco is None) != (args.images is None):
-        parser.error("--images goes with --coco, and --coco needs it")
-    if args.is_lenient and args.coco is None:
-        parser.error("--lenient goes with --coco")
+    args = parse(build_parser(), argv)
     from training.evaluation.evaluate import evaluate
     from training.evaluation.keywords import named_model
-    from training.evaluation.request import Data
 
     model = named_model(
         weights=args.weights,
@@ -132,14 +111,7 @@ def run(argv: Sequence[str]) -> int:
         model_name=args.model_name,
         model_version=args.model_version,
     )
-    data = Data(
-        project=args.project,
-        tag=args.tag,
-        coco=args.coco,
-        images=args.images,
-        max_archive_bytes=args.max_archive_bytes,
-        is_lenient=args.is_lenient,
-    )
+    data = labelled_data(**data_arguments(args), tag=args.tag)
     with _progress() as tell:
         evaluation = evaluate(
             model,

@@ -7,21 +7,22 @@ from contextlib import ExitStack
 from os import PathLike
 from pathlib import Path
 
-from training.datasets.neutral_class import missing_neutral
+from training.datasets.classes import missing_neutral
+from training.datasets.labelled_data import LabelledData
+from training.datasets.splits import open_set
 from training.detectors.model import COCO_LIMITS, DetectionLimits
 from training.detectors.sources import ModelSource, open_model
 from training.evaluation.evaluator import Tell, run_detector
 from training.evaluation.files import prepare, write_files
 from training.evaluation.hints import nothing_found
 from training.evaluation.keywords import takes_keywords
-from training.evaluation.request import Data
 from training.evaluation.scores import Evaluation
 
 
 @takes_keywords
 def evaluate(
     model: ModelSource,
-    data: Data,
+    data: LabelledData,
     *,
     neutral: str | None = None,
     limits: DetectionLimits = COCO_LIMITS,
@@ -34,7 +35,7 @@ def evaluate(
 
     Args:
         model: where it is: `Weights`, `ModelFolder` or `ModelServer`.
-        data: where the set is.
+        data: where the set is; `labelled_data` makes it.
         neutral: title of what the set marks as not to be looked at; a checkpoint's
             config names it.
         limits: which detections are scored.
@@ -57,7 +58,7 @@ def evaluate(
         say = say or _say_nothing
         for text in candidate.notes:
             say(text)
-        dataset = data.open(candidate.classes)
+        dataset = open_set(data, candidate.classes)
         for line in dataset.source.left_out.lines():
             say(f"warning: left out: {line}")
         for text in dataset.notes:

@@ -10,17 +10,16 @@ import functools
 import inspect
 import warnings
 from collections.abc import Callable, Sequence
-from os import PathLike
 from typing import Any, ParamSpec
 
+from training.datasets.data_formats import labelled_data
+from training.datasets.labelled_data import FilePath
 from training.detectors.model import DetectionLimits
 from training.detectors.sources import ModelFolder, ModelServer, ModelSource, Weights
 from training.errors import TrainingError
-from training.evaluation.request import Data
 from training.evaluation.scores import Evaluation
 
 P = ParamSpec("P")
-FilePath = str | PathLike[str]
 
 
 def named_model(
@@ -70,7 +69,7 @@ def takes_keywords(evaluate: Callable[P, Evaluation]) -> Callable[P, Evaluation]
         warnings.warn(
             "evaluate(weights=..., project=..., ...): expected the model and the data, "
             "got each file as a keyword, which ends with the next release; call "
-            "evaluate(Weights(...), Data(project=...), ...)",
+            "evaluate(Weights(...), labelled_data(project=...), ...)",
             DeprecationWarning,
             stacklevel=2,
         )
@@ -79,7 +78,7 @@ def takes_keywords(evaluate: Callable[P, Evaluation]) -> Callable[P, Evaluation]
         limits = DetectionLimits(**_taken(given, DetectionLimits.__match_args__))
         model = named_model(**_taken(given, inspect.signature(named_model).parameters))
         described: Callable[..., Evaluation] = evaluate
-        return described(model, Data(**given), limits=limits, **rest)
+        return described(model, labelled_data(**given), limits=limits, **rest)
 
     return call
 

@@ -20,13 +20,14 @@ from tests.unit.training.evaluation_cases import (
     sample,
 )
 from training.cli.evaluate import build_parser, table
+from training.datasets.data_formats import labelled_data
+from training.datasets.splits import open_set
 from training.detectors.exported import check_exported
 from training.detectors.model import DetectionLimits
 from training.detectors.model_config import read_candidate_config
 from training.detectors.sources import ModelFolder, ModelServer, Weights, open_model
 from training.errors import DatasetError, TrainingError
 from training.evaluation.keywords import named_model
-from training.evaluation.request import Data
 
 LIMITS = DetectionLimits(0.05, 100)
 TINY = Architecture(
@@ -202,11 +203,11 @@ def test_requests_that_contradict_themselves():
         with pytest.raises(TrainingError, match=f"{name}: goes with weights; an expor"):
             named_model(model="m", **{name: value})
     with pytest.raises(TrainingError, match="expected one of project and coco"):
-        Data(tag="val")
+        labelled_data(tag="val")
     with pytest.raises(TrainingError, match="needs the folder of its pictures"):
-        Data(coco="c.json")
+        labelled_data(coco="c.json")
     with pytest.raises(TrainingError, match='have no tags, got "val"'):
-        Data(coco="c.json", images="i", tag="val")
+        labelled_data(coco="c.json", images="i", tag="val")
 
 
 def test_models_by_keywords():
@@ -229,13 +230,13 @@ def test_what_is_no_model():
 def test_sets_that_do_not_fit(checkpoint, tmp_path):
     classes = open_model(Weights(checkpoint), LIMITS).classes
     project = write_project(tmp_path / "project")
-    assert len(Data(project=project).open(classes)) == 3
-    assert len(Data(project=project, tag="val").open(classes)) == 1
+    assert len(open_set(labelled_data(project=project), classes)) == 3
+    assert len(open_set(labelled_data(project=project, tag="val"), classes)) == 1
     with pytest.raises(DatasetError, match='has no tag "vall"; did you mean "val"'):
-        Data(project=project, tag="vall").open(classes)
+        open_set(labelled_data(project=project, tag="vall"), classes)
     fewer = dataclasses.replace(classes, ids={"bg": 0, "cow": 1, "cat": 2})
     with pytest.raises(DatasetError) as caught:
-        Data(project=project).open(fewer)
+        open_set(labelled_data(project=project), fewer)
     (problem,) = caught.value.problems
     assert problem.endswith('unknown classes "dog", "box"; the network has: cow, cat')
 
