@@ -36,10 +36,12 @@ from client.transport.remote_model import RemoteModel  # noqa: E402
 from formats.mask_crop import MaskCrop  # noqa: E402
 from training.config.train_config import TrainConfig  # noqa: E402
 from training.datasets.classes import ClassMap  # noqa: E402
+from training.datasets.data_formats import labelled_data  # noqa: E402
 from training.datasets.samples import Sample  # noqa: E402
-from training.datasets.splits import open_coco_set, open_project_set  # noqa: E402
+from training.datasets.splits import open_set  # noqa: E402
 from training.detectors.detector import Found, encode_mask  # noqa: E402
-from training.detectors.model import exported_classes  # noqa: E402
+from training.detectors.exported import exported_classes  # noqa: E402
+from training.detectors.model import DetectionLimits  # noqa: E402
 from training.evaluation.coco_score import CocoScorer  # noqa: E402
 
 SCORE_THRESHOLD = 0.05
@@ -101,11 +103,10 @@ def _size(text: str) -> Size:
 
 
 def _read(args: argparse.Namespace, classes: ClassMap) -> list[Sample]:
-    config = TrainConfig()
-    if args.project:
-        dataset = open_project_set(args.project, args.tag, classes, config)
-    else:
-        dataset = open_coco_set(args.coco, args.images, classes, config)
+    data = labelled_data(
+        project=args.project, tag=args.tag, coco=args.coco, images=args.images
+    )
+    dataset = open_set(data, classes, TrainConfig())
     return [dataset[index] for index in range(len(dataset))]
 
 
@@ -194,9 +195,8 @@ def _print_scores(
     )
     for name, config, pictures, times in rows:
         scorer = CocoScorer(
-            exported_classes(info, None),
-            score_threshold=SCORE_THRESHOLD,
-            max_detections=info.max_detections * times,
+            exported_classes(info),
+            DetectionLimits(SCORE_THRESHOLD, info.max_detections * times),
         )
         with connect(config) as client:
             for picture in pictures:

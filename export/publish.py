@@ -1,4 +1,4 @@
-"""Version folders: which one is next, and how one appears whole or not at all.
+"""Version folders: how one appears whole or not at all.
 
 An export works in `.export-...` beside the versions, under a lock that ends with its
 process; what it leaves there when it is killed, the next export clears away. A version
@@ -17,18 +17,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from export.errors import ExportError
+from serving.version_dirs import next_version, version_numbers
 
 logger = logging.getLogger(__name__)
 
 _STAGING, _REPLACED = ".export-", ".replaced-"
-
-
-def versions(base_path: Path) -> list[int]:
-    """Returns the version numbers under a base path, in ascending order."""
-    if not base_path.is_dir():
-        return []
-    names = (entry.name for entry in base_path.iterdir() if entry.is_dir())
-    return sorted(int(name) for name in names if name.isascii() and name.isdigit())
 
 
 def check_version(base_path: Path, version: int | None, *, overwrite: bool) -> None:
@@ -37,7 +30,7 @@ def check_version(base_path: Path, version: int | None, *, overwrite: bool) -> N
     Raises:
         ExportError: it exists and may not be replaced.
     """
-    if version is not None and not overwrite and version in versions(base_path):
+    if version is not None and not overwrite and version in version_numbers(base_path):
         raise ExportError(
             f"{base_path / str(version)}: this version exists; choose another "
             "--version, leave it out for the next free one, or replace this one with "
@@ -74,7 +67,7 @@ def staging_folder(base_path: Path) -> Iterator[Path]:
 def _clear(base_path: Path) -> None:
     """Removes what killed exports left; call it with the base path locked."""
     for old in _folders(base_path, _REPLACED):
-        for version in versions(old):
+        for version in version_numbers(old):
             target = base_path / str(version)
             if not target.exists():
                 (old / target.name).rename(target)
@@ -147,7 +140,7 @@ def publish(
     folder.chmod(0o755)
     check_version(base_path, version, overwrite=overwrite)
     while True:
-        number = version or max(versions(base_path), default=0) + 1
+        number = version or next_version(base_path)
         target = base_path / str(number)
         try:
             if overwrite and target.exists():

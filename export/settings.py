@@ -12,16 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
-
 from export.classes import assumed_classes, mapped_classes, named_classes
 from export.errors import ExportError
+from formats.checkpoint_config import (
+    KINDS_EXPECTED,
+    CheckpointConfig,
+    find_config,
+    is_checkpoint_config,
+)
 from formats.class_names import read_class_names
 from formats.config import load_config
-from formats.drawing.colors import COLOR_FORMS, read_color
 from formats.errors import ConfigError
 from formats.json_file import read_json
-from formats.quoted import quoted
 from models.architecture import Architecture
 from models.checkpoint import Checkpoint
 from models.config import ModelConfig
@@ -31,11 +33,6 @@ from serving.contract import ModelClass
 
 logger = logging.getLogger(__name__)
 
-CONFIG_NAME = "config.json"
-_KINDS_EXPECTED = (
-    "expected a training config (settings, classes, class_title_to_idx) or a flat JSON "
-    "of Matterport's constants (IMAGE_MIN_DIM, ...)"
-)
 _MODEL_NAME = re.compile("[A-Za-z0-9._-]*[A-Za-z0-9_-]")
 DEFAULT_MAX_IMAGE_PIXELS = 100_000_000
 
@@ -106,59 +103,22 @@ class Settings:
         return self.classes_from is None
 
 
-class _InputSize(BaseModel):
-    min_dim: int = Field(ge=1)
-    max_dim: int = Field(ge=1)
-
-
-class _TrainingSettings(BaseModel):
-    input_size: _InputSize
-
-
-class _ProjectClass(BaseModel):
-    title: str
-    color: str | None = None
-
-    @field_validator("color", mode="before")
-    @classmethod
-    def _read_color(cls, value: Any) -> str | None:
-        """Takes what older trainings copied out of a project as it was."""
-        if value in (None, ""):
-            return None
-        color = read_color(value)
-        if color is None:
-            raise ValueError(f"expected {COLOR_FORMS}, got {quoted(value)}")
-        return color
-
-
-class _TrainingConfig(BaseModel):
-    """The part of a training's `config.json` that an export reads.
-
-    `model` holds Matterport constants that differ from Matterport's defaults.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    settings: _TrainingSettings
-    classes: tuple[_ProjectClass, ...] = ()
-    class_title_to_idx: dict[str, int]
-    model: dict[str, Any] = Field(default_factory=dict)
-
-
 def resolve(options: Options, checkpoint: Checkpoint) -> Settings:
     """Resolves options against what a checkpoint holds.
 
     Raises:
         ExportError: the config or the flags contradict the checkpoint or each other.
     """
-    path = options.config or _find_own_config(options.weights)
+    path, content = _read_config(options)
     architecture = checkpoint.architecture
     classes: tuple[ModelClass, ...] | None = None
     try:
         if path is None:
             config = ModelConfig(architecture=architecture)
+        elif is_checkpoint_config(content):
+            config, classes = _training(path, content, architecture)
         else:
-            config, classes = _from_file(path, architecture)
+            config = from_matterport(content, architecture)
         if options.overrides:
             config = dataclasses.replace(config, **options.overrides)
     except (ConfigError, ModelConfigError) as err:
@@ -175,29 +135,29 @@ def resolve(options: Options, checkpoint: Checkpoint) -> Settings:
     )
 
 
-def _find_own_config(weights: Path) -> Path | None:
-    """Returns the config near a weight file, unless it is another program's.
+def _read_config(options: Options) -> tuple[Path | None, Any]:
+    """Returns the config that counts, and its content.
+
+    One near the weights that is another program's does not count.
 
     Raises:
-        ExportError: it is not readable as JSON.
+        ExportError: it is not readable as JSON, or the named one is of another kind.
     """
-    path = find_config(weights)
+    path = options.config or find_config(options.weights)
+    if path is None:
+        return None, None
     try:
-        if path is None or _kind(path) is not None:
-            return path
+        content = read_json(path)
     except ConfigError as err:
-        raise ExportError(f"{err}; mend it or name another with --config") from err
-    logger.info("%s: not used: %s", path, _KINDS_EXPECTED)
-    return None
-
-
-def find_config(weights: Path) -> Path | None:
-    """Returns the `config.json` beside a weight file or one folder up, if any."""
-    folder = weights.absolute().parent
-    for place in (folder, folder.parent):
-        if (place / CONFIG_NAME).is_file():
-            return place / CONFIG_NAME
-    return None
+        advice = "" if options.config else "; mend it or name another with --config"
+        raise ExportError(f"{err}{advice}") from err
+    is_flat = isinstance(content, dict) and MATTERPORT_NAMES & content.keys()
+    if is_flat or is_checkpoint_config(content):
+        return path, content
+    if options.config is not None:
+        raise ExportError(f"{path}: {KINDS_EXPECTED}")
+    logger.info("%s: not used: %s", path, KINDS_EXPECTED)
+    return None, None
 
 
 def read_classes(text: str) -> tuple[str, ...]:
@@ -212,46 +172,14 @@ def read_classes(text: str) -> tuple[str, ...]:
         raise ExportError(str(err)) from err
 
 
-def _kind(path: Path) -> str | None:
-    """Returns "training", "matterport", or None for another kind of JSON.
-
-    Raises:
-        ConfigError: the file is not readable as JSON.
-    """
-    content = read_json(path)
-    if isinstance(content, dict) and "class_title_to_idx" in content:
-        return "training"
-    if isinstance(content, dict) and MATTERPORT_NAMES & set(content):
-        return "matterport"
-    return None
-
-
-def _from_file(
-    path: Path, architecture: Architecture
-) -> tuple[ModelConfig, tuple[ModelClass, ...] | None]:
-    kind = _kind(path)
-    if kind == "matterport":
-        return from_matterport(read_json(path), architecture), None
-    if kind == "training":
-        return _training(path, architecture)
-    raise ConfigError([f"{path}: {_KINDS_EXPECTED}"])
-
-
 def _training(
-    path: Path, architecture: Architecture
+    path: Path, content: Any, architecture: Architecture
 ) -> tuple[ModelConfig, tuple[ModelClass, ...]]:
-    training = load_config(path, _TrainingConfig)
-    size = training.settings.input_size
-    constants = {
-        "IMAGE_MIN_DIM": size.min_dim,
-        "IMAGE_MAX_DIM": size.max_dim,
-        **training.model,
-    }
-    colors = {c.title: c.color for c in training.classes if c.color}
+    training = load_config(content, CheckpointConfig, name=str(path))
     try:
         classes = mapped_classes(
-            training.class_title_to_idx, colors, architecture.num_classes
+            training.class_title_to_idx, training.colors, architecture.num_classes
         )
     except ExportError as err:
         raise ExportError(f"{path}: {err}") from err
-    return from_matterport(constants, architecture), classes
+    return from_matterport(training.constants, architecture), classes

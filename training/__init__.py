@@ -5,12 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from training.datasets.data_formats import labelled_data
+    from training.detectors.model import DetectionLimits
+    from training.detectors.sources import ModelFolder, ModelServer, Weights
     from training.engine.run import TrainingResult, train
     from training.evaluation.evaluate import evaluate
 
 _PLACES = {
+    "DetectionLimits": "training.detectors.model",
+    "ModelFolder": "training.detectors.sources",
+    "ModelServer": "training.detectors.sources",
     "TrainingResult": "training.engine.run",
+    "Weights": "training.detectors.sources",
     "evaluate": "training.evaluation.evaluate",
+    "labelled_data": "training.datasets.data_formats",
     "train": "training.engine.run",
 }
 
@@ -24,4 +32,13 @@ def __getattr__(name: str) -> Any:
     return getattr(import_module(_PLACES[name]), name)
 
 
-__all__ = ["TrainingResult", "evaluate", "train"]
+__all__ = [
+    "DetectionLimits",
+    "ModelFolder",
+    "ModelServer",
+    "TrainingResult",
+    "Weights",
+    "evaluate",
+    "labelled_data",
+    "train",
+]

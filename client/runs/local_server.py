@@ -26,8 +26,8 @@ from serving.protos import (
     GetModelStatusRequest,
     GetModelStatusResponse,
 )
+from serving.version_dirs import SAVED_MODEL, list_models, version_number
 
-SAVED_MODEL = "saved_model.pb"
 COMMAND = (sys.executable, "-m", "serving")
 POLL_S = 0.1
 CHANNEL_OPTIONS = (("grpc.enable_http_proxy", 0),)
@@ -66,14 +66,14 @@ class LocalServer:
         model_dir = resolve(model_dir)
         is_version = holds((model_dir / SAVED_MODEL).is_file)
         self._version_dir = model_dir if is_version else None
-        if self._version_dir is None and not _versions(model_dir):
+        if not is_version and not holds(lambda: bool(list_models(model_dir))):
             raise ConnectError(
                 f"{model_dir}: expected {SAVED_MODEL}, or version folders (1, 2, ...) "
                 "that hold one, got neither; export a model with python -m export"
             )
         self._base = model_dir
         named_by = model_dir
-        if self._version_dir is not None and model_dir.name.isdecimal():
+        if is_version and version_number(model_dir.name) is not None:
             named_by = model_dir.parent
         self.model_name = model_name or named_by.name
         self.address = ""
@@ -101,10 +101,10 @@ class LocalServer:
         base = self._base
         if self._version_dir is not None:
             # A server takes the newest version of a base path; show it only this one.
-            version = self._version_dir.name
+            version = version_number(self._version_dir.name)
             base = scratch / "model"
             base.mkdir()
-            link = base / (version if version.isdecimal() else "1")
+            link = base / str(1 if version is None else version)
             link.symlink_to(self._version_dir, target_is_directory=True)
         port = _free_port()
         self.address = f"localhost:{port}"
@@ -173,16 +173,6 @@ class LocalServer:
                 process.kill()
                 process.wait()
         self._scratch.cleanup()
-
-
-def _versions(base: Path) -> list[str]:
-    if not holds(base.is_dir):
-        return []
-    return [
-        folder.name
-        for folder in base.iterdir()
-        if folder.name.isdecimal() and (folder / SAVED_MODEL).is_file()
-    ]
 
 
 def _free_port() -> int:

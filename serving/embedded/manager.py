@@ -19,8 +19,9 @@ from typing import Any
 import grpc
 
 from serving.embedded.errors import ServingError, invalid_argument, not_found
-from serving.embedded.storage import find_models, fingerprint, list_versions
+from serving.embedded.storage import find_models, fingerprint
 from serving.embedded.versions import LoadedModel, Servable, State, VersionStatus
+from serving.version_dirs import list_versions
 
 logger = logging.getLogger(__name__)
 

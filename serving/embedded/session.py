@@ -23,6 +23,7 @@ from serving.embedded.errors import (
 )
 from serving.protos import SignatureDef, SignatureDefMap
 from serving.protos.tensors import Array
+from serving.version_dirs import SAVED_MODEL
 
 _SERVE_TAG = "serve"
 _PYTHON_PREFIX = "Graph execution error:\n\n"
@@ -50,7 +51,7 @@ class SessionModel:
         Raises:
             ServingError: the directory holds no SavedModel that TensorFlow can load.
         """
-        if not (path / "saved_model.pb").exists():
+        if not (path / SAVED_MODEL).exists():
             raise not_found(
                 "Could not find SavedModel .pb at supplied export directory path: "
                 f"{path}. Check that the directory exists and is readable."

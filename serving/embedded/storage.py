@@ -1,26 +1,11 @@
-"""Version directories below a model's base path."""
+"""What the server looks at in the folders it is given."""
 
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 
-_SAVED_MODEL = "saved_model.pb"
-_VERSION = re.compile(r"[0-9]{1,18}")  # 18 digits always fit the int64 of the wire
-
-
-def list_versions(base_path: Path) -> dict[int, Path]:
-    """Returns the version directories; names that are no plain numbers are left out.
-
-    Raises:
-        OSError: the base path cannot be listed.
-    """
-    return {
-        int(path.name): path
-        for path in sorted(base_path.iterdir())
-        if _VERSION.fullmatch(path.name) and path.is_dir()
-    }
+from serving.version_dirs import SAVED_MODEL, list_versions, version_number
 
 
 def explain_base_path(base_path: Path) -> str | None:
@@ -31,9 +16,9 @@ def explain_base_path(base_path: Path) -> str | None:
     """
     if base_path.is_file():
         return f"{base_path} is a file; expected a directory of version directories"
-    if not (base_path / _SAVED_MODEL).is_file():
+    if not (base_path / SAVED_MODEL).is_file():
         return None
-    if _VERSION.fullmatch(base_path.name):
+    if version_number(base_path.name) is not None:
         return (
             f"{base_path} is a version of a model; give the directory that holds its "
             f"versions: --model-base-path {base_path.parent}"

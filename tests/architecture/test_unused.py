@@ -14,6 +14,9 @@ USED_FROM_OUTSIDE = {
     # Documented for those who import the client.
     "predict_many",
     "to_meta",
+    # Documented for those who read the data of a training.
+    "open_coco_splits",
+    "open_project_splits",
     # Fields of files, read and written as a whole.
     "ap_large",
     "ap_medium",

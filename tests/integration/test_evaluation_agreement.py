@@ -21,9 +21,10 @@ from serving.contract import ModelInfo, ModelInput
 from tests.pictures import encode
 from tests.whole_mask import pasted
 from training.cli.evaluate import run
+from training.datasets.data_formats import labelled_data
 from training.detectors.detector import Picture
-from training.detectors.model import Limits
-from training.detectors.saved_model import open_saved_model
+from training.detectors.model import DetectionLimits
+from training.detectors.sources import ModelFolder, ModelServer, Weights, open_model
 from training.errors import DatasetError, TrainingError
 from training.evaluation import files as evaluation_files
 from training.evaluation.evaluate import evaluate
@@ -32,6 +33,7 @@ NUCLEI = Path(__file__).parents[2] / "examples" / "nuclei"
 CHECKPOINT = NUCLEI / "checkpoint"
 TITLES = ("nucleus_fluo", "nucleus_stained")
 MODEL_THRESHOLD, MODEL_DETECTIONS = 0.05, 100
+LIMITS = DetectionLimits(MODEL_THRESHOLD)
 NAME = "nuclei"
 MAX_DIFFERENCE = 0.002
 """Of a figure: batch normalisation is folded in the export, which is float noise."""
@@ -130,11 +132,10 @@ def coco(images, tmp_path_factory):
     dummy = {"image_id": 50, "category_id": 3, "segmentation": square}
     first = write_coco(folder / "first.json", images, [dummy])
     evaluate(
-        weights=CHECKPOINT,
-        coco=first,
-        images=images,
+        Weights(CHECKPOINT),
+        labelled_data(coco=first, images=images),
         output=folder / "first",
-        score_threshold=MODEL_THRESHOLD,
+        limits=LIMITS,
     )
     found = json.loads((folder / "first" / "results.json").read_text())
     assert {entry["image_id"] for entry in found} == {50, 51, 52, 53}
@@ -172,25 +173,22 @@ def figures(evaluation):
 
 
 def test_three_ways_agree(model, server, coco, images, tmp_path):
-    options = {
-        "coco": coco,
-        "images": images,
-        "score_threshold": MODEL_THRESHOLD,
-    }
+    data = labelled_data(coco=coco, images=images)
     done = []
     local = evaluate(
-        weights=CHECKPOINT,
+        Weights(CHECKPOINT),
+        data,
         tell=lambda *now: done.append(now),
         output=tmp_path / "local",
-        **options,
+        limits=LIMITS,
     )
     assert done[-1] == (4, 4)
-    saved = evaluate(model=model, output=tmp_path / "saved", **options)
+    saved = evaluate(ModelFolder(model), data, output=tmp_path / "saved", limits=LIMITS)
     served = evaluate(
-        server=server.address,
-        model_name=NAME,
+        ModelServer(server.address, NAME),
+        data,
         output=tmp_path / "served",
-        **options,
+        limits=LIMITS,
     )
     assert 0.2 < local.mask.ap < 0.95
     assert 0.2 < local.box.ap < 0.95
@@ -213,15 +211,29 @@ def test_three_ways_agree(model, server, coco, images, tmp_path):
 
 
 def test_limits_that_a_model_cannot_keep(model, server, coco, images):
-    options = {"coco": coco, "images": images}
-    for network in (
-        {"model": model / "3"},
-        {"server": server.address, "model_name": NAME},
-    ):
+    data = labelled_data(coco=coco, images=images)
+    for source in (ModelFolder(model / "3"), ModelServer(server.address, NAME)):
         with pytest.raises(TrainingError, match=r"below score 0.05, .* from 0.01 on"):
-            evaluate(**network, **options, score_threshold=0.01)
+            evaluate(source, data, limits=DetectionLimits(0.01))
         with pytest.raises(TrainingError, match=r"at most 100 .* asked for are 101"):
-            evaluate(**network, **options, score_threshold=0.8, max_detections=101)
+            evaluate(source, data, limits=DetectionLimits(0.8, 101))
+
+
+def test_the_call_of_before(model, coco, images, tmp_path):
+    data = labelled_data(coco=coco, images=images)
+    described = evaluate(ModelFolder(model, 3), data, limits=DetectionLimits(0.5, 20))
+    with pytest.warns(DeprecationWarning, match=r"call evaluate\(Weights\(\.\.\.\), l"):
+        by_keywords = evaluate(
+            model=model,
+            model_version=3,
+            coco=coco,
+            images=images,
+            score_threshold=0.5,
+            max_detections=20,
+            output=tmp_path / "out",
+        )
+    assert by_keywords == described
+    assert (tmp_path / "out" / evaluation_files.FIGURES_NAME).is_file()
 
 
 def test_program(server, coco, images, tmp_path, capsys):
@@ -242,7 +254,7 @@ def test_program(server, coco, images, tmp_path, capsys):
 
 
 def test_pictures_that_a_model_refuses(model, images):
-    candidate = open_saved_model(model, 3, None, Limits(0.5, 100))
+    candidate = open_model(ModelFolder(model, 3), DetectionLimits(0.5))
     data = bytearray((images / "small.png").read_bytes())
     whole = Picture("small.png", (200, 150), lambda: None, lambda: bytes(data))
     assert len(candidate.detector(whole).scores)
@@ -257,8 +269,8 @@ def test_pictures_that_a_model_refuses(model, images):
 
 
 def test_servers_that_cannot_be_asked(server, coco, images):
-    options = {"coco": coco, "images": images}
+    data = labelled_data(coco=coco, images=images)
     with pytest.raises(TrainingError, match=r"127\.0\.0\.1:1"):
-        evaluate(server="127.0.0.1:1", **options)
+        evaluate(ModelServer("127.0.0.1:1"), data)
     with pytest.raises(TrainingError, match="other"):
-        evaluate(server=server.address, model_name="other", **options)
+        evaluate(ModelServer(server.address, "other"), data)

@@ -241,7 +241,9 @@ def test_other_weights_and_asks_are_refused(finished, shapes, tmp_path):
         run(shapes, tmp_path, {"train_layers": "heads"})
     with pytest.raises(TrainingError, match="expected the weights of the earlier"):
         run(shapes, tmp_path, {"weights_init_type": "continue_training"})
-    with pytest.raises(TrainingError, match="expected a Supervisely project, or COCO"):
+    with pytest.raises(
+        TrainingError, match="expected one of project and coco, got none"
+    ):
         train(config(), output=tmp_path, device="cpu")
 
 

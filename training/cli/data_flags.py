@@ -1,51 +1,57 @@
-"""The flags that name config and data, the same for training and inspecting."""
+"""The flags that name data, the same for training, inspecting and evaluating."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from formats.files.archive import MAX_ARCHIVE_BYTES
+from training.datasets.data_formats import DATA_FORMATS
+from training.datasets.labelled_data import DataFormat
+
+SETS = ("TRAIN", "VAL")
 
 
-def add_data_flags(parser: argparse.ArgumentParser) -> None:
-    """Adds `--config`, `--project`, `--coco`, `--images` and how to read them."""
+def add_data_flags(parser: argparse.ArgumentParser, *, is_single: bool = False) -> None:
+    """Adds a flag for each format of data, and how to read it.
+
+    Args:
+        parser: of the command line.
+        is_single: one set is named, else the two of a training.
+    """
     add = parser.add_argument
-    add("--config", type=Path, required=True, metavar="JSON", help="train config")
-    data = parser.add_mutually_exclusive_group(required=True)
-    data.add_argument(
-        "--project",
-        type=Path,
-        metavar="DIR",
-        help="Supervisely project, or its archive",
-    )
-    data.add_argument(
-        "--coco",
-        type=Path,
-        nargs=2,
-        metavar=("TRAIN", "VAL"),
-        help="COCO files of the training and the validation set; needs --images",
-    )
-    add("--images", type=Path, metavar="DIR", help="pictures of the COCO files")
+    group = parser.add_mutually_exclusive_group(required=True)
+    for name, form in DATA_FORMATS.items():
+        title = form.title
+        if is_single or form.has_tags:
+            how: dict[str, Any] = {"metavar": form.metavar}
+        else:
+            how = {"metavar": SETS, "nargs": len(SETS)}
+            title = f"{title}s of the training and the validation set"
+        needs = "; needs --images" if form.has_images else ""
+        group.add_argument(f"--{name}", type=Path, help=f"{title}{needs}", **how)
+    if is_single:
+        add(
+            "--tag", metavar="TAG", help="image tag of the set (default: every picture)"
+        )
+    apart = _flags(lambda form: form.has_images)
+    add("--images", type=Path, metavar="DIR", help=f"folder of the pictures of {apart}")
+    past = "; ".join(form.lenient for form in DATA_FORMATS.values() if form.lenient)
     add(
         "--lenient",
         action="store_true",
-        help="go past what of the COCO files a training can do without, and count it: "
-        "polygons of under 3 points, empty segmentations, wrong iscrowd, wrong images "
-        "and categories that no annotation is of, annotations of images not listed",
+        dest="is_lenient",
+        help=f"go past what of {_flags(lambda form: bool(form.lenient))} can be done "
+        f"without, and count it: {past}",
     )
-    add_archive_flag(parser)
-
-
-def add_archive_flag(parser: argparse.ArgumentParser) -> None:
-    """Adds `--max-archive-bytes`."""
-    parser.add_argument(
+    add(
         "--max-archive-bytes",
         type=_positive,
         default=MAX_ARCHIVE_BYTES,
         metavar="N",
-        help="what a compressed --project may unpack to (default: %(default)s)",
+        help="what a compressed archive may unpack to (default: %(default)s)",
     )
 
 
@@ -57,15 +63,26 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _flags(has: Callable[[DataFormat], bool]) -> str:
+    return " or ".join(f"--{name}" for name, form in DATA_FORMATS.items() if has(form))
+
+
 def parse(parser: argparse.ArgumentParser, argv: Sequence[str]) -> argparse.Namespace:
     """Parses a command line with these flags; wrong usage ends the process."""
     args = parser.parse_args(argv)
-    if (args.coco is None) != (args.images is None):
-        parser.error("--coco and --images go together")
-    if args.lenient and args.coco is None:
-        parser.error("--lenient goes with --coco")
-    args.coco = None if args.coco is None else tuple(args.coco)
+    [form] = [f for name, f in DATA_FORMATS.items() if getattr(args, name) is not None]
+    if form.has_images != (args.images is not None):
+        apart = _flags(lambda form: form.has_images)
+        parser.error(f"{apart} and --images go together")
+    if args.is_lenient and not form.lenient:
+        parser.error(f"--lenient goes with {_flags(lambda form: bool(form.lenient))}")
     return args
 
 
-__all__ = ["add_archive_flag", "add_data_flags", "parse"]
+def data_arguments(args: argparse.Namespace) -> dict[str, Any]:
+    """Returns what `labelled_data` takes of a parsed line of two sets."""
+    names = (*DATA_FORMATS, "images", "is_lenient", "max_archive_bytes")
+    return {name: getattr(args, name) for name in names}
+
+
+__all__ = ["add_data_flags", "data_arguments", "parse"]

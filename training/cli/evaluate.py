@@ -11,7 +11,10 @@ from pathlib import Path
 from formats.class_names import read_class_names
 from formats.errors import ConfigError
 from serving.plain_text import visible
-from training.cli.data_flags import add_archive_flag
+from training.cli.data_flags import add_data_flags, data_arguments, parse
+from training.datasets.data_formats import labelled_data
+from training.detectors.model import DetectionLimits
+from training.detectors.sources import ModelServer
 from training.errors import TrainingError
 from training.evaluation.scores import Evaluation
 
@@ -59,41 +62,25 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add(
         "--model-name",
-        default="mask_rcnn",
+        default=ModelServer.name,
         metavar="NAME",
         help="on the server (default: %(default)s)",
     )
     add("--model-version", type=int, metavar="V", help="on the server or in --model")
-    data = parser.add_mutually_exclusive_group(required=True)
-    data.add_argument(
-        "--project",
-        type=Path,
-        metavar="DIR",
-        help="Supervisely project, or its archive",
-    )
-    data.add_argument("--coco", type=Path, metavar="JSON", help="COCO file")
-    add("--tag", metavar="TAG", help="image tag of the set (default: every picture)")
-    add("--images", type=Path, metavar="DIR", help="pictures of the COCO file")
-    add(
-        "--lenient",
-        action="store_true",
-        dest="is_lenient",
-        help="go past what of a COCO file can be done without, as a training does",
-    )
-    add_archive_flag(parser)
+    add_data_flags(parser, is_single=True)
     add("--neutral", metavar="CLASS", help="class that marks what not to look at")
     add("--output", type=Path, required=True, metavar="DIR", help="for the results")
     add(
         "--score-threshold",
         type=float,
-        default=0.05,
+        default=DetectionLimits.score_threshold,
         metavar="P",
         help="weaker detections are left out (default: %(default)s)",
     )
     add(
         "--max-detections",
         type=int,
-        default=100,
+        default=DetectionLimits.max_detections,
         metavar="N",
         help="of a picture (default: %(default)s)",
     )
@@ -111,19 +98,31 @@ def run(argv: Sequence[str]) -> int:
     Raises:
         TrainingError: what is wrong, in words for the user.
     """
-    parser = build_parser()
-    args = parser.parse_args(argv)
-    if (args.coco is None) != (args.images is None):
-        parser.error("--images goes with --coco, and --coco needs it")
-    if args.is_lenient and args.coco is None:
-        parser.error("--lenient goes with --coco")
-    options = {key: value for key, value in vars(args).items() if key != "debug"}
-    if args.classes is not None:
-        options["classes"] = _read_names(args.classes)
+    args = parse(build_parser(), argv)
     from training.evaluation.evaluate import evaluate
+    from training.evaluation.keywords import named_model
 
+    model = named_model(
+        weights=args.weights,
+        config=args.config,
+        classes=None if args.classes is None else _read_names(args.classes),
+        model=args.model,
+        server=args.server,
+        model_name=args.model_name,
+        model_version=args.model_version,
+    )
+    data = labelled_data(**data_arguments(args), tag=args.tag)
     with _progress() as tell:
-        evaluation = evaluate(**options, tell=tell, say=_say)
+        evaluation = evaluate(
+            model,
+            data,
+            neutral=args.neutral,
+            limits=DetectionLimits(args.score_threshold, args.max_detections),
+            output=args.output,
+            overwrite=args.overwrite,
+            tell=tell,
+            say=_say,
+        )
     sys.stdout.write(table(evaluation))
     sys.stderr.write(f"written: {args.output}\n")
     return 0

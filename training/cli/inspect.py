@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from serving.plain_text import visible
-from training.cli.data_flags import add_data_flags, parse
+from training.cli.data_flags import add_data_flags, data_arguments, parse
 from training.inspection.inspect import MAX_SAMPLES, SAMPLES, inspect_data
 
 
@@ -20,8 +20,9 @@ def build_parser() -> argparse.ArgumentParser:
         description="Shows the data of a training as the network will see it: numbers, "
         "how the anchors fit, and augmented samples.",
     )
-    add_data_flags(parser)
     add = parser.add_argument
+    add("--config", type=Path, required=True, metavar="JSON", help="train config")
+    add_data_flags(parser)
     add(
         "--output",
         type=Path,
@@ -53,12 +54,8 @@ def run(argv: Sequence[str]) -> int:
     found = inspect_data(
         args.config,
         output=args.output,
-        project=args.project,
-        coco=args.coco,
-        images=args.images,
         samples=args.samples,
-        max_archive_bytes=args.max_archive_bytes,
-        is_lenient=args.lenient,
+        **data_arguments(args),
     )
     for text in found.warnings:
         sys.stderr.write(visible(f"warning: {text}\n", keep="\n"))

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from training.cli.data_flags import add_data_flags, parse
+from training.cli.data_flags import add_data_flags, data_arguments, parse
 from training.cli.interrupt import INTERRUPTED, Interrupt, interruptible
 from training.config.train_config import read_config
 
@@ -22,8 +22,9 @@ def build_parser() -> argparse.ArgumentParser:
         "python -m training evaluate (COCO AP of a checkpoint, an exported model or a "
         "running server); --help of each tells more.",
     )
-    add_data_flags(parser)
     add = parser.add_argument
+    add("--config", type=Path, required=True, metavar="JSON", help="train config")
+    add_data_flags(parser)
     add(
         "--output",
         type=Path,
@@ -76,11 +77,7 @@ def run(argv: Sequence[str]) -> int:
         result = train(
             config,
             output=args.output,
-            project=args.project,
-            coco=args.coco,
-            images=args.images,
-            max_archive_bytes=args.max_archive_bytes,
-            is_lenient=args.lenient,
+            **data_arguments(args),
             weights=args.weights,
             device=args.device,
             resume=args.resume,

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from formats.quoted import quoted
@@ -194,16 +201,19 @@ class AdamW(Group):
 
 
 class Rois(Group):
-    """`rois`: which proposals the heads learn from.
+    """`rois`: which proposals the heads learn from; defaults are Matterport's.
 
     Attributes:
-        proposals: of the RPN that are kept per picture.
-        per_image: taken of them at random.
-        positive_ratio: largest share of those that lie on an object.
+        proposals: of the RPN that are kept per picture, POST_NMS_ROIS_TRAINING.
+        per_image: taken of them at random, TRAIN_ROIS_PER_IMAGE.
+        positive_ratio: largest share of those that lie on an object,
+            ROI_POSITIVE_RATIO.
         fill_negatives: false keeps to the ratio, so that a picture with few positives
-            comes with few negatives and one without objects with none; true takes as
-            many negatives as fit.
-        append_truth: the objects' own boxes join the proposals.
+            comes with few negatives and one without objects with none, and rows left
+            over count as background; true takes as many negatives as fit, and rows left
+            over count nowhere.
+        append_truth: the objects' own boxes join the proposals, which lets the heads
+            learn before the RPN does (Fast R-CNN code, Detectron).
     """
 
     proposals: Count = 2000
@@ -211,6 +221,21 @@ class Rois(Group):
     positive_ratio: PositiveShare = 0.33
     fill_negatives: bool = False
     append_truth: bool = False
+
+    @property
+    def max_positives(self) -> int:
+        """RoIs that lie on an object, at most."""
+        return int(self.per_image * self.positive_ratio)
+
+    @model_validator(mode="after")
+    def _leave_a_positive(self) -> Rois:
+        if self.max_positives < 1:
+            raise PydanticCustomError(
+                "rois",
+                "expected per_image * positive_ratio to be at least 1, got "
+                f"{self.per_image} * {self.positive_ratio}; use more RoIs",
+            )
+        return self
 
 
 class Schedule(Group):

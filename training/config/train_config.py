@@ -195,14 +195,6 @@ def _contradictions(content: Mapping[str, Any]) -> list[str]:
             f"special_classes: background and neutral are both {quoted(neutral)}; "
             "give one of them another name"
         )
-    per_image = _value(content, "rois", "per_image", 200)
-    ratio = _value(content, "rois", "positive_ratio", 0.33)
-    are_numbers = type(per_image) is int and type(ratio) in (int, float)
-    if are_numbers and 0 < per_image * ratio < 1:
-        problems.append(
-            "rois: expected per_image * positive_ratio to be at least 1, got "
-            f"{per_image} * {ratio}; use more RoIs"
-        )
     return problems
 
 

@@ -1,4 +1,4 @@
-"""Which class has which id, from the classes of a dataset.
+"""Which class has which id, from the classes of a dataset, and what does not fit.
 
 The background has id 0, the rest have ids from 1, sorted by code point (capitals before
 lower case). A training that continues an earlier one keeps the ids of that one.
@@ -6,6 +6,7 @@ lower case). A training that continues an earlier one keeps the ids of that one.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -160,4 +161,74 @@ def _difference(old: Sequence[str], new: Sequence[str]) -> str:
     return "; ".join([*texts, *([f"new: {', '.join(added)}"] if added else [])])
 
 
-__all__ = ["CONTINUE", "TRANSFER", "ClassMap", "make_class_map"]
+def unknown_classes(
+    found: Sequence[ClassMeta], classes: ClassMap, where: str
+) -> list[str]:
+    """Returns a problem where there are classes that a network does not have.
+
+    Args:
+        found: classes of the data.
+        classes: of the network.
+        where: what messages call the data.
+    """
+    known = {*classes.ids, classes.neutral}
+    unknown = [quoted(c.title) for c in found if c.title not in known]
+    if not unknown:
+        return []
+    noun = "class" if len(unknown) == 1 else "classes"
+    return [
+        f"{where}: unknown {noun} {', '.join(unknown)}; the network has: "
+        f"{', '.join(classes.foreground)}"
+    ]
+
+
+def background_note(found: Sequence[ClassMeta], classes: ClassMap) -> list[str]:
+    """Returns a warning where a class of the data is taken as background.
+
+    Args:
+        found: classes of the data.
+        classes: of the network.
+    """
+    title = classes.background
+    if title is None or title not in {c.title for c in found}:
+        return []
+    return [
+        f'class "{title}" of the data is taken as background and not learnt; name '
+        "another in special_classes.background to learn it"
+    ]
+
+
+def missing_neutral(
+    neutral: str | None, classes: Sequence[ClassMeta], where: str
+) -> list[str]:
+    """Returns what to tell where a set lacks the neutral class that is named for it.
+
+    Args:
+        neutral: its title, None for none.
+        classes: of the set, the neutral one among them.
+        where: what the text calls the set.
+
+    Returns:
+        One text, or none.
+    """
+    titles = [c.title for c in classes]
+    if neutral is None or neutral in titles:
+        return []
+    near = difflib.get_close_matches(neutral, titles, 1)
+    hint = f'; did you mean "{near[0]}"?' if near else ""
+    return [
+        f"{where}: has no class {quoted(neutral)}, which is named as the neutral one, "
+        f"so no pixel is neutral{hint}"
+    ]
+
+
+__all__ = [
+    "BACKGROUND_COLOR",
+    "CONTINUE",
+    "TRANSFER",
+    "ClassMap",
+    "background_note",
+    "make_class_map",
+    "missing_neutral",
+    "unknown_classes",
+]

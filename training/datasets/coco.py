@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from os import PathLike
 from pathlib import Path
 
 from formats.coco.file import CocoFile, CocoObject, open_coco
@@ -19,8 +18,14 @@ from formats.images.image import Pixels, checked_size, decode_image
 from formats.supervisely.meta import BITMAP, ClassMeta
 from training.datasets.claims import MaskRoom, check_large
 from training.datasets.coco_images import find_images
-from training.datasets.sources import Content, Labelled, Note, notes_of_objects
-from training.datasets.supervisely import DIGEST_BYTES
+from training.datasets.labelled_data import DataFormat, FilePath, LabelledData
+from training.datasets.sources import (
+    DIGEST_BYTES,
+    Content,
+    Labelled,
+    Note,
+    notes_of_objects,
+)
 
 
 @dataclass(frozen=True)
@@ -40,12 +45,22 @@ class CocoSource:
     odd: LeftOut = field(repr=False, compare=False)
 
     @property
+    def where(self) -> str:
+        """What messages call the whole: the path of the file."""
+        return str(self.file.path)
+
+    @property
     def classes(self) -> Sequence[ClassMeta]:
         """The categories, in the order of the file."""
         return [
             ClassMeta(name, BITMAP, distinct_color(number))
             for number, name in enumerate(self.file.categories.values(), start=1)
         ]
+
+    @property
+    def tags(self) -> Sequence[str]:
+        """Names of image tags: COCO files have none."""
+        return ()
 
     @property
     def left_out(self) -> LeftOut:
@@ -129,8 +144,8 @@ def _lenient_notes(found: Sequence[CocoObject]) -> Iterator[Note]:
 
 
 def open_coco_source(
-    path: str | PathLike[str],
-    images: str | PathLike[str],
+    path: FilePath,
+    images: FilePath,
     *,
     is_lenient: bool = False,
 ) -> CocoSource:
@@ -152,4 +167,18 @@ def open_coco_source(
     return CocoSource(file, folder, paths, odd)
 
 
-__all__ = ["CocoSource", "open_coco_source"]
+def _open(path: FilePath, data: LabelledData) -> CocoSource:
+    return open_coco_source(path, str(data.images), is_lenient=data.is_lenient)
+
+
+COCO = DataFormat(
+    name="coco",
+    title="COCO file",
+    metavar="JSON",
+    open=_open,
+    has_images=True,
+    lenient="polygons of under 3 points, empty segmentations, wrong iscrowd, wrong "
+    "images and categories that no annotation is of, annotations of images not listed",
+)
+
+__all__ = ["COCO", "CocoSource", "open_coco_source"]

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from formats.files.left_out import LeftOut
-from formats.supervisely.meta import ClassMeta
 from training.datasets.check import Facts
-from training.datasets.classes import ClassMap
 from training.datasets.sources import WITHOUT_A_PIXEL, Source
 
 
@@ -72,20 +70,4 @@ class SetNotes:
         ]
 
 
-def background_note(found: Sequence[ClassMeta], classes: ClassMap) -> list[str]:
-    """Returns a warning where a class of the data is taken as background.
-
-    Args:
-        found: classes of the data.
-        classes: of the network.
-    """
-    title = classes.background
-    if title is None or title not in {c.title for c in found}:
-        return []
-    return [
-        f'class "{title}" of the data is taken as background and not learnt; name '
-        "another in special_classes.background to learn it"
-    ]
-
-
-__all__ = ["SetNotes", "background_note"]
+__all__ = ["SetNotes"]

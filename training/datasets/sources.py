@@ -10,6 +10,9 @@ from formats.images.image import Pixels
 from formats.mask_crop import MaskCrop
 from formats.supervisely.meta import ClassMeta
 
+DIGEST_BYTES = 16
+"""Of the hash of an annotation."""
+
 
 class Labelled(NamedTuple):
     """One object.
@@ -92,13 +95,28 @@ class Source(Protocol):
     """
 
     @property
+    def where(self) -> str:
+        """What messages call the whole."""
+        ...
+
+    @property
     def classes(self) -> Sequence[ClassMeta]:
         """Classes of the objects, in the order of the file."""
         ...
 
     @property
+    def tags(self) -> Sequence[str]:
+        """Names of the image tags that there are."""
+        ...
+
+    @property
     def left_out(self) -> LeftOut:
         """What is there and no item, and no part of one."""
+        ...
+
+    @property
+    def odd(self) -> LeftOut:
+        """What looks wrong about the items' files, but is read."""
         ...
 
     def __len__(self) -> int:
@@ -110,7 +128,7 @@ class Source(Protocol):
         ...
 
     def locate(self, index: int) -> str:
-        """Returns what messages call the picture of an item."""
+        """Returns what messages call the picture of an item; no other is called so."""
         ...
 
     def content(self, index: int) -> Content:
@@ -131,6 +149,7 @@ class Source(Protocol):
 
 
 __all__ = [
+    "DIGEST_BYTES",
     "LIKE_FRACTIONS",
     "WITHOUT_A_PIXEL",
     "Content",

@@ -5,41 +5,33 @@ Everything is read once here; what is broken is told all at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from os import PathLike
-from typing import Any, TypeVar
+from typing import Any
 
 from formats.errors import AnnotationError, FormatError
 from formats.files.archive import MAX_ARCHIVE_BYTES
-from formats.supervisely.meta import ClassMeta
+from formats.quoted import quoted
 from training.config.train_config import TrainConfig
-from training.datasets.check import Facts
-from training.datasets.classes import ClassMap, make_class_map
-from training.datasets.coco import open_coco_source
-from training.datasets.dataset import FileDataset
-from training.datasets.neutral_class import missing_neutral
-from training.datasets.set_notes import background_note
-from training.datasets.set_reader import (
-    Sets,
-    both_sets,
-    read_sets,
-    shared_items,
-    too_large_batch,
+from training.datasets.classes import (
+    ClassMap,
+    background_note,
+    make_class_map,
+    missing_neutral,
     unknown_classes,
 )
-from training.datasets.supervisely import (
-    missing_tag,
-    missing_tags,
-    open_supervisely,
-    split_by_tags,
-)
+from training.datasets.data_formats import labelled_data
+from training.datasets.dataset import FileDataset
+from training.datasets.labelled_data import FilePath, LabelledData
+from training.datasets.set_reader import read_sets, shared_items, too_large_batch
+from training.datasets.set_tags import missing_tag, missing_tags
+from training.datasets.sources import Source
 from training.errors import DatasetError, TrainingError
 
-FilePath = str | PathLike[str]
-T = TypeVar("T")
 EVALUATION = "evaluation"
 """What messages call a single set."""
+WHOLE_SET = TrainConfig(use_empty_images=True, check_images="header")
+"""How a set to evaluate on is read: its empty pictures belong to it."""
 
 
 @dataclass(frozen=True)
@@ -62,47 +54,81 @@ class Splits:
         return self.train.classes
 
 
+def open_splits(
+    data: LabelledData,
+    config: TrainConfig,
+    earlier: Mapping[str, Any] | None = None,
+) -> Splits:
+    """Opens the two sets of a training.
+
+    Args:
+        data: where they are; the classes are those of the training set.
+        config: tags, special classes, and how thoroughly to check.
+        earlier: `config.json` of the training that is continued.
+
+    Raises:
+        DatasetError: lists everything that is wrong with the data.
+        TrainingError: the data is not that of two sets, or the classes do not fit the
+            config or the earlier training.
+    """
+    if data.tag is not None:
+        raise TrainingError(
+            f"tag: the sets of a training are those of dataset_tags in the config, got "
+            f"{quoted(data.tag)}; leave it out"
+        )
+    sources = _open(data, 2)
+    first = sources[0]
+    classes = _class_map(first, config, earlier)
+    tags = {"train": config.dataset_tags.train, "val": config.dataset_tags.val}
+    problems = missing_tags(tags, first.tags) if data.format.has_tags else []
+    for source in sources[1:]:
+        problems += unknown_classes(source.classes, classes, source.where)
+    wanted: list[Mapping[str, str | None]] = (
+        [tags] if data.format.has_tags else [{purpose: None} for purpose in tags]
+    )
+    left_out: list[str] = []
+    told: list[str] = []
+    datasets: dict[str, FileDataset] = {}
+    items: dict[str, tuple[Source, tuple[int, ...]]] = {}
+    for source, tags_of_sets in zip(sources, wanted, strict=True):
+        read = read_sets(source, classes, config, tags_of_sets)
+        datasets |= read.datasets
+        items |= {purpose: (source, found) for purpose, found in read.items.items()}
+        problems += read.problems
+        lines = [f"left out: {line}" for line in source.left_out.lines()]
+        left_out += lines
+        told += [*lines, *source.odd.lines(), *read.notes]
+    # A set that is broken is small for that alone.
+    problems = problems or too_large_batch(datasets["train"], config)
+    if problems:
+        raise DatasetError([*problems, *left_out])
+    told += background_note(first.classes, classes)
+    if data.format.has_tags and tags["train"] == tags["val"]:
+        told.append(
+            f"dataset_tags: train and val are both {quoted(tags['train'])}; the "
+            "network is validated on what it learns"
+        )
+    else:
+        how = "listed in both files"
+        if data.format.has_tags:
+            how = f"tagged both {quoted(tags['train'])} and {quoted(tags['val'])}"
+        told += shared_items(items["train"], items["val"], how)
+    told += missing_neutral(classes.neutral, first.classes, first.where)
+    return Splits(datasets["train"], datasets["val"], tuple(told))
+
+
 def open_project_splits(
     path: FilePath,
     config: TrainConfig,
     earlier: Mapping[str, Any] | None = None,
     max_archive_bytes: int = MAX_ARCHIVE_BYTES,
 ) -> Splits:
-    """Opens the sets of a Supervisely project.
+    """Opens the sets of a Supervisely project, a folder or an archive.
 
-    Args:
-        path: folder or archive.
-        config: tags, special classes, and how thoroughly to check.
-        earlier: `config.json` of the training that is continued.
-        max_archive_bytes: what a compressed archive may unpack to.
-
-    Raises:
-        DatasetError: lists everything that is wrong with the data.
-        TrainingError: the classes do not fit the config or the earlier training.
+    See `open_splits`, and `LabelledData` for `max_archive_bytes`.
     """
-    source = _opened(lambda: open_supervisely(path, max_archive_bytes))
-    left_out = [f"left out: {line}" for line in source.left_out.lines()]
-    meta = source.project.meta
-    classes = _class_map(meta.classes, config, earlier, source.project.locate(""))
-    tags = {"train": config.dataset_tags.train, "val": config.dataset_tags.val}
-    problems = missing_tags(tags, meta)
-    absent = {p for p, name in tags.items() if name not in {t.name for t in meta.tags}}
-
-    def split(facts: Mapping[int, Facts]) -> Sets:
-        return split_by_tags(tags, {i: fact.tags for i, fact in facts.items()})
-
-    texts = {p: f'with the tag "{t}"' for p, t in tags.items() if p not in absent}
-    read = read_sets(source, classes, config, split, texts)
-    problems += read.problems
-    # A set that is broken is small for that alone.
-    problems = problems or too_large_batch(read.datasets["train"], config)
-    if problems:
-        raise DatasetError([*problems, *left_out])
-    told = [*left_out, *read.notes, *background_note(meta.classes, classes)]
-    warnings = [*told, *shared_items(source, read.items, tags)]
-    where = source.project.locate("")
-    warnings += missing_neutral(classes.neutral, source.classes, where)
-    return Splits(read.datasets["train"], read.datasets["val"], tuple(warnings))
+    data = labelled_data(project=path, max_archive_bytes=max_archive_bytes)
+    return open_splits(data, config, earlier)
 
 
 def open_coco_splits(
@@ -114,193 +140,81 @@ def open_coco_splits(
     *,
     is_lenient: bool = False,
 ) -> Splits:
-    """Opens the sets of two COCO files.
+    """Opens the sets of two COCO files with the folder of the pictures of both.
 
-    Args:
-        train: COCO file of the training set; its categories are the classes.
-        val: COCO file of the validation set.
-        images: folder of the pictures of both.
-        config: special classes, and how thoroughly to check.
-        earlier: `config.json` of the training that is continued.
-        is_lenient: go past what a training can do without, and count it.
-
-    Raises:
-        DatasetError: lists everything that is wrong with the data.
-        TrainingError: the classes do not fit the config or the earlier training.
+    See `open_splits`, and `LabelledData` for `is_lenient`.
     """
-    paths = {"train": train, "val": val}
-    sources = {}
-    problems: list[str] = []
-    for purpose, path in paths.items():
-        try:
-            opened = open_coco_source(path, images, is_lenient=is_lenient)
-            sources[purpose] = opened
-        except FormatError as err:
-            problems += _texts(err)
-    if problems:
-        raise DatasetError(problems)
-    classes = _class_map(sources["train"].classes, config, earlier, str(train))
-    problems += unknown_classes(sources["val"].classes, classes, str(val))
-    datasets: dict[str, FileDataset] = {}
-    told: list[str] = []
-    for purpose, source in sources.items():
-        whole = {purpose: tuple(range(len(source)))}
-        texts = {purpose: f"of {paths[purpose]}"}
-        read = read_sets(source, classes, config, _only(whole), texts)
-        datasets |= read.datasets
-        problems += read.problems
-        told += [f"left out: {line}" for line in source.left_out.lines()]
-        told += [*source.odd.lines(), *read.notes]
-    problems = problems or too_large_batch(datasets["train"], config)
-    if problems:
-        raise DatasetError(problems)
-    told += background_note(sources["train"].classes, classes)
-    train_paths = set(sources["train"].paths)
-    both = [path for path in sources["val"].paths if path in train_paths]
-    warnings = [*told, *([both_sets(both, "listed in both files")] if both else [])]
-    warnings += missing_neutral(classes.neutral, sources["train"].classes, str(train))
-    return Splits(datasets["train"], datasets["val"], tuple(warnings))
+    data = labelled_data(coco=(train, val), images=images, is_lenient=is_lenient)
+    return open_splits(data, config, earlier)
 
 
-def open_splits(
-    config: TrainConfig,
-    *,
-    project: FilePath | None = None,
-    coco: tuple[FilePath, FilePath] | None = None,
-    images: FilePath | None = None,
-    earlier: Mapping[str, Any] | None = None,
-    max_archive_bytes: int = MAX_ARCHIVE_BYTES,
-    is_lenient: bool = False,
-) -> Splits:
-    """Opens the sets of a project, or of COCO files.
-
-    Args:
-        config: see the two functions for it.
-        project: folder or archive.
-        coco: COCO files of the training and the validation set.
-        images: folder of their pictures.
-        earlier: `config.json` of the training that is continued.
-        max_archive_bytes: what a compressed archive may unpack to.
-        is_lenient: go past what of COCO files a training can do without, and count it.
-
-    Raises:
-        DatasetError: lists everything that is wrong with the data.
-        TrainingError: neither or both are given, or the classes do not fit.
-    """
-    if project is not None and coco is None and images is None and not is_lenient:
-        return open_project_splits(project, config, earlier, max_archive_bytes)
-    if project is None and coco is not None and images is not None:
-        return open_coco_splits(*coco, images, config, earlier, is_lenient=is_lenient)
-    raise TrainingError(
-        "data: expected a Supervisely project, or COCO files of both sets with the "
-        "folder of their images (these alone can be read leniently)"
-    )
-
-
-def open_project_set(
-    path: FilePath,
-    tag: str | None,
-    classes: ClassMap,
-    config: TrainConfig,
-    max_archive_bytes: int = MAX_ARCHIVE_BYTES,
+def open_set(
+    data: LabelledData, classes: ClassMap, config: TrainConfig = WHOLE_SET
 ) -> FileDataset:
-    """Opens one set of a Supervisely project, with the class ids of a network.
+    """Opens one set, with the class ids of a network.
 
     Args:
-        path: folder or archive.
-        tag: image tag of the set; None takes every picture.
+        data: where it is.
         classes: of the network.
         config: how thoroughly to check, and whether to keep pictures without objects.
-        max_archive_bytes: what a compressed archive may unpack to.
 
     Raises:
         DatasetError: lists everything that is wrong with the data.
+        TrainingError: the data is not that of one set.
     """
-    source = _opened(lambda: open_supervisely(path, max_archive_bytes))
-    where = source.project.locate("")
-    problems = unknown_classes(source.classes, classes, where)
-    if tag is not None and (problem := missing_tag(tag, source.project.meta)):
-        problems.append(f"{where}: {problem}")
+    [source] = _open(data, 1)
+    problems = unknown_classes(source.classes, classes, source.where)
+    if problem := missing_tag(data.tag, source.tags):
+        problems.append(f"{source.where}: {problem}")
     if problems:
         raise DatasetError(problems)
-
-    def split(facts: Mapping[int, Facts]) -> Sets:
-        if tag is None:
-            return {EVALUATION: tuple(facts)}
-        return split_by_tags(
-            {EVALUATION: tag}, {i: fact.tags for i, fact in facts.items()}
-        )
-
-    texts = {EVALUATION: f"of {where}" if tag is None else f'with the tag "{tag}"'}
-    read = read_sets(source, classes, config, split, texts)
-    if read.problems:
-        raise DatasetError(read.problems)
-    return replace(read.datasets[EVALUATION], notes=tuple(read.notes))
-
-
-def open_coco_set(
-    path: FilePath,
-    images: FilePath,
-    classes: ClassMap,
-    config: TrainConfig,
-    *,
-    is_lenient: bool = False,
-) -> FileDataset:
-    """Opens a COCO file, with the class ids of a network.
-
-    Args:
-        path: COCO file.
-        images: folder of its pictures.
-        classes: of the network.
-        config: how thoroughly to check, and whether to keep pictures without objects.
-        is_lenient: go past what can be done without.
-
-    Raises:
-        DatasetError: lists everything that is wrong with the data.
-    """
-    source = _opened(lambda: open_coco_source(path, images, is_lenient=is_lenient))
-    problems = unknown_classes(source.classes, classes, str(path))
-    if problems:
-        raise DatasetError(problems)
-    whole = {EVALUATION: tuple(range(len(source)))}
-    texts = {EVALUATION: f"of {path}"}
-    read = read_sets(source, classes, config, _only(whole), texts)
+    read = read_sets(source, classes, config, {EVALUATION: data.tag})
     if read.problems:
         raise DatasetError(read.problems)
     told = (*source.odd.lines(), *read.notes)
     return replace(read.datasets[EVALUATION], notes=told)
 
 
-def _opened(opener: Callable[[], T]) -> T:
-    try:
-        return opener()
-    except FormatError as err:
-        raise DatasetError(_texts(err)) from err
+def _open(data: LabelledData, sets: int) -> list[Source]:
+    """Opens every place of data.
 
-
-def _only(sets: Sets) -> Callable[[Mapping[int, Facts]], Sets]:
-    return lambda _: sets
-
-
-def _texts(err: FormatError) -> Sequence[str]:
-    return err.problems if isinstance(err, AnnotationError) else [str(err)]
+    Raises:
+        DatasetError: lists the places that cannot be read.
+        TrainingError: there are more or fewer than so many sets have.
+    """
+    form, count = data.format, data.format.places(sets)
+    if len(data.places) != count:
+        raise TrainingError(
+            f"{form.name}: expected {count} {form.title}{'s' * (count > 1)}, got "
+            f"{len(data.places)}: {data.name}"
+        )
+    sources: list[Source] = []
+    problems: list[str] = []
+    for place in data.places:
+        try:
+            sources.append(form.open(place, data))
+        except FormatError as err:
+            problems += err.problems if isinstance(err, AnnotationError) else [str(err)]
+    if problems:
+        raise DatasetError(problems)
+    return sources
 
 
 def _class_map(
-    classes: Sequence[ClassMeta],
-    config: TrainConfig,
-    earlier: Mapping[str, Any] | None,
-    where: str,
+    source: Source, config: TrainConfig, earlier: Mapping[str, Any] | None
 ) -> ClassMap:
     special = config.special_classes
-    titles = [c.title for c in classes]
+    titles = [c.title for c in source.classes]
     if not set(titles) - {special.background, special.neutral}:
         what = f"only {', '.join(titles)}" if titles else "none"
         raise DatasetError(
-            [f"{where}: expected classes to learn, got {what}; add classes and objects"]
+            [
+                f"{source.where}: expected classes to learn, got {what}; add classes "
+                "and objects"
+            ]
         )
     return make_class_map(
-        classes,
+        source.classes,
         background=special.background,
         neutral=special.neutral,
         weights_init_type=config.weights_init_type,
@@ -310,9 +224,8 @@ def _class_map(
 
 __all__ = [
     "Splits",
-    "open_coco_set",
     "open_coco_splits",
-    "open_project_set",
     "open_project_splits",
+    "open_set",
     "open_splits",
 ]

@@ -1,24 +1,25 @@
-"""Supervisely projects as a source, and their sets by image tags."""
+"""Supervisely projects as a source."""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from os import PathLike
 
 from formats.errors import AnnotationError
 from formats.files.archive import MAX_ARCHIVE_BYTES
 from formats.files.left_out import LeftOut
 from formats.images.image import Pixels
-from formats.quoted import quoted
-from formats.supervisely.meta import ClassMeta, ProjectMeta
+from formats.supervisely.meta import ClassMeta
 from formats.supervisely.project import Project, open_project
 from training.datasets.claims import MaskRoom, check_large
-from training.datasets.sources import Content, Labelled, notes_of_objects
-
-DIGEST_BYTES = 16
+from training.datasets.labelled_data import DataFormat, FilePath, LabelledData
+from training.datasets.sources import (
+    DIGEST_BYTES,
+    Content,
+    Labelled,
+    notes_of_objects,
+)
 
 
 @dataclass(frozen=True)
@@ -32,14 +33,29 @@ class ProjectSource:
     project: Project
 
     @property
+    def where(self) -> str:
+        """What messages call the whole: where the project is."""
+        return self.project.locate("")
+
+    @property
     def classes(self) -> Sequence[ClassMeta]:
         """Classes of the objects, in the order of the file."""
         return self.project.meta.classes
 
     @property
+    def tags(self) -> Sequence[str]:
+        """Names of the tags that the project has."""
+        return [tag.name for tag in self.project.meta.tags]
+
+    @property
     def left_out(self) -> LeftOut:
         """What of the project is no item, and no part of one."""
         return self.project.left_out
+
+    @property
+    def odd(self) -> LeftOut:
+        """What looks wrong about the files: what does is no item here."""
+        return LeftOut()
 
     def __len__(self) -> int:
         """Returns the number of items."""
@@ -112,7 +128,7 @@ class ProjectSource:
 
 
 def open_supervisely(
-    path: str | PathLike[str], max_archive_bytes: int = MAX_ARCHIVE_BYTES
+    path: FilePath, max_archive_bytes: int = MAX_ARCHIVE_BYTES
 ) -> ProjectSource:
     """Opens a project, a folder or an archive.
 
@@ -127,54 +143,16 @@ def open_supervisely(
     return ProjectSource(open_project(path, max_archive_bytes))
 
 
-def missing_tags(tags: Mapping[str, str], meta: ProjectMeta) -> list[str]:
-    """Returns a problem for every tag of the config that a project does not have.
-
-    Args:
-        tags: set -> name of its tag.
-        meta: of the project.
-    """
-    return [
-        f"dataset_tags.{purpose}: {problem}; tag the pictures of the {purpose} set "
-        "with it"
-        for purpose, name in tags.items()
-        if (problem := missing_tag(name, meta))
-    ]
+def _open(path: FilePath, data: LabelledData) -> ProjectSource:
+    return open_supervisely(path, data.max_archive_bytes)
 
 
-def missing_tag(name: str, meta: ProjectMeta) -> str:
-    """Returns what is wrong where a project does not have a tag, else nothing."""
-    known = [tag.name for tag in meta.tags]
-    if name in known:
-        return ""
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f'; did you mean "{near[0]}"?' if near else ""
-    listed = f"; it has: {', '.join(known)}" if known and not near else ""
-    return f"the project has no tag {quoted(name)}{hint}{listed}"
+PROJECT = DataFormat(
+    name="project",
+    title="Supervisely project (folder or archive)",
+    metavar="DIR",
+    open=_open,
+    has_tags=True,
+)
 
-
-def split_by_tags(
-    tags: Mapping[str, str], tags_of_items: Mapping[int, Sequence[str]]
-) -> dict[str, tuple[int, ...]]:
-    """Sorts items into sets; the values of tags play no part.
-
-    Args:
-        tags: set -> name of its tag.
-        tags_of_items: index of an item -> names of its picture's tags.
-
-    Returns:
-        Set -> items, in their order. An item may be in several, or in none.
-    """
-    return {
-        purpose: tuple(i for i, names in tags_of_items.items() if name in names)
-        for purpose, name in tags.items()
-    }
-
-
-__all__ = [
-    "ProjectSource",
-    "missing_tag",
-    "missing_tags",
-    "open_supervisely",
-    "split_by_tags",
-]
+__all__ = ["PROJECT", "ProjectSource", "open_supervisely"]

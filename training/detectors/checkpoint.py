@@ -9,7 +9,7 @@ from formats.errors import ConfigError
 from models.checkpoint import inspect_checkpoint, load_network, sha256
 from models.errors import ModelConfigError, WeightsError
 from models.weight_path import find_weights
-from training.detectors.model import Candidate, Limits
+from training.detectors.model import Candidate, DetectionLimits
 from training.detectors.model_config import read_candidate_config
 from training.detectors.network import NetworkDetector
 from training.errors import TrainingError
@@ -18,21 +18,10 @@ from training.errors import TrainingError
 def open_checkpoint(
     weights: Path,
     config: Path | None,
-    neutral: str | None,
-    limits: Limits,
-    titles: Sequence[str] | None = None,
+    titles: Sequence[str] | None,
+    limits: DetectionLimits,
 ) -> Candidate:
-    """Loads a checkpoint.
-
-    Args:
-        weights: Keras or Matterport weight file, or a checkpoint's folder as a training
-            writes it.
-        config: its `config.json`, or Matterport's constants as flat JSON; beside it or
-            one folder up without it.
-        neutral: title of what the set marks as not to be looked at; the config's
-            without it.
-        limits: which detections are wanted; the checkpoint's own play no part.
-        titles: class names in id order, in place of the config's.
+    """Loads what `Weights` describes; its own limits play no part.
 
     Raises:
         TrainingError: it cannot be read, or its config is missing or another one's.
@@ -45,7 +34,6 @@ def open_checkpoint(
             checkpoint.architecture,
             config=config,
             titles=titles,
-            neutral=neutral,
         )
         network, _ = load_network(weights, read.model)
     except (ConfigError, ModelConfigError) as err:
@@ -55,7 +43,7 @@ def open_checkpoint(
     except WeightsError as err:
         raise TrainingError(str(err)) from err
     return Candidate(
-        NetworkDetector(network, limits.score_threshold, limits.max_detections),
+        NetworkDetector(network, limits),
         read.classes,
         {"kind": "checkpoint", "file": str(weights), "sha256": sha256(weights)},
         notes=read.notes,

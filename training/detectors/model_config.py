@@ -11,8 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
-
+from formats.checkpoint_config import (
+    CLASS_IDS,
+    CONFIG_NAME,
+    KINDS_EXPECTED,
+    CheckpointConfig,
+    is_checkpoint_config,
+)
 from formats.class_names import COCO_CLASSES, complete_titles
 from formats.config import load_config
 from formats.drawing.palette import distinct_color
@@ -24,39 +29,7 @@ from models.config import ModelConfig
 from models.matterport_config import MATTERPORT_NAMES, from_matterport
 from training.datasets.classes import BACKGROUND_COLOR, ClassMap
 from training.errors import TrainingError
-from training.weights.checkpoint_config import CONFIG_NAME, earlier_config
-
-_MAPPING = "class_title_to_idx"
-
-
-class _Size(BaseModel):
-    min_dim: int = Field(ge=1)
-    max_dim: int = Field(ge=1)
-
-
-class _Special(BaseModel):
-    neutral: str | None = None
-
-
-class _Settings(BaseModel):
-    input_size: _Size
-    special_classes: _Special = _Special()
-
-
-class _Class(BaseModel):
-    title: str
-    color: str | None = None
-
-
-class _Config(BaseModel):
-    """The part of a checkpoint's `config.json` that an evaluation reads."""
-
-    model_config = ConfigDict(frozen=True)
-
-    settings: _Settings
-    classes: tuple[_Class, ...] = ()
-    class_title_to_idx: dict[str, int]
-    model: dict[str, Any] = Field(default_factory=dict)
+from training.weights.checkpoint_config import earlier_config
 
 
 @dataclass(frozen=True)
@@ -82,7 +55,6 @@ def read_candidate_config(
     *,
     config: Path | None,
     titles: Sequence[str] | None,
-    neutral: str | None,
 ) -> CandidateConfig:
     """Puts together what is known of a checkpoint.
 
@@ -91,8 +63,6 @@ def read_candidate_config(
         architecture: what the file holds.
         config: in place of the one near the weights.
         titles: class names in id order, from class 1 or from the background.
-        neutral: title of what the set marks as not to be looked at; the config's
-            without it.
 
     Raises:
         ConfigError: a config is not readable, or has values of another kind.
@@ -100,17 +70,13 @@ def read_candidate_config(
         TrainingError: nothing names the classes, or not as many as the network has.
     """
     where, content = _read(weights, config)
-    if isinstance(content, dict) and _MAPPING in content:
-        return _trained(where, content, weights, architecture, titles, neutral)
+    if is_checkpoint_config(content):
+        return _trained(where, content, weights, architecture, titles)
     notes: list[str] = []
     if isinstance(content, dict) and MATTERPORT_NAMES & content.keys():
         model = from_matterport(content, architecture)
     elif config is not None:
-        raise TrainingError(
-            f"{config}: expected a training's config.json (settings, classes, "
-            f"{_MAPPING}) or a flat JSON of Matterport's constants (IMAGE_MIN_DIM, "
-            f"...), got {_short(content)}"
-        )
+        raise TrainingError(f"{config}: {KINDS_EXPECTED}, got {_short(content)}")
     else:
         model = ModelConfig(architecture=architecture)
         notes.append(
@@ -125,7 +91,7 @@ def read_candidate_config(
             "nothing names the 80 classes: COCO's are assumed, in Matterport's order; "
             "--classes names others"
         )
-    classes = _named(titles, architecture.num_classes, neutral)
+    classes = _named(titles, architecture.num_classes)
     return CandidateConfig(model, classes, {}, tuple(notes))
 
 
@@ -142,44 +108,39 @@ def _trained(
     weights: Path,
     architecture: Architecture,
     titles: Sequence[str] | None,
-    neutral: str | None,
 ) -> CandidateConfig:
-    read = load_config(content, _Config, name=where)
-    size = read.settings.input_size
-    constants = {
-        "IMAGE_MIN_DIM": size.min_dim,
-        "IMAGE_MAX_DIM": size.max_dim,
-        **read.model,
-    }
-    neutral = neutral or read.settings.special_classes.neutral
+    read = load_config(content, CheckpointConfig, name=where)
     expected = architecture.num_classes
     if titles is not None:
-        classes = _named(titles, expected, neutral)
+        classes = _named(titles, expected, read.neutral)
     else:
-        classes = _mapped(read, neutral)
+        classes = _mapped(read)
         if classes.num_classes != expected:
             raise TrainingError(
-                f"{where}: {_MAPPING} has ids up to {classes.num_classes - 1}, the "
+                f"{where}: {CLASS_IDS} has ids up to {classes.num_classes - 1}, the "
                 f"weights {weights} have {expected} classes (ids 0 to {expected - 1}); "
                 "name the config that was saved with the weights with --config"
             )
-    return CandidateConfig(from_matterport(constants, architecture), classes, content)
+    return CandidateConfig(
+        from_matterport(read.constants, architecture), classes, content
+    )
 
 
-def _mapped(config: _Config, neutral: str | None) -> ClassMap:
-    ids = config.class_title_to_idx
-    colors = {c.title: c.color for c in config.classes if c.color}
+def _mapped(config: CheckpointConfig) -> ClassMap:
+    ids, colors = config.class_title_to_idx, config.colors
     return ClassMap(
         tuple(
             ClassMeta(title, BITMAP, colors.get(title) or distinct_color(class_id))
             for title, class_id in ids.items()
         ),
         ids,
-        neutral,
+        config.neutral,
     )
 
 
-def _named(titles: Sequence[str], num_classes: int, neutral: str | None) -> ClassMap:
+def _named(
+    titles: Sequence[str], num_classes: int, neutral: str | None = None
+) -> ClassMap:
     """Returns the classes of a list of names in id order.
 
     Raises:
@@ -200,7 +161,7 @@ def _named(titles: Sequence[str], num_classes: int, neutral: str | None) -> Clas
 
 
 def _unnamed(weights: Path, content: Any, architecture: Architecture) -> str:
-    found = "none" if content is None else f"one without {_MAPPING}"
+    found = "none" if content is None else f"one without {CLASS_IDS}"
     return (
         f"{weights}: expected its {CONFIG_NAME}, which names the classes, got {found}; "
         f"name it with --config, or the {architecture.num_classes - 1} classes in the "

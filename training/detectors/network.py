@@ -16,6 +16,7 @@ from models.mask_rcnn import MaskRCNN
 from models.masks import round_boxes, to_box
 from models.preprocessing import letterbox, subtract_mean, to_canvas, to_image_frame
 from training.detectors.detector import Found, Picture, encode_mask
+from training.detectors.model import DetectionLimits
 
 
 class NetworkDetector:
@@ -24,21 +25,18 @@ class NetworkDetector:
     The graph is traced once; it reads the weights that the network has at each call.
     """
 
-    def __init__(
-        self, network: MaskRCNN, score_threshold: float, max_detections: int
-    ) -> None:
+    def __init__(self, network: MaskRCNN, limits: DetectionLimits) -> None:
         """Shares the layers of a network under other limits.
 
         Args:
             network: stays as it is.
-            score_threshold: in place of the network's own.
-            max_detections: likewise.
+            limits: in place of the network's own.
         """
         self._network = copy.copy(network)
         self._network.config = dataclasses.replace(
             network.config,
-            score_threshold=score_threshold,
-            max_detections=max_detections,
+            score_threshold=limits.score_threshold,
+            max_detections=limits.max_detections,
         )
         self._find: Any = tf.function(
             self._find_in, input_signature=[tf.TensorSpec((None, None, 3), tf.uint8)]

@@ -1,42 +1,39 @@
-"""A SavedModel as a candidate: run in this process through its serving signature."""
+"""A SavedModel as a candidate, run by the embedded server's session."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-import cv2
 import numpy as np
-import tensorflow as tf
 
-from formats.errors import FormatError
-from formats.images.image import checked_header
+from client import Result
+from client.image import load_picture
+from client.selection import Selection
+from client.transport.answer import read_detections
 from serving import contract
-from training.detectors.detector import Found, Picture, encode_mask
-from training.detectors.model import (
-    Candidate,
-    Limits,
+from serving.embedded.errors import ServingError
+from serving.embedded.gate import Call
+from serving.embedded.predict import run_signature
+from serving.embedded.session import SessionModel
+from serving.protos.tensors import to_tensor_proto
+from serving.version_dirs import SAVED_MODEL, list_models, version_number
+from training.detectors.detector import Picture
+from training.detectors.exported import (
+    ExportedDetector,
     check_exported,
     describe_exported,
     exported_classes,
 )
+from training.detectors.model import Candidate, DetectionLimits
 from training.errors import DatasetError, TrainingError
 
 ADVICE = "export it with this project: python -m export"
-_GRAPH = "saved_model.pb"
-_FAST = [cv2.IMWRITE_PNG_COMPRESSION, 1]
 
 
 def open_saved_model(
-    path: Path, version: int | None, neutral: str | None, limits: Limits
+    path: Path, version: int | None, limits: DetectionLimits
 ) -> Candidate:
-    """Loads a SavedModel of the serving contract.
-
-    Args:
-        path: the folder of a version, or the base path that holds versions.
-        version: the one to take of a base path; the latest without it.
-        neutral: title of what the set marks as not to be looked at.
-        limits: which detections are wanted.
+    """Loads what `ModelFolder` describes.
 
     Raises:
         TrainingError: there is no such model, it does not keep the contract, or its own
@@ -46,95 +43,88 @@ def open_saved_model(
     info = _read_info(folder)
     check_exported(str(folder), info, limits)
     try:
-        loaded: Any = tf.saved_model.load(str(folder))
-    except Exception as err:
-        # The loader raises protobuf's errors and many others for broken files.
-        raise TrainingError(f"{folder}: not readable as a SavedModel: {err}") from err
-    expected = contract.SIGNATURES[contract.SERVING_DEFAULT]
-    signature = loaded.signatures.get(expected.name)
-    offered = set(signature.structured_outputs) if signature else set()
-    missing = [t.name for t in expected.outputs if t.name not in offered]
-    if missing:
+        model = SessionModel(folder, max_batch_size=1)
+    except ServingError as err:
         raise TrainingError(
-            f"{folder}: signature {expected.name}: expected the outputs "
-            f"{', '.join(t.name for t in expected.outputs)}, missing are "
-            f"{', '.join(missing)}; {ADVICE}"
-        )
+            f"{folder}: not readable as a SavedModel: {err.message}"
+        ) from err
+    local = _LocalModel(model, info, version_number(folder.name))
+    try:
+        local.check(folder)
+    except TrainingError:
+        model.close()
+        raise
     return Candidate(
-        _SavedModelDetector(loaded, signature),
-        exported_classes(info, neutral),
+        ExportedDetector(local.predict, local.version),
+        exported_classes(info),
         {
             "kind": "saved_model",
             "path": str(folder),
-            **describe_exported(info, _as_version(folder)),
+            **describe_exported(info, local.version),
         },
+        model.close,
     )
 
 
-class _SavedModelDetector:
-    """Sends pictures through `serving_default`, one at a time."""
+class _LocalModel:
+    """Runs a model's signatures; what `Client` is to a server."""
 
-    def __init__(self, loaded: Any, signature: Any) -> None:
-        self._loaded = loaded  # a signature alone does not keep its variables alive
-        self._signature = signature
+    def __init__(
+        self, model: SessionModel, info: contract.ModelInfo, version: int | None
+    ) -> None:
+        self._model = model
+        self._info = info
+        self.version = version
 
-    def __call__(self, picture: Picture) -> Found:
+    def check(self, folder: Path) -> None:
+        """Checks that a model has the outputs of the contract.
+
+        Raises:
+            TrainingError: lists what is missing.
+        """
+        signatures = self._model.signatures.signature_def
+        for name in (contract.SERVING_DEFAULT, contract.IMAGE_TENSOR):
+            expected = [tensor.name for tensor in contract.SIGNATURES[name].outputs]
+            offered = signatures[name].outputs if name in signatures else ()
+            missing = [alias for alias in expected if alias not in offered]
+            if missing:
+                raise TrainingError(
+                    f"{folder}: signature {name}: expected the outputs "
+                    f"{', '.join(expected)}, missing are {', '.join(missing)}; {ADVICE}"
+                )
+
+    def predict(self, picture: Picture) -> Result:
         """Finds the instances of a picture.
 
         Raises:
-            DatasetError: the picture cannot be read, or the model refuses it.
+            ClientError: the picture is not readable, or the answer does not keep the
+                contract.
+            DatasetError: the model refuses the picture.
         """
-        request = tf.constant([_plain_file(picture)])
+        sent = load_picture(picture.encoded(), self._info.input.max_image_pixels)
+        if sent.encoded is not None:
+            name, array = contract.SERVING_DEFAULT, np.array([sent.encoded], object)
+        else:
+            name, array = contract.IMAGE_TENSOR, sent.rgb()[None]
+        expected = contract.SIGNATURES[name]
         try:
-            answer = self._signature(**{contract.IMAGE_BYTES.name: request})
-        except tf.errors.OpError as err:
-            reason = (err.message or str(err)).strip().splitlines()[0]
+            answer = run_signature(
+                self._model,
+                self._model.signatures.signature_def[name],
+                {expected.inputs[0].name: array},
+                [tensor.name for tensor in expected.outputs],
+                Call(None),
+            )
+        except ServingError as err:
+            reason = err.message.strip().splitlines()[0]
             raise DatasetError(
                 [f"{picture.name}: the model refuses it: {reason}"]
             ) from err
-        rows = {name: tensor.numpy()[0] for name, tensor in answer.items()}
-        size = tuple(int(side) for side in rows[contract.IMAGE_SIZE.name])
-        if size != picture.size:
-            raise DatasetError(
-                [
-                    f"{picture.name}: the model saw {size[1]} x {size[0]} pixels, its "
-                    f"annotation is for {picture.size[1]} x {picture.size[0]}"
-                ]
-            )
-        count = int(rows[contract.NUM_DETECTIONS.name])
-        boxes = rows[contract.DETECTION_BOXES.name][:count]
-        pngs = rows[contract.DETECTION_MASKS_PNG.name][:count]
-        masks = []
-        for corners, png in zip(contract.round_boxes(boxes), pngs, strict=True):
-            encoded = np.frombuffer(png, np.uint8)
-            mask = cv2.imdecode(encoded, cv2.IMREAD_GRAYSCALE)
-            if mask is None:
-                raise TrainingError(
-                    f"{picture.name}: the model answers with a damaged mask; {ADVICE}"
-                )
-            origin = (int(corners[0]), int(corners[1]))
-            masks.append(encode_mask(np.asarray(mask > 127), origin, size))
-        return Found(
-            boxes,
-            rows[contract.DETECTION_CLASSES.name][:count],
-            rows[contract.DETECTION_SCORES.name][:count],
-            tuple(masks),
+        outputs = {alias: to_tensor_proto(rows) for alias, rows in answer.items()}
+        (detections,) = read_detections(
+            outputs, expected, [sent.size], self.version, self._info
         )
-
-
-def _plain_file(picture: Picture) -> bytes:
-    """Returns a file that TensorFlow decodes to what people see.
-
-    The picture's own where it does, else its pixels as PNG, which loses nothing.
-    """
-    data = picture.encoded()
-    try:
-        if checked_header(data, picture.name).plain:
-            return data
-    except FormatError as err:
-        raise DatasetError([str(err)]) from err
-    _, encoded = cv2.imencode(".png", picture.pixels()[..., ::-1], _FAST)
-    return encoded.tobytes()
+        return Result(Selection().instances(detections), sent.size, self.version)
 
 
 def _version_folder(path: Path, version: int | None) -> Path:
@@ -143,8 +133,8 @@ def _version_folder(path: Path, version: int | None) -> Path:
     Raises:
         TrainingError: there is none, or not the one that is asked for.
     """
-    if (path / _GRAPH).is_file():
-        if version is not None and _as_version(path) != version:
+    if (path / SAVED_MODEL).is_file():
+        if version is not None and version_number(path.name) != version:
             raise TrainingError(
                 f"{path}: is a version itself, asked for is version {version}; name "
                 "the folder that holds the versions"
@@ -152,26 +142,18 @@ def _version_folder(path: Path, version: int | None) -> Path:
         return path
     if not path.is_dir():
         raise TrainingError(f"{path}: no such folder of a model")
-    versions = {
-        number: folder
-        for folder in path.iterdir()
-        if (number := _as_version(folder)) is not None and (folder / _GRAPH).is_file()
-    }
-    if not versions:
+    models = list_models(path)
+    if not models:
         raise TrainingError(
-            f"{path}: expected {_GRAPH}, or folders of versions (1, 2, ...) that have "
-            f"it, got neither; {ADVICE}"
+            f"{path}: expected {SAVED_MODEL}, or folders of versions (1, 2, ...) that "
+            f"have it, got neither; {ADVICE}"
         )
-    if version is not None and version not in versions:
+    if version is not None and version not in models:
         raise TrainingError(
             f"{path}: there is no version {version}; there are: "
-            f"{', '.join(map(str, sorted(versions)))}"
+            f"{', '.join(map(str, sorted(models)))}"
         )
-    return versions[max(versions) if version is None else version]
-
-
-def _as_version(folder: Path) -> int | None:
-    return int(folder.name) if folder.name.isdecimal() else None
+    return models[max(models) if version is None else version]
 
 
 def _read_info(folder: Path) -> contract.ModelInfo:

@@ -1,18 +1,15 @@
-"""A model on a running server as a candidate, through this project's client."""
+"""A running server as a candidate: TensorFlow Serving or the embedded one."""
 
 from __future__ import annotations
 
-import numpy as np
-
 from client import Client, ClientError
-from training.detectors.detector import Found, Picture, encode_mask
-from training.detectors.model import (
-    Candidate,
-    Limits,
+from training.detectors.exported import (
+    ExportedDetector,
     check_exported,
     describe_exported,
     exported_classes,
 )
+from training.detectors.model import Candidate, DetectionLimits
 from training.errors import TrainingError
 
 TIMEOUT_S = 300.0
@@ -20,20 +17,9 @@ TIMEOUT_S = 300.0
 
 
 def open_server(
-    address: str,
-    model_name: str,
-    version: int | None,
-    neutral: str | None,
-    limits: Limits,
+    address: str, model_name: str, version: int | None, limits: DetectionLimits
 ) -> Candidate:
-    """Connects to a server.
-
-    Args:
-        address: host and gRPC port.
-        model_name: the model's name on the server.
-        version: the version to ask, the server's choice without it.
-        neutral: title of what the set marks as not to be looked at.
-        limits: which detections are wanted.
+    """Connects to what `ModelServer` describes.
 
     Raises:
         TrainingError: no server answers, it does not have the model, the model does not
@@ -48,14 +34,15 @@ def open_server(
     try:
         info = client.info()
         check_exported(f"{address}: model {model_name}", info, limits)
+        served = client.model_version
         return Candidate(
-            _ServerDetector(client),
-            exported_classes(info, neutral),
+            ExportedDetector(lambda picture: client.predict(picture.encoded()), served),
+            exported_classes(info),
             {
                 "kind": "server",
                 "address": address,
                 "model": model_name,
-                **describe_exported(info, client.model_version),
+                **describe_exported(info, served),
             },
             client.close,
         )
@@ -65,42 +52,6 @@ def open_server(
     except BaseException:
         client.close()
         raise
-
-
-class _ServerDetector:
-    """Asks a server, one picture at a time."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self._version = client.model_version
-
-    def __call__(self, picture: Picture) -> Found:
-        """Finds the instances of a picture.
-
-        Raises:
-            TrainingError: no answer, or the server has gone over to another version.
-        """
-        try:
-            result = self._client.predict(picture.encoded())
-            instances = result.instances
-            masks = tuple(
-                encode_mask(one.mask_crop, one.mask_origin, picture.size)
-                for one in instances
-            )
-        except ClientError as err:
-            raise TrainingError(f"{picture.name}: {err}") from err
-        if result.model_version != self._version:
-            raise TrainingError(
-                f"{picture.name}: version {result.model_version} of the model "
-                f"answered, the pictures before were version {self._version}'s; name "
-                "one with --model-version"
-            )
-        return Found(
-            np.array([one.box for one in instances], np.float32).reshape(-1, 4),
-            np.array([one.class_id for one in instances], np.int32),
-            np.array([one.score for one in instances], np.float32),
-            masks,
-        )
 
 
 __all__ = ["open_server"]

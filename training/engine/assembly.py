@@ -22,7 +22,6 @@ from training.engine.validation import InterruptedValidationError, Validation
 from training.errors import TrainingError
 from training.learning.network import TrainingNetwork
 from training.learning.optimizers import make_optimizer
-from training.learning.recipe import make_recipe
 from training.learning.trainable import set_trainable
 from training.weights.checkpoint_config import checkpoint_config
 from training.weights.checkpoints import Checkpoints
@@ -48,19 +47,19 @@ def build_learner(
     Raises:
         ConfigError: no such network can be built.
     """
-    recipe = make_recipe(config, splits.classes.num_classes, from_scratch=from_scratch)
+    model = config.network(splits.classes.num_classes)
     before = keras.config.dtype_policy()
     if config.precision != "float32":
         keras.config.set_dtype_policy(f"mixed_{config.precision}")
     try:
-        network = MaskRCNN(recipe.model)
+        network = MaskRCNN(model)
     finally:
         keras.config.set_dtype_policy(before)
     set_trainable(network, config.train_layers)
-    training = TrainingNetwork(network, recipe.step)
-    variables = training.trainable_variables
-    optimizer = make_optimizer(recipe.optimizer, variables, plan.total)
-    return Learner(training, optimizer, recipe, strategy)
+    train_bn = from_scratch if config.train_bn is None else config.train_bn
+    training = TrainingNetwork(network, config, train_bn=train_bn)
+    optimizer = make_optimizer(config, training.trainable_variables, plan.total)
+    return Learner(training, optimizer, strategy)
 
 
 def restore_learner(learner: Learner, weights: Path, slots: list[Any]) -> None:
@@ -109,15 +108,8 @@ def make_keeper(
     Raises:
         TrainingError: nothing can be written.
     """
-    validation = Validation(
-        learner.training,
-        splits.val,
-        learner.recipe.val_examples,
-        batch_size=config.batch_size.val,
-        workers=config.data_workers.val,
-        seed=config.seed,
-        with_neutral=splits.classes.neutral is not None,
-    )
+    has_neutral = splits.classes.neutral is not None
+    validation = Validation(learner.training, splits.val, with_neutral=has_neutral)
 
     def validate(is_stopped: Callable[[], bool]) -> dict[str, float]:
         def go_on(_done: int = 0, _total: int = 0) -> None:

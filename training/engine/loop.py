@@ -33,7 +33,6 @@ from training.errors import TrainingError
 from training.learning.losses import Losses
 from training.learning.network import TrainingNetwork
 from training.learning.optimizers import apply_gradients
-from training.learning.recipe import Recipe
 from training.pipeline.batch import Batch
 from training.pipeline.batches import batches, epoch_order
 from training.weights.checkpoint_config import training_entry
@@ -53,7 +52,6 @@ class Learner:
 
     training: TrainingNetwork
     optimizer: Any
-    recipe: Recipe
     strategy: tf.distribute.Strategy
 
 
@@ -136,12 +134,13 @@ class Loop:
         def make(context: tf.distribute.InputContext) -> tf.data.Dataset:
             return batches(
                 StoppableSamples(self._splits.train, self._ended.is_set),
-                self._learner.recipe.model,
+                self._learner.training.network.config,
                 batch_size=self._config.batch_size.train,
                 epoch=epoch,
                 epochs=self._config.epochs - epoch,
                 seed=self._config.seed,
-                options=self._learner.recipe.examples,
+                max_instances=self._config.max_instances,
+                augmentation=self._config.augmentation,
                 first_step=first_step,
                 workers=self._config.data_workers.train,
                 with_neutral=self._splits.classes.neutral is not None,
@@ -268,12 +267,13 @@ class Loop:
 def _make_step(learner: Learner) -> Callable[[Batch], tf.Tensor]:
     training, strategy = learner.training, learner.strategy
     variables = training.trainable_variables
+    clip_norm = training.config.optimizer.clip_norm
 
     def replica(batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
         result = training.step(batch)
         rate = tf.convert_to_tensor(learner.optimizer.learning_rate)
         norm = apply_gradients(
-            learner.optimizer, result.gradients, variables, learner.recipe.optimizer
+            learner.optimizer, result.gradients, variables, clip_norm
         )
         losses = tf.stack([*result.losses, result.total, result.l2])
         return losses, tf.stack([norm, rate])

@@ -6,15 +6,10 @@ import weakref
 
 from models.mask_rcnn import MaskRCNN
 from training.datasets.dataset import FileDataset
+from training.detectors.model import COCO_LIMITS
 from training.detectors.network import NetworkDetector
 from training.errors import TrainingError
-from training.evaluation.coco_score import CocoScorer
-from training.evaluation.evaluator import (
-    MAX_DETECTIONS,
-    SCORE_THRESHOLD,
-    Tell,
-    run_detector,
-)
+from training.evaluation.evaluator import Tell, run_detector
 from training.evaluation.scores import Evaluation
 
 _detectors: weakref.WeakKeyDictionary[MaskRCNN, NetworkDetector] = (
@@ -50,11 +45,8 @@ def evaluate_network(
             f"{', '.join(dataset.classes.foreground)}; use the set of its training"
         )
     if network not in _detectors:
-        _detectors[network] = NetworkDetector(network, SCORE_THRESHOLD, MAX_DETECTIONS)
-    scorer = CocoScorer(
-        dataset.classes, score_threshold=SCORE_THRESHOLD, max_detections=MAX_DETECTIONS
-    )
-    run_detector(_detectors[network], dataset, scorer, tell)
+        _detectors[network] = NetworkDetector(network, COCO_LIMITS)
+    scorer = run_detector(_detectors[network], dataset, COCO_LIMITS, tell)
     return scorer.finish().evaluation
 
 

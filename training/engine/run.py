@@ -6,7 +6,6 @@ import dataclasses
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +13,13 @@ import keras
 import tensorflow as tf
 
 from formats.errors import ConfigError as FileConfigError
-from formats.files.archive import MAX_ARCHIVE_BYTES
 from models.checkpoint import sha256
 from models.errors import WeightsError
 from models.weight_path import find_weights
 from training.config.train_config import TrainConfig, read_config
 from training.datasets.classes import CONTINUE
+from training.datasets.data_formats import labelled_data
+from training.datasets.labelled_data import FilePath
 from training.datasets.splits import Splits, open_splits
 from training.engine.assembly import build_learner, make_keeper, restore_learner
 from training.engine.devices import AUTO, is_chief, make_strategy
@@ -35,8 +35,6 @@ from training.weights.checkpoint_config import earlier_config
 from training.weights.checkpoints import BEST, LAST, WEIGHTS, Checkpoints
 from training.weights.first_weights import set_first_weights
 from training.weights.writing import make_output
-
-FilePath = str | PathLike[str]
 
 
 @dataclass(frozen=True)
@@ -75,17 +73,13 @@ def train(
     config: FilePath | Mapping[str, Any] | TrainConfig,
     *,
     output: FilePath,
-    project: FilePath | None = None,
-    coco: tuple[FilePath, FilePath] | None = None,
-    images: FilePath | None = None,
-    max_archive_bytes: int = MAX_ARCHIVE_BYTES,
-    is_lenient: bool = False,
     weights: FilePath | None = None,
     device: str = AUTO,
     resume: bool = False,
     strategy: tf.distribute.Strategy | None = None,
     is_stopped: Callable[[], bool] = lambda: False,
     listener: Listener | None = None,
+    **where: Any,
 ) -> TrainingResult:
     """Trains a Mask R-CNN.
 
@@ -95,11 +89,6 @@ def train(
     Args:
         config: the train config, as file, content or object.
         output: folder for checkpoints, metrics and curves; made if need be.
-        project: Supervisely project, a folder or an archive; or else
-        coco: COCO files of the training and the validation set, with
-        images: the folder of their pictures.
-        max_archive_bytes: what a compressed archive may unpack to.
-        is_lenient: go past what of COCO files a training can do without, and count it.
         weights: a Mask R-CNN checkpoint (its file, or its folder as a training writes
             it), or an ImageNet ResNet in Keras' layout.
         device: "gpu" for the config's `gpu_devices`, "cpu", or "auto": the GPUs, unless
@@ -109,30 +98,26 @@ def train(
         is_stopped: asked after every step, and within a validation before every
             picture; True saves and returns.
         listener: is told how it goes.
+        where: the labelled images are: `project`, a Supervisely project; or `coco`, the
+            files of the training and the validation set, with `images`, the folder of
+            their pictures. See `labelled_data` for the rest.
 
     Raises:
         TrainingError: config, data, devices, weights or files do not allow it.
     """
     listener = listener or Quiet()
     config = config if isinstance(config, TrainConfig) else read_config(config)
+    data = labelled_data(**where)
     run = _Run(config, Path(output), None if weights is None else Path(weights))
     run.check(resume=resume)
     if strategy is None:
-        strategy, where = make_strategy(device, config.gpu_devices)
-        listener.say(f"device: {where}")
+        strategy, devices = make_strategy(device, config.gpu_devices)
+        listener.say(f"device: {devices}")
     if config.deterministic:
         keras.utils.set_random_seed(config.seed)
         tf.config.experimental.enable_op_determinism()
     try:
-        splits = open_splits(
-            config,
-            project=project,
-            coco=coco,
-            images=images,
-            earlier=run.earlier(),
-            max_archive_bytes=max_archive_bytes,
-            is_lenient=is_lenient,
-        )
+        splits = open_splits(data, config, run.earlier())
         for text in splits.warnings:
             listener.say(f"warning: {text}")
         loop, plan, keeper = run.prepare(splits, strategy, listener)

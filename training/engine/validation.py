@@ -12,7 +12,7 @@ from training.learning.losses import Losses
 from training.learning.network import TrainingNetwork
 from training.pipeline.batch import Batch
 from training.pipeline.batches import batches
-from training.pipeline.examples import ExampleOptions, Samples
+from training.pipeline.examples import Samples
 
 
 class InterruptedValidationError(Exception):
@@ -30,19 +30,11 @@ class Validation:
         self,
         training: TrainingNetwork,
         samples: Samples,
-        options: ExampleOptions,
         *,
-        batch_size: int,
-        workers: int,
-        seed: int,
         with_neutral: bool,
     ) -> None:
         self._training = training
         self._samples = samples
-        self._options = options
-        self._batch_size = batch_size
-        self._workers = workers
-        self._seed = seed
         self._with_neutral = with_neutral
         self._sums = tf.function(self._batch_sums, reduce_retracing=True)
 
@@ -57,15 +49,16 @@ class Validation:
         Raises:
             TrainingError: a picture cannot be read any more.
         """
+        config = self._training.config
         made = batches(
             self._samples,
             self._training.network.config,
-            batch_size=self._batch_size,
+            batch_size=config.batch_size.val,
             epoch=0,
-            seed=self._seed,
-            options=self._options,
+            seed=config.seed,
+            max_instances=config.max_instances,
             shuffle=False,
-            workers=self._workers,
+            workers=config.data_workers.val,
             drop_remainder=False,
             with_neutral=self._with_neutral,
         )

@@ -23,6 +23,7 @@ from pycocotools.cocoeval import COCOeval
 from training.datasets.classes import ClassMap
 from training.datasets.samples import Sample
 from training.detectors.detector import Array, Found, RunLengths, encode_mask
+from training.detectors.model import DetectionLimits
 from training.evaluation.image_scores import (
     PictureScore,
     best_f1,
@@ -61,21 +62,17 @@ class CocoScorer:
         results: detections as COCO's results have them, with `id` and `area`.
     """
 
-    def __init__(
-        self, classes: ClassMap, *, score_threshold: float, max_detections: int
-    ) -> None:
+    def __init__(self, classes: ClassMap, limits: DetectionLimits) -> None:
         """Starts with no picture.
 
         Args:
             classes: of the set.
-            score_threshold: detections below it are left out.
-            max_detections: of a picture; the best ones count.
+            limits: which detections count.
         """
         self.truths: list[dict[str, Any]] = []
         self.results: list[dict[str, Any]] = []
         self._classes = classes
-        self._score_threshold = score_threshold
-        self._max_detections = max_detections
+        self._limits = limits
         self._images: list[dict[str, int]] = []
         self._neutral: dict[int, RunLengths] = {}
 
@@ -96,7 +93,7 @@ class CocoScorer:
                 for crop in sample.neutral
             ]
             self._neutral[image_id] = coco_mask.merge(pieces)
-        found = found.best(self._score_threshold, self._max_detections)
+        found = found.best(self._limits.score_threshold, self._limits.max_detections)
         for box, class_id, score, runs in zip(*found, strict=True):
             result = _entry(len(self.results), image_id, class_id, box, runs)
             self.results.append({**result, "score": float(score)})
@@ -129,8 +126,8 @@ class CocoScorer:
             objects=objects,
             crowds=sum(truth["iscrowd"] for truth in self.truths),
             detections=len(self.results),
-            score_threshold=self._score_threshold,
-            max_detections=self._max_detections,
+            score_threshold=self._limits.score_threshold,
+            max_detections=self._limits.max_detections,
             f1=f1,
             f1_score_threshold=threshold,
         )
@@ -152,7 +149,7 @@ class CocoScorer:
             matching = _Matching(
                 self._coco(truths), self._coco(results), iouType=iou_type
             )
-            matching.params.maxDets = [self._max_detections]
+            matching.params.maxDets = [self._limits.max_detections]
             matching.evaluate()
             matching.accumulate()
         return matching

@@ -2,99 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
+from os import PathLike
 from pathlib import Path
 
-from formats.files.archive import MAX_ARCHIVE_BYTES
-from training.datasets.neutral_class import missing_neutral
-from training.detectors.model import Limits
-from training.evaluation.coco_score import CocoScorer
-from training.evaluation.evaluator import (
-    MAX_DETECTIONS,
-    SCORE_THRESHOLD,
-    Tell,
-    run_detector,
-)
+from training.datasets.classes import missing_neutral
+from training.datasets.labelled_data import LabelledData
+from training.datasets.splits import open_set
+from training.detectors.model import COCO_LIMITS, DetectionLimits
+from training.detectors.sources import ModelSource, open_model
+from training.evaluation.evaluator import Tell, run_detector
 from training.evaluation.files import prepare, write_files
 from training.evaluation.hints import nothing_found
-from training.evaluation.request import Data, FilePath, Network
+from training.evaluation.keywords import takes_keywords
 from training.evaluation.scores import Evaluation
 
 
+@takes_keywords
 def evaluate(
+    model: ModelSource,
+    data: LabelledData,
     *,
-    weights: FilePath | None = None,
-    config: FilePath | None = None,
-    model: FilePath | None = None,
-    server: str | None = None,
-    model_name: str = "mask_rcnn",
-    model_version: int | None = None,
     neutral: str | None = None,
-    classes: Sequence[str] | None = None,
-    project: FilePath | None = None,
-    tag: str | None = None,
-    coco: FilePath | None = None,
-    images: FilePath | None = None,
-    max_archive_bytes: int = MAX_ARCHIVE_BYTES,
-    is_lenient: bool = False,
-    output: FilePath | None = None,
+    limits: DetectionLimits = COCO_LIMITS,
+    output: str | PathLike[str] | None = None,
     overwrite: bool = False,
-    score_threshold: float = SCORE_THRESHOLD,
-    max_detections: int = MAX_DETECTIONS,
     tell: Tell | None = None,
     say: Callable[[str], None] | None = None,
 ) -> Evaluation:
-    """Evaluates a network on a set.
-
-    One of `weights`, `model` and `server` names the network, one of `project` and
-    `coco` the set.
+    """Evaluates a model on a set.
 
     Args:
-        weights: checkpoint.
-        config: its `config.json`, or Matterport's constants as flat JSON, where that is
-            not beside it or one folder up.
-        model: SavedModel, a version's folder or the base path of versions.
-        server: host and gRPC port of a running server.
-        model_name: of the model on the server.
-        model_version: of the model on the server or under the base path; the server's
-            choice and the latest one without it.
+        model: where it is: `Weights`, `ModelFolder` or `ModelServer`.
+        data: where the set is; `labelled_data` makes it.
         neutral: title of what the set marks as not to be looked at; a checkpoint's
             config names it.
-        classes: class names of the checkpoint in id order, in place of its config's.
-        project: Supervisely project, a folder or a tar.
-        tag: image tag of the set in the project; every picture without it.
-        coco: COCO file.
-        images: folder of its pictures.
-        max_archive_bytes: what a compressed archive may unpack to.
-        is_lenient: go past what of a COCO file an evaluation can do without.
+        limits: which detections are scored.
         output: folder for the figures, the detections, the curves and the gallery;
             nothing is written without it.
         overwrite: replace the files of an earlier evaluation there.
-        score_threshold: detections below it are left out.
-        max_detections: of a picture.
         tell: for a progress bar.
         say: is told what had to be assumed, what is odd, and what to change where
             nothing was found.
 
     Raises:
-        TrainingError: the network or the data is not there or not readable, their
-            classes differ, or the results cannot be written.
+        TrainingError: the model or the data is not there or not readable, their classes
+            differ, or the results cannot be written.
     """
-    network = Network(
-        weights, config, model, server, model_name, model_version, neutral, classes
-    )
-    data = Data(project, tag, coco, images, max_archive_bytes, is_lenient)
-    limits = Limits(score_threshold, max_detections)
     if output is not None:
         prepare(Path(output), overwrite=overwrite)
     with ExitStack() as stack:
-        candidate = network.open(limits)
+        candidate = open_model(model, limits, neutral=neutral)
         stack.callback(candidate.close)
         say = say or _say_nothing
         for text in candidate.notes:
             say(text)
-        dataset = data.open(candidate.classes)
+        dataset = open_set(data, candidate.classes)
         for line in dataset.source.left_out.lines():
             say(f"warning: left out: {line}")
         for text in dataset.notes:
@@ -102,12 +66,7 @@ def evaluate(
         named = candidate.classes.neutral
         for text in missing_neutral(named, dataset.source.classes, data.name):
             say(f"warning: {text}")
-        scorer = CocoScorer(
-            candidate.classes,
-            score_threshold=score_threshold,
-            max_detections=max_detections,
-        )
-        run_detector(candidate.detector, dataset, scorer, tell)
+        scorer = run_detector(candidate.detector, dataset, limits, tell)
     score = scorer.finish()
     for text in nothing_found(score.evaluation, candidate.training):
         say(f"hint: {text}")

@@ -7,13 +7,9 @@ from functools import partial
 
 from training.datasets.dataset import FileDataset
 from training.detectors.detector import Detector, Picture
+from training.detectors.model import DetectionLimits
 from training.errors import TrainingError
 from training.evaluation.coco_score import CocoScorer
-
-SCORE_THRESHOLD = 0.05
-"""Average precision looks at weak detections too; COCO's figures use this bound."""
-MAX_DETECTIONS = 100
-"""Of a picture, as in COCO's figures."""
 
 Tell = Callable[[int, int], None]
 """Is told after each picture how many are done, and how many there are."""
@@ -22,16 +18,19 @@ Tell = Callable[[int, int], None]
 def run_detector(
     detector: Detector,
     dataset: FileDataset,
-    scorer: CocoScorer,
+    limits: DetectionLimits,
     tell: Tell | None = None,
-) -> None:
+) -> CocoScorer:
     """Shows every picture of a set to a detector.
 
     Args:
         detector: finds instances.
         dataset: in whose order the pictures come.
-        scorer: is given what was found.
+        limits: which detections count.
         tell: for a progress bar.
+
+    Returns:
+        What was to find and what was found, ready to be scored.
 
     Raises:
         DatasetError: a picture cannot be read.
@@ -39,6 +38,7 @@ def run_detector(
     """
     if not len(dataset):
         raise TrainingError("evaluation: expected a set of pictures, got an empty one")
+    scorer = CocoScorer(dataset.classes, limits)
     for index in range(len(dataset)):
         sample = dataset[index]
         picture = Picture(
@@ -50,11 +50,7 @@ def run_detector(
         scorer.add(sample, detector(picture))
         if tell is not None:
             tell(index + 1, len(dataset))
+    return scorer
 
 
-__all__ = [
-    "MAX_DETECTIONS",
-    "SCORE_THRESHOLD",
-    "Tell",
-    "run_detector",
-]
+__all__ = ["Tell", "run_detector"]

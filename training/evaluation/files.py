@@ -108,7 +108,7 @@ def _subtitle(origin: Mapping[str, Any]) -> str:
     if network.get("version") is not None:
         text = f"{network['name']} version {network['version']}, {text}"
     tag = f", {data['tag']}" if data.get("tag") else ""
-    return f"{text} on {data.get('project') or data.get('coco')}{tag}"
+    return f"{text} on {next(iter(data.values()))}{tag}"
 
 
 def _figures(

@@ -7,17 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from formats.files.archive import MAX_ARCHIVE_BYTES
 from training.config.train_config import TrainConfig, read_config
 from training.datasets.classes import TRANSFER
+from training.datasets.data_formats import labelled_data
+from training.datasets.labelled_data import FilePath
 from training.datasets.splits import open_splits
 from training.errors import TrainingError
-
-FilePath = str | PathLike[str]
 
 SAMPLES = 24
 MAX_SAMPLES = 200
@@ -45,24 +43,16 @@ def inspect_data(
     config: FilePath | Mapping[str, Any] | TrainConfig,
     *,
     output: FilePath,
-    project: FilePath | None = None,
-    coco: tuple[FilePath, FilePath] | None = None,
-    images: FilePath | None = None,
     samples: int = SAMPLES,
-    max_archive_bytes: int = MAX_ARCHIVE_BYTES,
-    is_lenient: bool = False,
+    **where: Any,
 ) -> Inspection:
     """Reads both sets and writes what a person should know of them.
 
     Args:
         config: the train config, as file, content or object.
         output: folder of the three files; made if need be.
-        project: Supervisely project, a folder or an archive; or else
-        coco: COCO files of the training and the validation set, with
-        images: the folder of their pictures.
         samples: training samples to draw, 1 to 200; all where there are fewer.
-        max_archive_bytes: what a compressed archive may unpack to.
-        is_lenient: go past what of COCO files a training can do without, and count it.
+        where: the labelled images are, as for `training.train`.
 
     Raises:
         TrainingError: config, data or files do not allow it.
@@ -72,22 +62,15 @@ def inspect_data(
     config = config if isinstance(config, TrainConfig) else read_config(config)
     # The ids of an earlier training change nothing that is shown here.
     config = config.model_copy(update={"weights_init_type": TRANSFER})
-    splits = open_splits(
-        config,
-        project=project,
-        coco=coco,
-        images=images,
-        max_archive_bytes=max_archive_bytes,
-        is_lenient=is_lenient,
-    )
+    data = labelled_data(**where)
+    splits = open_splits(data, config)
     # Brings TensorFlow, which takes seconds: after all that may be wrong is told.
     from training.inspection.files import write_files
 
     folder = Path(output)
-    name = str(project) if coco is None else f"{coco[0]}, {coco[1]}"
     paths = folder / PAGE, folder / SHEET, folder / NUMBERS
     try:
-        warnings = write_files(*paths, name, splits, config, samples)
+        warnings = write_files(*paths, data.name, splits, config, samples)
     except OSError as err:
         raise TrainingError(
             f"{folder}: results cannot be written there: {err.strerror or err}; make "

@@ -19,7 +19,6 @@ from models.anchors import anchors_px
 from models.preprocessing import letterbox
 from training.config.train_config import TrainConfig
 from training.datasets.dataset import FileDataset
-from training.learning.recipe import make_recipe
 from training.pipeline.batches import epoch_order
 from training.pipeline.examples import Example, make_example
 
@@ -74,14 +73,16 @@ def draw_samples(
         DatasetError: a picture cannot be read any more.
     """
     classes = dataset.classes
-    recipe = make_recipe(config, classes.num_classes, from_scratch=False)
+    model = config.network(classes.num_classes)
     titles = {class_id: title for title, class_id in classes.ids.items()}
-    canvas_size = letterbox(np.array((1, 1), np.int32), recipe.model).canvas_size
-    anchors = anchors_px(recipe.model, canvas_size).numpy()
+    canvas_size = letterbox(np.array((1, 1), np.int32), model).canvas_size
+    anchors = anchors_px(model, canvas_size).numpy()
     for index in epoch_order(len(dataset), 0, config.seed)[:count].tolist():
         sample = dataset[index]
         rng = np.random.default_rng([config.seed, 0, index])
-        example = make_example(sample, recipe.model, anchors, rng, recipe.examples)
+        example = make_example(
+            sample, model, anchors, rng, config.augmentation, config.max_instances
+        )
         yield _drawn(sample.name, example, titles, palette)
 
 

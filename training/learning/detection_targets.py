@@ -7,11 +7,11 @@ Matterport's `detection_targets_graph` with its defaults.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from training.config.groups import Rois
 from training.pipeline.neutral import MAX_NEUTRAL_SHARE, neutral_share_norm
 
 POSITIVE_IOU = 0.5
@@ -20,43 +20,6 @@ CROWD_IOU = 0.001
 
 Shuffle = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 """(int64[n] rows, int32[2] seed) -> the rows in random order."""
-
-
-@dataclass(frozen=True)
-class RoiSampling:
-    """How proposals are picked; defaults are Matterport's.
-
-    Attributes:
-        rois_per_image: TRAIN_ROIS_PER_IMAGE.
-        positive_ratio: ROI_POSITIVE_RATIO, the largest share of positives.
-        fill_negatives: False keeps to the ratio, so that few positives come with few
-            negatives and none with none, and rows left over count as background. True
-            takes as many negatives as fit, and rows left over count nowhere.
-        append_truth: the objects' own boxes join the proposals, which lets the heads
-            learn before the RPN does (Fast R-CNN code, Detectron).
-    """
-
-    rois_per_image: int = 200
-    positive_ratio: float = 0.33
-    fill_negatives: bool = False
-    append_truth: bool = False
-
-    def __post_init__(self) -> None:
-        """Refuses sizes that leave no positive.
-
-        Raises:
-            ValueError: what is wrong.
-        """
-        if not 0 < self.positive_ratio <= 1 or self.max_positives < 1:
-            raise ValueError(
-                "RoI sampling: expected a positive ratio in (0, 1] that leaves at "
-                f"least one of {self.rois_per_image} RoIs, got {self.positive_ratio}"
-            )
-
-    @property
-    def max_positives(self) -> int:
-        """Rows that hold positives at most."""
-        return int(self.rois_per_image * self.positive_ratio)
 
 
 class DetectionTargets(NamedTuple):
@@ -111,7 +74,7 @@ def detection_targets(
     truth: Truth,
     seeds: tf.Tensor,
     *,
-    sampling: RoiSampling,
+    sampling: Rois,
     delta_std: tuple[float, ...],
     mask_size: int,
     shuffle: Shuffle = stateless_shuffle,
@@ -141,7 +104,7 @@ def detection_targets(
     # map_fn takes no None.
     present = {name: x for name, x in truth._asdict().items() if x is not None}
 
-    rows, positives = sampling.rois_per_image, sampling.max_positives
+    rows, positives = sampling.per_image, sampling.max_positives
     masks = tf.TensorSpec((positives, mask_size, mask_size), tf.float32)
     spec = DetectionTargets(
         tf.TensorSpec((rows, 4), tf.float32),
@@ -157,7 +120,7 @@ def detection_targets(
 class _Rule(NamedTuple):
     """The arguments of `detection_targets` that are no tensors."""
 
-    sampling: RoiSampling
+    sampling: Rois
     delta_std: tuple[float, ...]
     mask_size: int
     shuffle: Shuffle
@@ -199,7 +162,7 @@ def _picture_targets(
         missing = [[0, count - tf.shape(x)[0]]] + [[0, 0]] * (len(x.shape) - 1)
         return tf.ensure_shape(tf.pad(x, missing), (count, *x.shape[1:]))
 
-    all_rows = sampling.rois_per_image
+    all_rows = sampling.per_image
     return DetectionTargets(
         pad(tf.concat([rois, tf.gather(proposals, negative)], axis=0), all_rows),
         pad(tf.gather(truth.class_ids, own_rows), all_rows),
@@ -230,7 +193,7 @@ def _sample(
     positive = positive[: sampling.max_positives]
     count = tf.size(positive)
     if sampling.fill_negatives:
-        wanted = sampling.rois_per_image - count
+        wanted = sampling.per_image - count
     else:
         ratio = tf.cast(1.0 / sampling.positive_ratio, tf.float32)
         wanted = tf.cast(ratio * tf.cast(count, tf.float32), tf.int32) - count
@@ -292,7 +255,6 @@ def _crop(
 
 __all__ = [
     "DetectionTargets",
-    "RoiSampling",
     "Shuffle",
     "Truth",
     "detection_targets",

@@ -8,7 +8,7 @@ encoded relative to the proposals, so the box loss also moves the RPN's deltas (
 R-CNN section 3.2 calls leaving that out "approximate joint training"). That is the
 default here, as trainings that began there go on with the same gradient, of which it is
 a sizeable part: the RPN delta kernel's norm on a reference step is 9.2 with it and 7.4
-without. `stop_target_gradients` trains as the paper does.
+without. `stop_target_gradient` trains as the paper does.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from models.anchors import anchors_norm
 from models.mask_rcnn import MaskRCNN
 from models.proposals import proposals
 from models.roi_align import POOLED_LEVELS, roi_align
+from training.config.groups import Sgd
+from training.config.train_config import TrainConfig
 from training.learning.detection_targets import (
     DetectionTargets,
     Shuffle,
@@ -42,7 +44,7 @@ from training.learning.losses import (
     rpn_class_loss,
     sum_over_replicas,
 )
-from training.learning.step import Forward, StepOptions, StepResult
+from training.learning.step import Forward, StepResult
 from training.pipeline.batch import Batch
 
 
@@ -56,27 +58,31 @@ class TrainingNetwork:
 
     Attributes:
         network: the network that learns.
-        options: how it learns.
+        config: how it learns.
+        train_bn: batch normalisation learns its statistics, over all replicas; else it
+            keeps them, which needs weights that come with sound ones.
     """
 
     def __init__(
         self,
         network: MaskRCNN,
-        options: StepOptions | None = None,
+        config: TrainConfig,
         *,
+        train_bn: bool = False,
         shuffle: Shuffle = stateless_shuffle,
     ) -> None:
         self.network = network
-        self.options = options or StepOptions()
-        self._config = dataclasses.replace(
-            network.config, post_nms_top_k=self.options.proposals
+        self.config = config
+        self.train_bn = train_bn
+        self._model = dataclasses.replace(
+            network.config, post_nms_top_k=config.rois.proposals
         )
         self._shuffle = shuffle
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         for layer in network.layers.values():
             if isinstance(layer, keras.layers.BatchNormalization):
-                layer.momentum = self.options.bn_momentum
-                layer.synchronized = self.options.train_bn and replicas > 1
+                layer.momentum = config.bn_momentum
+                layer.synchronized = train_bn and replicas > 1
 
     @property
     def trainable_variables(self) -> list[Any]:
@@ -94,15 +100,15 @@ class TrainingNetwork:
             batch: the pictures with their objects.
             learning: False normalises by the statistics learned so far.
         """
-        train_bn = learning and self.options.train_bn
+        train_bn = learning and self.train_bn
         canvas_size = tf.shape(batch.images)[1:3]
         outputs = self.network.trunk(batch.images, training=train_bn)
         logits, deltas = outputs["objectness_logits"], outputs["anchor_deltas"]
         rois = proposals(
             tf.nn.softmax(logits)[..., 1],
             deltas,
-            anchors_norm(self._config, canvas_size),
-            self._config,
+            anchors_norm(self._model, canvas_size),
+            self._model,
         )
         targets = self._targets(rois, batch, canvas_size)
         pyramid = {level: outputs[level] for level in POOLED_LEVELS}
@@ -134,7 +140,7 @@ class TrainingNetwork:
             targets,
             forward.class_logits,
             forward.box_deltas,
-            count_padding=not self.options.sampling.fill_negatives,
+            count_padding=not self.config.rois.fill_negatives,
         )
         return Means(
             rpn_class_loss(batch.rpn_match, forward.objectness_logits),
@@ -149,15 +155,19 @@ class TrainingNetwork:
         )
 
     def l2(self) -> tf.Tensor:
-        """Returns the L2 term: kernels and biases that learn, not gamma and beta."""
-        if not self.options.weight_decay:
+        """Returns the L2 term: kernels and biases that learn, not gamma and beta.
+
+        It is SGD's; AdamW decays weights itself.
+        """
+        how = self.config.optimizer
+        if not (isinstance(how, Sgd) and how.weight_decay):
             return tf.constant(0.0)
         decayed = [
             tf.convert_to_tensor(v.value)
             for v in self.trainable_variables
             if v.name not in ("gamma", "beta")
         ]
-        return l2_regularisation(decayed, self.options.weight_decay)
+        return l2_regularisation(decayed, how.weight_decay)
 
     def total(self, losses: Losses) -> tf.Tensor:
         """Returns the sum of the losses."""
@@ -193,14 +203,14 @@ class TrainingNetwork:
             rois,
             truth,
             batch.seeds,
-            sampling=self.options.sampling,
-            delta_std=self._config.delta_std,
-            mask_size=self._config.mask_size,
+            sampling=self.config.rois,
+            delta_std=self._model.delta_std,
+            mask_size=self._model.mask_size,
             shuffle=self._shuffle,
         )
         # Pooling never passes a gradient to the boxes.
         targets = targets._replace(rois=tf.stop_gradient(targets.rois))
-        if self.options.stop_target_gradients:
+        if self.config.stop_target_gradient:
             targets = targets._replace(deltas=tf.stop_gradient(targets.deltas))
         return targets
 
@@ -213,7 +223,7 @@ class TrainingNetwork:
         train_bn: bool,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         batch, rows = tf.shape(targets.rois)[0], targets.rois.shape[1]
-        architecture = self._config.architecture
+        architecture = self._model.architecture
         pooled = roi_align(
             pyramid,
             tf.reshape(targets.rois, (-1, 4)),

@@ -1,37 +1,13 @@
-"""What decides a training step, and what comes out of it."""
+"""What comes out of a training step."""
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import tensorflow as tf
 
-from training.learning.detection_targets import DetectionTargets, RoiSampling
+from training.learning.detection_targets import DetectionTargets
 from training.learning.losses import Losses
-
-
-@dataclass(frozen=True)
-class StepOptions:
-    """How a step learns; defaults are Matterport's.
-
-    Attributes:
-        proposals: POST_NMS_ROIS_TRAINING, kept per picture.
-        sampling: which of them the heads learn from.
-        stop_target_gradients: True cuts the box loss off from the RPN's deltas.
-        train_bn: True learns the statistics of batch normalisation, over all replicas;
-            False keeps them, which needs weights that come with sound ones.
-        bn_momentum: share of the old statistics that a step keeps.
-        weight_decay: factor of the L2 term; 0 where the optimiser decays the weights.
-    """
-
-    proposals: int = 2000
-    sampling: RoiSampling = dataclasses.field(default_factory=RoiSampling)
-    stop_target_gradients: bool = False
-    train_bn: bool = False
-    bn_momentum: float = 0.99
-    weight_decay: float = 1e-4
 
 
 class Forward(NamedTuple):
@@ -75,4 +51,4 @@ class StepResult(NamedTuple):
     gradients: list[tf.Tensor]
 
 
-__all__ = ["Forward", "StepOptions", "StepResult"]
+__all__ = ["Forward", "StepResult"]

@@ -7,12 +7,11 @@ picture needs anyway.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from training.config import groups as config_groups
+from training.config.groups import Augmentation
 
 FLIP_PROBABILITY = 0.5
 """Of a flip that the config asks for."""
@@ -22,34 +21,6 @@ LUMA = (0.299, 0.587, 0.114)
 Array = np.ndarray[Any, Any]
 Crop = tuple[int, int, Array]
 """(y1, x1, bool[h, w]): a mask and where its first pixel lies."""
-
-
-@dataclass(frozen=True)
-class Augmentation:
-    """What is done to a picture at random; nothing by default, as in the original.
-
-    Attributes:
-        horizontal_flip: probability.
-        vertical_flip: probability.
-        rotate_90: turn by 0 to 3 quarters, each as likely; square canvases only.
-        scale: smallest and largest zoom; factors are equally likely on a log scale.
-        brightness: largest shift, grey levels.
-        contrast: largest relative change around the mean.
-        saturation: largest relative change around the grey value of each pixel.
-    """
-
-    horizontal_flip: float = 0.0
-    vertical_flip: float = 0.0
-    rotate_90: bool = False
-    scale: tuple[float, float] = (1.0, 1.0)
-    brightness: float = 0.0
-    contrast: float = 0.0
-    saturation: float = 0.0
-
-    def zoom(self, draws: Draws) -> float:
-        """Returns the zoom factor; 1 shows the picture as serving does."""
-        low, high = (math.log(bound) for bound in self.scale)
-        return math.exp(low + (high - low) * draws.zoom)
 
 
 class Draws(NamedTuple):
@@ -86,17 +57,15 @@ def draw(rng: np.random.Generator) -> Draws:
     return Draws(*rng.random(len(Draws._fields)))
 
 
-def augmentation_of(group: config_groups.Augmentation) -> Augmentation:
-    """Returns what the config's group `augmentation` asks for."""
-    return Augmentation(
-        horizontal_flip=FLIP_PROBABILITY * group.horizontal_flip,
-        vertical_flip=FLIP_PROBABILITY * group.vertical_flip,
-        rotate_90=group.rotate_90,
-        scale=group.scale,
-        brightness=255 * group.brightness,
-        contrast=group.contrast,
-        saturation=group.saturation,
-    )
+def zoom_factor(scale: tuple[float, float], draws: Draws) -> float:
+    """Returns the zoom factor; factors are equally likely on a log scale.
+
+    Args:
+        scale: smallest and largest one; 1 shows the picture as serving does.
+        draws: decide.
+    """
+    low, high = (math.log(bound) for bound in scale)
+    return math.exp(low + (high - low) * draws.zoom)
 
 
 class Placed(NamedTuple):
@@ -121,9 +90,9 @@ def augment(placed: Placed, augmentation: Augmentation, draws: Draws) -> Placed:
     Raises:
         ValueError: a canvas that is not square would be turned.
     """
-    if draws.flip_x < augmentation.horizontal_flip:
+    if augmentation.horizontal_flip and draws.flip_x < FLIP_PROBABILITY:
         placed = _mirrored(placed)
-    if draws.flip_y < augmentation.vertical_flip:
+    if augmentation.vertical_flip and draws.flip_y < FLIP_PROBABILITY:
         placed = _transposed(_mirrored(_transposed(placed)))
     if augmentation.rotate_90:
         if placed.canvas.shape[0] != placed.canvas.shape[1]:
@@ -176,7 +145,7 @@ def _relit(placed: Placed, augmentation: Augmentation, draws: Draws) -> Array:
     if augmentation.contrast:
         mean = inside.mean()
         inside = (inside - mean) * _gain(augmentation.contrast, draws.contrast) + mean
-    inside += augmentation.brightness * (2 * draws.brightness - 1)
+    inside += 255 * augmentation.brightness * (2 * draws.brightness - 1)
     canvas[y1:y2, x1:x2] = np.clip(np.rint(inside), 0, 255)
     return canvas
 
@@ -185,12 +154,4 @@ def _gain(largest: float, drawn: float) -> np.float32:
     return np.float32(1 + largest * (2 * drawn - 1))
 
 
-__all__ = [
-    "Augmentation",
-    "Crop",
-    "Draws",
-    "Placed",
-    "augment",
-    "augmentation_of",
-    "draw",
-]
+__all__ = ["Crop", "Draws", "Placed", "augment", "draw", "zoom_factor"]

@@ -15,8 +15,9 @@ import tensorflow as tf
 from models.anchors import anchors_px
 from models.config import ModelConfig
 from models.preprocessing import letterbox, subtract_mean
+from training.config.groups import Augmentation
 from training.pipeline.batch import Batch
-from training.pipeline.examples import Example, ExampleOptions, Samples, make_example
+from training.pipeline.examples import Example, Samples, make_example
 from training.pipeline.mini_masks import MINI_MASK_SIZE
 from training.pipeline.rpn_targets import ANCHORS_PER_IMAGE
 
@@ -39,6 +40,7 @@ class Shard:
 
 
 ONE_REPLICA = Shard()
+UNCHANGED = Augmentation()
 
 
 def epoch_order(count: int, epoch: int, seed: int, *, shuffle: bool = True) -> Array:
@@ -55,8 +57,9 @@ def batches(
     batch_size: int,
     epoch: int,
     seed: int,
+    max_instances: int,
+    augmentation: Augmentation = UNCHANGED,
     epochs: int = 1,
-    options: ExampleOptions | None = None,
     shuffle: bool = True,
     first_step: int = 0,
     workers: int = 2,
@@ -72,8 +75,9 @@ def batches(
         batch_size: pictures per batch of one replica.
         epoch: the first one, counted from 0.
         seed: decides order, augmentation and the choice of anchors and RoIs.
+        max_instances: of a picture; a random choice of them where there are more.
+        augmentation: random changes.
         epochs: how many of them, one after the other without a pause.
-        options: how examples are made.
         shuffle: False keeps the order of the samples.
         first_step: steps to leave out, where the first epoch is taken up again.
         workers: threads that make examples; 0 makes them when they are asked for.
@@ -88,7 +92,6 @@ def batches(
         ValueError: fewer samples than a step needs, or a mode without one canvas size.
     """
     _check(samples, config, batch_size * shard.replicas, drop_remainder=drop_remainder)
-    options = options or ExampleOptions()
     canvas_size = letterbox(np.array((1, 1), np.int32), config).canvas_size
     anchors = anchors_px(config, canvas_size).numpy()
 
@@ -107,9 +110,10 @@ def batches(
 
     def load(place: Array) -> tuple[Array, ...]:
         rng = np.random.default_rng([seed, *place.tolist()])
-        return make_example(samples[int(place[1])], config, anchors, rng, options)
+        sample = samples[int(place[1])]
+        return make_example(sample, config, anchors, rng, augmentation, max_instances)
 
-    specs = _specs(canvas_size.numpy(), len(anchors), options)
+    specs = _specs(canvas_size.numpy(), len(anchors), max_instances)
 
     def mapped(place: tf.Tensor) -> Example:
         arrays = tf.numpy_function(load, [place], [spec.dtype for spec in specs])
@@ -152,9 +156,8 @@ def _shared(rows: Array, batch_size: int, shard: Shard) -> Array:
     return steps[:, shard.first : shard.first + shard.count].reshape(-1)
 
 
-def _specs(canvas_size: Array, anchors: int, options: ExampleOptions) -> Example:
+def _specs(canvas_size: Array, anchors: int, count: int) -> Example:
     height, width = (int(side) for side in canvas_size)
-    count = options.max_instances
     return Example(
         tf.TensorSpec((height, width, 3), tf.uint8),
         tf.TensorSpec((4,), tf.int32),

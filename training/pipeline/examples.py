@@ -6,15 +6,14 @@ origin, so that memory does not grow with objects times pixels.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from models.config import ModelConfig
-from training.pipeline.augmentation import Augmentation, Crop, augment, draw
+from training.config.groups import Augmentation
+from training.pipeline.augmentation import Crop, augment, draw
 from training.pipeline.mini_masks import MINI_MASK_SIZE, mini_mask
 from training.pipeline.placement import place, visible_boxes
 from training.pipeline.rpn_targets import rpn_targets
@@ -56,19 +55,6 @@ class Samples(Protocol):
         """Returns one."""
 
 
-@dataclass(frozen=True)
-class ExampleOptions:
-    """How examples are made; defaults are Matterport's.
-
-    Attributes:
-        max_instances: MAX_GT_INSTANCES; a random choice of them where there are more.
-        augmentation: random changes.
-    """
-
-    max_instances: int = 100
-    augmentation: Augmentation = dataclasses.field(default_factory=Augmentation)
-
-
 class Example(NamedTuple):
     """One row of a `pipeline.batch.Batch`, numpy; `canvas` still has its mean."""
 
@@ -88,7 +74,8 @@ def make_example(
     config: ModelConfig,
     anchors: Array,
     rng: np.random.Generator,
-    options: ExampleOptions,
+    augmentation: Augmentation,
+    max_instances: int,
 ) -> Example:
     """Puts a sample on its canvas and matches the anchors.
 
@@ -97,33 +84,25 @@ def make_example(
         config: sizes and the RPN's deviations.
         anchors: float64[N, 4] yxyx pixels of the canvas.
         rng: decides everything random; the same state gives the same example.
-        options: how.
+        augmentation: random changes.
+        max_instances: MAX_GT_INSTANCES; a random choice of them where there are more.
     """
     draws = draw(rng)
-    moved = augment(
-        place(
-            sample.image,
-            sample.masks,
-            sample.neutral,
-            config,
-            options.augmentation,
-            draws,
-        ),
-        options.augmentation,
-        draws,
+    placed = place(
+        sample.image, sample.masks, sample.neutral, config, augmentation.scale, draws
     )
+    moved = augment(placed, augmentation, draws)
     size = (moved.canvas.shape[0], moved.canvas.shape[1])
     signs = np.where(sample.is_crowd, -1, 1)
     kept, boxes = visible_boxes(moved.masks)
-    if len(kept) > options.max_instances:
-        chosen = np.sort(rng.choice(len(kept), options.max_instances, replace=False))
+    if len(kept) > max_instances:
+        chosen = np.sort(rng.choice(len(kept), max_instances, replace=False))
         kept, boxes = kept[chosen], boxes[chosen]
-    count = options.max_instances
-    gt_class_ids = np.zeros(count, np.int32)
+    gt_class_ids = np.zeros(max_instances, np.int32)
     gt_class_ids[: len(kept)] = (np.asarray(sample.class_ids) * signs)[kept]
-    gt_boxes = np.zeros((count, 4), np.float32)
+    gt_boxes = np.zeros((max_instances, 4), np.float32)
     gt_boxes[: len(kept)] = boxes
-    gt_masks = np.zeros((count, MINI_MASK_SIZE, MINI_MASK_SIZE), bool)
+    gt_masks = np.zeros((max_instances, MINI_MASK_SIZE, MINI_MASK_SIZE), bool)
     for row, index in enumerate(kept):
         gt_masks[row] = mini_mask(_tight(moved.masks[index]))
     neutral = _drawn(moved.neutral, size)
@@ -165,7 +144,6 @@ def _drawn(crops: list[Crop], size: tuple[int, int]) -> Array:
 
 __all__ = [
     "Example",
-    "ExampleOptions",
     "Sample",
     "Samples",
     "make_example",

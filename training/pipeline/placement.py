@@ -22,7 +22,7 @@ import numpy as np
 
 from models.config import ModelConfig
 from models.preprocessing import letterbox, to_canvas
-from training.pipeline.augmentation import Augmentation, Crop, Draws, Placed
+from training.pipeline.augmentation import Crop, Draws, Placed, zoom_factor
 
 Array = np.ndarray[Any, Any]
 Span = tuple[int, int]
@@ -34,7 +34,7 @@ def place(
     masks: Sequence[Crop],
     neutral: Sequence[Crop],
     config: ModelConfig,
-    augmentation: Augmentation,
+    scale: tuple[float, float],
     draws: Draws,
 ) -> Placed:
     """Puts a picture and its masks on the canvas.
@@ -44,7 +44,7 @@ def place(
         masks: of the objects, image frame.
         neutral: regions to ignore, image frame.
         config: sizes.
-        augmentation: how far to zoom.
+        scale: smallest and largest zoom.
         draws: decide the zoom.
 
     Returns:
@@ -53,7 +53,7 @@ def place(
     size = image.shape[:2]
     box = letterbox(np.array(size, np.int32), config)
     view = np.array((0, 0, *size), np.int32)
-    if augmentation.scale == (1.0, 1.0):
+    if scale == (1.0, 1.0):
         window = box.window.numpy()
         canvas = to_canvas(image, box).numpy()
     else:
@@ -62,7 +62,7 @@ def place(
             size,
             box.resized_size.numpy(),
             canvas_size,
-            augmentation.zoom(draws),
+            zoom_factor(scale, draws),
             (draws.top, draws.left),
         )
         canvas = _resized(image, view, window, canvas_size)

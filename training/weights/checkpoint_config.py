@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from formats.checkpoint_config import find_config
 from formats.errors import ConfigError as FileConfigError
 from formats.json_file import read_json
 from formats.quoted import quoted
@@ -16,8 +17,6 @@ from models.matterport_config import to_matterport
 from training.config.train_config import TrainConfig
 from training.datasets.classes import ClassMap
 from training.errors import TrainingError
-
-CONFIG_NAME = "config.json"
 
 
 def checkpoint_config(config: TrainConfig, classes: ClassMap) -> dict[str, Any]:
@@ -56,20 +55,16 @@ def earlier_config(weights: Path) -> dict[str, Any] | None:
     Raises:
         TrainingError: it is there, but not readable.
     """
-    folder = weights.absolute().parent
-    for place in (folder, folder.parent):
-        path = place / CONFIG_NAME
-        if path.is_file():
-            try:
-                content = read_json(path)
-            except FileConfigError as err:
-                raise TrainingError(str(err)) from err
-            if not isinstance(content, dict):
-                raise TrainingError(
-                    f"{path}: expected an object, got {quoted(content)}"
-                )
-            return content
-    return None
+    path = find_config(weights)
+    if path is None:
+        return None
+    try:
+        content = read_json(path)
+    except FileConfigError as err:
+        raise TrainingError(str(err)) from err
+    if not isinstance(content, dict):
+        raise TrainingError(f"{path}: expected an object, got {quoted(content)}")
+    return content
 
 
 __all__ = ["checkpoint_config", "earlier_config", "training_entry"]

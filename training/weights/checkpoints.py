@@ -23,11 +23,11 @@ from typing import Any
 
 import numpy as np
 
+from formats.checkpoint_config import CONFIG_NAME
 from models.checkpoint import save_weights
 from models.mask_rcnn import MaskRCNN
 from models.weight_path import CHECKPOINT_WEIGHTS
 from training.errors import TrainingError
-from training.weights.checkpoint_config import CONFIG_NAME
 from training.weights.writing import writing
 
 FOLDER = "checkpoints"

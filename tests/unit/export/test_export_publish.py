@@ -13,8 +13,8 @@ from export.publish import (
     folder_bytes,
     publish,
     staging_folder,
-    versions,
 )
+from serving.version_dirs import version_numbers
 
 
 @pytest.fixture
@@ -45,19 +45,19 @@ def test_versions_count_on_from_the_highest(base):
 def test_an_older_number_may_be_chosen(base):
     put(base, "a", 7)
     assert put(base, "b", 3) == base / "3"
-    assert versions(base) == [3, 7]
+    assert version_numbers(base) == [3, 7]
 
 
 def test_what_is_no_version_is_not_counted(base):
     for name in ("9a", "-3", ".export-7", "v12", "٣", "latest"):
         (base / name).mkdir(parents=True)
     (base / "40").write_text("a file")
-    assert versions(base) == []
+    assert version_numbers(base) == []
     assert put(base, "a") == base / "1"
 
 
 def test_versions_of_nothing(base):
-    assert versions(base) == []
+    assert version_numbers(base) == []
 
 
 def test_a_version_is_readable_for_other_users(base):
@@ -126,10 +126,10 @@ def test_a_replaced_version_is_whole_or_absent_never_partly_there(base, monkeypa
 
 def test_another_export_takes_the_next_number_first(base, monkeypatch):
     put(base, "first")
-    counted = module.versions
+    counted = module.next_version
     taken = []
 
-    def versions_then_other(path):
+    def next_then_other(path):
         found = counted(path)
         if not taken:
             taken.append(path / "2")
@@ -137,7 +137,7 @@ def test_another_export_takes_the_next_number_first(base, monkeypatch):
             (taken[0] / "mark").write_text("other")
         return found
 
-    monkeypatch.setattr(module, "versions", versions_then_other)
+    monkeypatch.setattr(module, "next_version", next_then_other)
     assert put(base, "mine") == base / "3"
     assert (base / "2" / "mark").read_text() == "other"
     assert (base / "3" / "mark").read_text() == "mine"
@@ -167,7 +167,7 @@ def test_a_staging_folder_is_no_version_and_goes_away(base):
     with staging_folder(base) as folder:
         assert folder.parent == base, "a rename must not cross file systems"
         assert folder.name.startswith(".export-")
-        assert versions(base) == []
+        assert version_numbers(base) == []
         (folder / "half").write_text("done")
     assert names(base) == []
     with pytest.raises(KeyError), staging_folder(base):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from export.errors import ExportError
-from export.settings import Options, find_config, read_classes, resolve
+from export.settings import Options, read_classes, resolve
 from formats.drawing.palette import distinct_color
 from models.architecture import preset
 from models.checkpoint import Checkpoint
@@ -133,29 +133,6 @@ def test_a_flag_beats_the_file_and_the_file_the_default(settle):
     assert config.config.iou_threshold == 0.3  # default
     assert [c.title for c in config.classes] == ["bg", "a", "b"]
     assert not config.classes_assumed
-
-
-def test_the_config_is_found_beside_the_weights_or_one_folder_up(tmp_path):
-    weights = tmp_path / "run" / "model_weights" / "model.h5"
-    weights.parent.mkdir(parents=True)
-    assert find_config(weights) is None
-    (tmp_path / "config.json").write_text("{}")
-    assert find_config(weights) is None, "two folders up is another project's"
-    up = tmp_path / "run" / "config.json"
-    up.write_text("{}")
-    assert find_config(weights) == up
-    beside = weights.parent / "config.json"
-    beside.mkdir()
-    assert find_config(weights) == up, "a folder is no config"
-    beside.rmdir()
-    beside.write_text("{}")
-    assert find_config(weights) == beside
-
-
-def test_a_relative_weight_path_has_its_folders_too(tmp_path, monkeypatch):
-    (tmp_path / "config.json").write_text("{}")
-    monkeypatch.chdir(tmp_path)
-    assert find_config(Path("model.h5")) == tmp_path / "config.json"
 
 
 def test_a_named_config_wins_over_the_one_beside_the_weights(settle, tmp_path):

@@ -12,13 +12,15 @@ import pytest
 from serving.embedded.flags import build_parser
 from serving.embedded.foreign_flags import FOREIGN_FLAGS
 from serving.embedded.options import ServerOptions
-from serving.embedded.storage import (
-    explain_base_path,
-    find_models,
-    fingerprint,
-    list_versions,
-)
+from serving.embedded.storage import explain_base_path, find_models, fingerprint
 from serving.siblings import check_siblings
+from serving.version_dirs import (
+    list_models,
+    list_versions,
+    next_version,
+    version_number,
+    version_numbers,
+)
 
 ROOT = Path(__file__).parents[3]
 
@@ -199,6 +201,21 @@ def test_versions_are_directories_named_by_plain_numbers(tmp_path):
     assert list_versions(tmp_path) == {1: tmp_path / "1", 12: tmp_path / "0012"}
     with pytest.raises(FileNotFoundError):
         list_versions(tmp_path / "nothing")
+    assert version_numbers(tmp_path) == [1, 12]
+    assert version_numbers(tmp_path / "nothing") == []
+    assert next_version(tmp_path) == 13
+    assert next_version(tmp_path / "nothing") == 1
+    assert list_models(tmp_path) == {}
+    (tmp_path / "0012" / "saved_model.pb").touch()
+    assert list_models(tmp_path) == {12: tmp_path / "0012"}
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [("7", 7), ("0", 0), ("9" * 18, 10**18 - 1), ("9" * 19, None), ("٣", None)],
+)
+def test_numbers_of_versions(name, number):
+    assert version_number(name) == number
 
 
 def test_a_fingerprint_tells_changes_anywhere_below(tmp_path):

@@ -1,12 +1,16 @@
 """Hand-made pictures of truths and detections."""
 
+import dataclasses
+
 import numpy as np
 
 from formats.mask_crop import MaskCrop
 from formats.supervisely.meta import BITMAP, ClassMeta
+from serving.contract import ModelClass, ModelInfo, ModelInput
 from training.datasets.classes import make_class_map
 from training.datasets.samples import Sample
 from training.detectors.detector import Found, encode_mask
+from training.detectors.model import DetectionLimits
 from training.evaluation.coco_score import CocoScorer
 
 SIZE = (200, 300)
@@ -41,10 +45,27 @@ def found(*rows, size=SIZE):
     )
 
 
-def scorer(classes=CLASSES, score_threshold=0.05, max_detections=100):
-    return CocoScorer(
-        classes, score_threshold=score_threshold, max_detections=max_detections
+def info(**values):
+    """What an exported model says of itself."""
+    known = ModelInfo(
+        name="m",
+        classes=(ModelClass(0, "bg", "#222222"), ModelClass(1, "cat", "#123456")),
+        backbone="small",
+        input=ModelInput(64, 64, "square", 100),
+        mask_size=28,
+        score_threshold=0.7,
+        iou_threshold=0.3,
+        max_detections=100,
+        precision="float32",
+        checkpoint={},
+        created="",
+        versions={},
     )
+    return dataclasses.replace(known, **values)
+
+
+def scorer(classes=CLASSES, score_threshold=0.05, max_detections=100):
+    return CocoScorer(classes, DetectionLimits(score_threshold, max_detections))
 
 
 def evaluate(*pictures, **limits):

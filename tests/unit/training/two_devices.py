@@ -9,28 +9,23 @@ import tensorflow as tf
 
 from models.mask_rcnn import MaskRCNN
 from tests.unit.training.conftest import TINY, generated_batch
-from training.learning.detection_targets import RoiSampling
+from training.config.train_config import read_config
 from training.learning.network import TrainingNetwork
-from training.learning.optimizers import (
-    OptimizerOptions,
-    apply_gradients,
-    make_optimizer,
-)
-from training.learning.step import StepOptions
+from training.learning.optimizers import apply_gradients, make_optimizer
 from training.pipeline.batch import Batch
 from training.weights.initialisation import initialise
 
-HOW = OptimizerOptions(lr=0.02, clip_norm=0.5)
+HOW = read_config(
+    {
+        "lr": 0.02,
+        "optimizer": {"clip_norm": 0.5, "weight_decay": 0.1},
+        "rois": {"proposals": 100, "per_image": 32, "append_truth": True},
+    }
+)
 
 
 def run(strategy, batches, *, train_bn):
     """Returns losses, L2 term and norm of two steps, and the weights after them."""
-    options = StepOptions(
-        proposals=100,
-        sampling=RoiSampling(rois_per_image=32, append_truth=True),
-        train_bn=train_bn,
-        weight_decay=0.1,
-    )
     with strategy.scope():
         # Few candidates with scores far apart: noise must not change the proposals'
         # order, from which RoIs are drawn.
@@ -38,7 +33,7 @@ def run(strategy, batches, *, train_bn):
         initialise(network, 0, zero_gamma=False)
         kernel = network.layers["rpn_class_raw"].kernel
         kernel.assign(kernel.numpy() * 20)
-        training = TrainingNetwork(network, options)
+        training = TrainingNetwork(network, HOW, train_bn=train_bn)
         variables = training.trainable_variables
         optimizer = make_optimizer(HOW, variables, total_steps=2)
 
@@ -46,7 +41,9 @@ def run(strategy, batches, *, train_bn):
     def step(batch):
         def replica(batch):
             result = training.step(batch)
-            norm = apply_gradients(optimizer, result.gradients, variables, HOW)
+            norm = apply_gradients(
+                optimizer, result.gradients, variables, HOW.optimizer.clip_norm
+            )
             return tf.stack([*result.losses, result.total, result.l2]), norm
 
         losses, norm = strategy.run(replica, args=(batch,))

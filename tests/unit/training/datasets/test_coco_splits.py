@@ -8,11 +8,11 @@ from tests.project_factory import coco_json, write_image
 from training.config.train_config import read_config
 from training.datasets.classes import make_class_map
 from training.datasets.coco import open_coco_source
+from training.datasets.data_formats import labelled_data
 from training.datasets.splits import (
-    open_coco_set,
     open_coco_splits,
-    open_project_set,
     open_project_splits,
+    open_set,
 )
 from training.errors import DatasetError
 
@@ -161,10 +161,12 @@ def test_file_that_changes_after_the_check_is_told(write):
 def test_one_set_with_the_classes_of_a_network(write):
     train, val, images = write()
     network = make_class_map(open_coco_source(train, images).classes)
-    assert open_coco_set(val, images, network, CONFIG)[0].class_ids.tolist() == [2]
+    assert open_set(labelled_data(coco=val, images=images), network, CONFIG)[
+        0
+    ].class_ids.tolist() == [2]
     small = make_class_map(open_coco_source(val, images).classes)
     with pytest.raises(DatasetError, match=r'unknown class "box"; .* has: dog'):
-        open_coco_set(train, images, small, CONFIG)
+        open_set(labelled_data(coco=train, images=images), small, CONFIG)
 
 
 def check_twins(one, other):
@@ -180,7 +182,11 @@ def test_nuclei_and_its_twin_give_the_same_samples():
     root = DATA / "nuclei"
     splits = open_project_splits(root / "project", CONFIG)
     images = root / "project" / "dsb2018" / "img"
-    twin = open_coco_set(root / "instances.coco.json", images, splits.classes, CONFIG)
+    twin = open_set(
+        labelled_data(coco=root / "instances.coco.json", images=images),
+        splits.classes,
+        CONFIG,
+    )
     assert twin.classes.ids == {"bg": 0, "nucleus_fluo": 1, "nucleus_stained": 2}
     samples = {s.name: s for s in twin}
     assert len(samples) == 175
@@ -199,8 +205,13 @@ def test_coco_mini_and_its_twin_give_the_same_samples(purpose):
     file = root / f"instances_{purpose}.coco.json"
     network = make_class_map(open_coco_source(file, images).classes)
     assert network.num_classes == 81
-    project = open_project_set(root / "project", purpose, network, CONFIG)
-    twin = {s.name: s for s in open_coco_set(file, images, network, CONFIG)}
+    project = open_set(
+        labelled_data(project=root / "project", tag=purpose), network, CONFIG
+    )
+    twin = {
+        s.name: s
+        for s in open_set(labelled_data(coco=file, images=images), network, CONFIG)
+    }
     crowds = 0
     for sample in project:
         other = twin[Path(sample.name).name]

@@ -21,8 +21,10 @@ from tests.project_factory import (
 from training.config.train_config import read_config
 from training.datasets.check import read_facts
 from training.datasets.classes import make_class_map
-from training.datasets.splits import open_project_set, open_project_splits
-from training.datasets.supervisely import open_supervisely, split_by_tags
+from training.datasets.data_formats import labelled_data
+from training.datasets.set_tags import split_by_tags
+from training.datasets.splits import open_project_splits, open_set
+from training.datasets.supervisely import open_supervisely
 from training.errors import DatasetError, TrainingError
 
 SHARED = Path(__file__).resolve().parents[4] / ".." / "shared"
@@ -310,13 +312,14 @@ def test_memory_does_not_grow_with_the_pictures(tmp_path):
 def test_one_set_with_the_classes_of_a_network(tmp_path):
     root = write_project(tmp_path)
     network = make_class_map(open_supervisely(root).classes)
-    assert len(open_project_set(root, None, network, CONFIG)) == 3
-    assert len(open_project_set(root, "val", network, CONFIG)) == 1
+    val = labelled_data(project=root, tag="val")
+    assert len(open_set(labelled_data(project=root), network, CONFIG)) == 3
+    assert len(open_set(val, network, CONFIG)) == 1
     small = make_class_map(open_supervisely(root).classes[:2])
     with pytest.raises(DatasetError, match=r'unknown class "box"; .* has: cat, dog'):
-        open_project_set(root, "val", small, CONFIG)
+        open_set(val, small, CONFIG)
     with pytest.raises(DatasetError, match='has no tag "test"'):
-        open_project_set(root, "test", network, CONFIG)
+        open_set(labelled_data(project=root, tag="test"), network, CONFIG)
 
 
 def load_splits():

@@ -17,11 +17,11 @@ from training.cli.data_flags import parse
 from training.cli.inspect import build_parser
 from training.config.train_config import read_config
 from training.datasets.coco_images import find_images
+from training.datasets.data_formats import labelled_data
 from training.datasets.splits import (
-    open_coco_set,
     open_coco_splits,
     open_project_splits,
-    open_splits,
+    open_set,
 )
 from training.errors import DatasetError, TrainingError
 
@@ -126,7 +126,7 @@ def test_what_a_lenient_reading_goes_past_is_counted(tmp_path):
     paths = write_coco(tmp_path, annotations)
     with pytest.raises(DatasetError, match="image_id 5 is not in images"):
         open_coco_splits(*paths, CONFIG)
-    splits = open_splits(CONFIG, coco=paths[:2], images=paths[2], is_lenient=True)
+    splits = open_coco_splits(*paths, CONFIG, is_lenient=True)
     assert splits.train.instances() == {"box": 0, "dog": 2}
     assert splits.warnings == (
         "left out: 1 annotation of images that are not listed: image_id 5",
@@ -138,11 +138,12 @@ def test_what_a_lenient_reading_goes_past_is_counted(tmp_path):
         "1 object with the class and the pixels of another of its image in 1 image: "
         "a.png",
     )
-    alone = open_coco_set(paths[0], paths[2], splits.classes, CONFIG, is_lenient=True)
+    data = labelled_data(coco=paths[0], images=paths[2], is_lenient=True)
+    alone = open_set(data, splits.classes, CONFIG)
     assert alone.notes == splits.warnings[1:]
     assert alone.source.left_out.lines()[0].endswith("image_id 5")
-    with pytest.raises(TrainingError, match="these alone can be read leniently"):
-        open_splits(CONFIG, project=tmp_path, is_lenient=True)
+    with pytest.raises(TrainingError, match="cannot be read leniently; leave it out"):
+        labelled_data(project=tmp_path, is_lenient=True)
 
 
 def test_names_of_other_systems_are_found_and_told(tmp_path):
@@ -190,7 +191,7 @@ def test_lenient_is_for_coco_files(capsys):
     parser = build_parser()
     flags = ["--config", "c", "--output", "o"]
     args = parse(parser, [*flags, *["--coco", "t", "v", "--images", "i", "--lenient"]])
-    assert args.lenient
+    assert args.is_lenient
     with pytest.raises(SystemExit):
         parse(parser, [*flags, "--project", "p", "--lenient"])
     assert "--lenient goes with --coco" in capsys.readouterr().err

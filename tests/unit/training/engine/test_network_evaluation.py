@@ -12,9 +12,11 @@ from formats.supervisely.meta import BITMAP, ClassMeta
 from tests.project_factory import meta_json, write_project
 from training.config.train_config import read_config
 from training.datasets.classes import make_class_map
-from training.datasets.splits import open_project_set
+from training.datasets.data_formats import labelled_data
+from training.datasets.splits import open_set
 from training.datasets.supervisely import open_supervisely
 from training.detectors.detector import Picture
+from training.detectors.model import DetectionLimits
 from training.detectors.network import NetworkDetector
 from training.engine import network_evaluation as evaluation_module
 from training.engine.network_evaluation import evaluate_network
@@ -31,7 +33,7 @@ def dataset(tmp_path):
     for path in project.glob("ds/img/*"):
         cv2.imwrite(str(path), rng.integers(0, 256, (20, 30, 3), np.uint8))
     made = make_class_map(open_supervisely(project).project.meta.classes)
-    return open_project_set(project, None, made, CONFIG)
+    return open_set(labelled_data(project=project), made, CONFIG)
 
 
 def loud(network):
@@ -58,7 +60,7 @@ def test_detector_returns_what_a_deployment_draws(make_network, dataset):
     network.config = dataclasses.replace(
         network.config, score_threshold=0.0, max_detections=50
     )
-    found = find_all(NetworkDetector(network, 0.0, 50), dataset)
+    found = find_all(NetworkDetector(network, DetectionLimits(0.0, 50)), dataset)
     image = tf.constant(dataset[0].image)
     plan = letterbox(tf.shape(image)[:2], network.config)
     canvas = subtract_mean(to_canvas(image, plan), network.config)

@@ -23,7 +23,8 @@ from tests.whole_mask import pasted
 from training.config.train_config import read_config
 from training.datasets.classes import make_class_map
 from training.datasets.coco import open_coco_source
-from training.datasets.splits import open_coco_set
+from training.datasets.data_formats import labelled_data
+from training.datasets.splits import open_set
 from training.detectors.detector import encode_mask
 
 SHARED = Path(__file__).resolve().parents[4] / ".." / "shared"
@@ -152,7 +153,7 @@ def test_equal_to_pycocotools_on_a_coco_file():
     source = open_coco_source(path, images)
     config = read_config({"use_empty_images": True, "check_images": "header"})
     classes = make_class_map(source.classes)
-    dataset = open_coco_set(path, images, classes, config)
+    dataset = open_set(labelled_data(coco=path, images=images), classes, config)
     rng = np.random.default_rng(0)
     collected, results = scorer(classes), []
     content = json.loads(path.read_text())

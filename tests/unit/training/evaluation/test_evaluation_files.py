@@ -13,7 +13,8 @@ from tests.project_factory import coco_json, write_image, write_project
 from tests.unit.training.evaluation_cases import found, rectangle, scorer
 from training.config.train_config import read_config
 from training.datasets.classes import ClassMap
-from training.datasets.splits import open_coco_set, open_project_set
+from training.datasets.data_formats import labelled_data
+from training.datasets.splits import open_set
 from training.errors import TrainingError
 from training.evaluation.card import (
     CONFUSED,
@@ -56,7 +57,8 @@ def write(folder, dataset, origin=None):
 @pytest.fixture
 def project(tmp_path):
     classes = class_map("bg", "cat", "dog", "box")
-    return open_project_set(write_project(tmp_path / "p"), None, classes, CONFIG)
+    project = write_project(tmp_path / "p")
+    return open_set(labelled_data(project=project), classes, CONFIG)
 
 
 def test_files_of_a_project(project, tmp_path):
@@ -94,7 +96,7 @@ def test_ids_of_a_coco_file(tmp_path):
     path = tmp_path / "coco.json"
     path.write_text(json.dumps(coco_json(images, annotations)))
     classes = class_map("bg", "box", "unseen", "dog")
-    dataset = open_coco_set(path, tmp_path, classes, CONFIG)
+    dataset = open_set(labelled_data(coco=path, images=tmp_path), classes, CONFIG)
     score = write(tmp_path / "out", dataset)
     results = json.loads((tmp_path / "out" / "results.json").read_text())
     assert [r["image_id"] for r in results] == [1, 1, 2, 2]

@@ -11,18 +11,25 @@ import pytest
 from examples.seeded_checkpoint import seeded_arrays
 from models.architecture import Architecture
 from models.checkpoint import write_arrays
-from serving.contract import ModelClass, ModelInfo, ModelInput
 from tests.project_factory import write_project
-from tests.unit.training.evaluation_cases import evaluate, found, rectangle, sample
+from tests.unit.training.evaluation_cases import (
+    evaluate,
+    found,
+    info,
+    rectangle,
+    sample,
+)
 from training.cli.evaluate import build_parser, table
-from training.detectors.checkpoint import open_checkpoint
-from training.detectors.model import Limits, check_exported
+from training.datasets.data_formats import labelled_data
+from training.datasets.splits import open_set
+from training.detectors.exported import check_exported
+from training.detectors.model import DetectionLimits
 from training.detectors.model_config import read_candidate_config
-from training.detectors.saved_model import open_saved_model
+from training.detectors.sources import ModelFolder, ModelServer, Weights, open_model
 from training.errors import DatasetError, TrainingError
-from training.evaluation.request import Data, Network
+from training.evaluation.keywords import named_model
 
-LIMITS = Limits(0.05, 100)
+LIMITS = DetectionLimits(0.05, 100)
 TINY = Architecture(
     stem_filters=4,
     stage_blocks=(1, 1, 1, 1),
@@ -54,26 +61,8 @@ def checkpoint(tmp_path):
     return folder
 
 
-def info(**values):
-    known = ModelInfo(
-        name="m",
-        classes=(ModelClass(0, "bg", "#222222"), ModelClass(1, "cat", "#123456")),
-        backbone="small",
-        input=ModelInput(64, 64, "square", 100),
-        mask_size=28,
-        score_threshold=0.7,
-        iou_threshold=0.3,
-        max_detections=100,
-        precision="float32",
-        checkpoint={},
-        created="",
-        versions={},
-    )
-    return dataclasses.replace(known, **values)
-
-
 def test_checkpoint_folder(checkpoint):
-    candidate = open_checkpoint(checkpoint, None, None, LIMITS)
+    candidate = open_model(Weights(checkpoint), LIMITS)
     assert candidate.classes.ids == CONFIG["class_title_to_idx"]
     assert candidate.classes.neutral == "fog"
     assert [c.color for c in candidate.classes.classes if c.title == "dog"] == [
@@ -82,7 +71,7 @@ def test_checkpoint_folder(checkpoint):
     assert candidate.description["kind"] == "checkpoint"
     assert len(candidate.description["sha256"]) == 64
     assert candidate.description["file"].endswith("00000001/model_weights/model.h5")
-    other = open_checkpoint(checkpoint, None, "haze", LIMITS)
+    other = open_model(Weights(checkpoint), LIMITS, neutral="haze")
     assert other.classes.neutral == "haze"
 
 
@@ -92,23 +81,23 @@ def test_checkpoints_that_do_not_tell_their_classes(checkpoint, tmp_path):
     wrong = CONFIG | {"class_title_to_idx": {"bg": 0, "cat": 1}}
     config.write_text(json.dumps(wrong))
     with pytest.raises(TrainingError, match=r"ids up to 1, .* have 4 classes"):
-        open_checkpoint(weights, None, None, LIMITS)
+        open_model(Weights(weights), LIMITS)
     config.write_text('{"IMAGE_MAX_DIM": 64}')
     with pytest.raises(TrainingError, match="got one without class_title_to_idx; name"):
-        open_checkpoint(weights, None, None, LIMITS)
+        open_model(Weights(weights), LIMITS)
     config.unlink()
     with pytest.raises(TrainingError, match=r"got none; .* --config, or the 3 classes"):
-        open_checkpoint(weights, None, None, LIMITS)
+        open_model(Weights(weights), LIMITS)
     named = tmp_path / "named.json"
     with pytest.raises(TrainingError, match=r"named\.json"):
-        open_checkpoint(weights, named, None, LIMITS)
+        open_model(Weights(weights, named), LIMITS)
     named.write_text(json.dumps(CONFIG))
-    assert open_checkpoint(weights, named, None, LIMITS).classes.num_classes == 4
+    assert open_model(Weights(weights, named), LIMITS).classes.num_classes == 4
     named.write_text(json.dumps(CONFIG | {"model": {"IMAGE_MAX_DIM": 65}}))
     with pytest.raises(TrainingError, match="multiple of 64"):
-        open_checkpoint(weights, named, None, LIMITS)
+        open_model(Weights(weights, named), LIMITS)
     with pytest.raises(TrainingError, match="no such file"):
-        open_checkpoint(tmp_path / "no.h5", named, None, LIMITS)
+        open_model(Weights(tmp_path / "no.h5", named), LIMITS)
 
 
 def test_flat_constants_and_class_names(checkpoint, tmp_path):
@@ -116,33 +105,33 @@ def test_flat_constants_and_class_names(checkpoint, tmp_path):
     flat = tmp_path / "flat.json"
     flat.write_text('{"IMAGE_MIN_DIM": 64, "IMAGE_MAX_DIM": 128, "NAME": "shapes"}')
     titles = ("cat", "dog", "box")
-    candidate = open_checkpoint(checkpoint, flat, "fog", LIMITS, titles)
+    candidate = open_model(Weights(checkpoint, flat, titles), LIMITS, neutral="fog")
     assert candidate.classes.ids == {"bg": 0, "cat": 1, "dog": 2, "box": 3}
     assert candidate.classes.neutral == "fog"
     assert candidate.detector._network.config.max_dim == 128
     assert candidate.notes == ()
-    alone = open_checkpoint(checkpoint, None, None, LIMITS, ("back", *titles))
+    alone = open_model(Weights(checkpoint, classes=("back", *titles)), LIMITS)
     assert alone.classes.ids == {"back": 0, "cat": 1, "dog": 2, "box": 3}
     assert alone.detector._network.config.max_dim == 1024
     (note,) = alone.notes
     assert "Matterport's defaults count, pictures of 800 to 1024 pixels" in note
     with pytest.raises(TrainingError, match=r"got one without .* --classes a,b,c"):
-        open_checkpoint(checkpoint, flat, None, LIMITS)
+        open_model(Weights(checkpoint, flat), LIMITS)
     with pytest.raises(TrainingError, match="expected 3 or 4 names, got 2"):
-        open_checkpoint(checkpoint, flat, None, LIMITS, ("cat", "dog"))
+        open_model(Weights(checkpoint, flat, ("cat", "dog")), LIMITS)
     with pytest.raises(TrainingError, match="every name once, got dog twice"):
-        open_checkpoint(checkpoint, flat, None, LIMITS, ("cat", "dog", "dog"))
+        open_model(Weights(checkpoint, flat, ("cat", "dog", "dog")), LIMITS)
     flat.write_text('{"IMAGE_MAX_DIM": 65}')
     with pytest.raises(TrainingError, match=r"flat\.json: .*IMAGE_MAX_DIM: .* of 64"):
-        open_checkpoint(checkpoint, flat, None, LIMITS, titles)
+        open_model(Weights(checkpoint, flat, titles), LIMITS)
     for text, got in (("[1]", r"got \[1\]"), ('{"a": 1, "b": 2}', "the keys a, b")):
         flat.write_text(text)
         with pytest.raises(TrainingError, match=rf"flat\.json: expected .*{got}"):
-            open_checkpoint(checkpoint, flat, None, LIMITS, titles)
+            open_model(Weights(checkpoint, flat, titles), LIMITS)
 
 
 def test_names_in_place_of_the_config_of_a_training(checkpoint):
-    candidate = open_checkpoint(checkpoint, None, None, LIMITS, ("a", "b", "c"))
+    candidate = open_model(Weights(checkpoint, classes=("a", "b", "c")), LIMITS)
     assert candidate.classes.ids == {"bg": 0, "a": 1, "b": 2, "c": 3}
     assert candidate.classes.neutral == "fog"
     assert candidate.training["class_title_to_idx"] == CONFIG["class_title_to_idx"]
@@ -150,9 +139,7 @@ def test_names_in_place_of_the_config_of_a_training(checkpoint):
 
 def test_classes_of_coco_are_assumed():
     many = dataclasses.replace(TINY, num_classes=81)
-    read = read_candidate_config(
-        Path("w.h5"), many, config=None, titles=None, neutral=None
-    )
+    read = read_candidate_config(Path("w.h5"), many, config=None, titles=None)
     assert read.classes.num_classes == 81
     assert (read.classes.ids["person"], read.classes.ids["toothbrush"]) == (1, 80)
     assert [note.split(":")[0] for note in read.notes] == [
@@ -163,35 +150,35 @@ def test_classes_of_coco_are_assumed():
 
 def test_models_that_are_not_there(tmp_path):
     with pytest.raises(TrainingError, match="no such folder of a model"):
-        open_saved_model(tmp_path / "no", None, None, LIMITS)
+        open_model(ModelFolder(tmp_path / "no"), LIMITS)
     with pytest.raises(
         TrainingError, match=r"expected saved_model\.pb, .* got neither"
     ):
-        open_saved_model(tmp_path, None, None, LIMITS)
+        open_model(ModelFolder(tmp_path), LIMITS)
     for name in ("2", "10", "other"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "saved_model.pb").write_text("")
     with pytest.raises(TrainingError, match="there is no version 3; there are: 2, 10"):
-        open_saved_model(tmp_path, 3, None, LIMITS)
+        open_model(ModelFolder(tmp_path, 3), LIMITS)
     with pytest.raises(TrainingError, match=r"is a version itself, .* version 3"):
-        open_saved_model(tmp_path / "2", 3, None, LIMITS)
+        open_model(ModelFolder(tmp_path / "2", 3), LIMITS)
     with pytest.raises(TrainingError, match=r"/10/assets.extra/model.json: No such"):
-        open_saved_model(tmp_path, None, None, LIMITS)
+        open_model(ModelFolder(tmp_path), LIMITS)
     (tmp_path / "10" / "assets.extra").mkdir()
     asset = tmp_path / "10" / "assets.extra" / "model.json"
     asset.write_text("{}")
     with pytest.raises(TrainingError, match="'contract_version' is missing; export"):
-        open_saved_model(tmp_path, None, None, LIMITS)
+        open_model(ModelFolder(tmp_path), LIMITS)
     asset.write_text(info(score_threshold=0.05).to_json())
     with pytest.raises(TrainingError, match="not readable as a SavedModel"):
-        open_saved_model(tmp_path, 10, None, LIMITS)
+        open_model(ModelFolder(tmp_path, 10), LIMITS)
 
 
 def test_limits_of_exported_models():
-    check_exported("m", info(), Limits(0.7, 100))
+    check_exported("m", info(), DetectionLimits(0.7, 100))
     check_exported("m", info(score_threshold=0.050000001), LIMITS)
     with pytest.raises(TrainingError) as caught:
-        check_exported("m", info(), Limits(0.05, 300))
+        check_exported("m", info(), DetectionLimits(0.05, 300))
     score, count = str(caught.value).splitlines()
     assert score.startswith(
         "m: it leaves out detections below score 0.7, asked for are"
@@ -204,35 +191,52 @@ def test_limits_of_exported_models():
 @pytest.mark.parametrize("values", [(-0.1, 1), (1.1, 1), (float("nan"), 1), (0.5, 0)])
 def test_limits_that_make_no_sense(values):
     with pytest.raises(TrainingError, match="expected a"):
-        Limits(*values)
+        DetectionLimits(*values)
 
 
 def test_requests_that_contradict_themselves():
     with pytest.raises(TrainingError, match=r"expected one of weights, .* got none"):
-        Network()
+        named_model()
     with pytest.raises(TrainingError, match="got a and b"):
-        Network(weights="a", model="b")
+        named_model(weights="a", model="b")
     for name, value in (("config", "c.json"), ("classes", ("a", "b"))):
         with pytest.raises(TrainingError, match=f"{name}: goes with weights; an expor"):
-            Network(model="m", **{name: value})
+            named_model(model="m", **{name: value})
     with pytest.raises(TrainingError, match="expected one of project and coco"):
-        Data(tag="val")
+        labelled_data(tag="val")
     with pytest.raises(TrainingError, match="needs the folder of its pictures"):
-        Data(coco="c.json")
+        labelled_data(coco="c.json")
     with pytest.raises(TrainingError, match='have no tags, got "val"'):
-        Data(coco="c.json", images="i", tag="val")
+        labelled_data(coco="c.json", images="i", tag="val")
+
+
+def test_models_by_keywords():
+    classes = ("a", "b")
+    assert named_model(weights="w", config="c", classes=classes, model_name="n") == (
+        Weights("w", "c", classes)
+    )
+    assert named_model(model="m", model_version=3) == ModelFolder("m", 3)
+    assert named_model(server="s:1", model_name="n") == ModelServer("s:1", "n", None)
+    assert named_model(server="s:1", model_version=2) == (
+        ModelServer("s:1", "mask_rcnn", 2)
+    )
+
+
+def test_what_is_no_model():
+    with pytest.raises(TrainingError, match=r"Weights, .*, got 'w\.h5'$"):
+        open_model("w.h5", LIMITS)
 
 
 def test_sets_that_do_not_fit(checkpoint, tmp_path):
-    classes = open_checkpoint(checkpoint, None, None, LIMITS).classes
+    classes = open_model(Weights(checkpoint), LIMITS).classes
     project = write_project(tmp_path / "project")
-    assert len(Data(project=project).open(classes)) == 3
-    assert len(Data(project=project, tag="val").open(classes)) == 1
+    assert len(open_set(labelled_data(project=project), classes)) == 3
+    assert len(open_set(labelled_data(project=project, tag="val"), classes)) == 1
     with pytest.raises(DatasetError, match='has no tag "vall"; did you mean "val"'):
-        Data(project=project, tag="vall").open(classes)
+        open_set(labelled_data(project=project, tag="vall"), classes)
     fewer = dataclasses.replace(classes, ids={"bg": 0, "cow": 1, "cat": 2})
     with pytest.raises(DatasetError) as caught:
-        Data(project=project).open(fewer)
+        open_set(labelled_data(project=project), fewer)
     (problem,) = caught.value.problems
     assert problem.endswith('unknown classes "dog", "box"; the network has: cow, cat')
 

@@ -7,7 +7,7 @@ import pytest
 from formats.supervisely.meta import BITMAP, ClassMeta
 from tests.unit.training.evaluation_cases import evaluate, found, rectangle, sample
 from training.config.train_config import read_config
-from training.datasets.neutral_class import missing_neutral
+from training.datasets.classes import missing_neutral
 from training.evaluation.hints import nothing_found, start_hints
 
 THING = rectangle(10, 20, 50, 120)

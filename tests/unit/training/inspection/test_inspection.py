@@ -31,7 +31,6 @@ from training.inspection.histograms import bin_anchor_iou, bin_per_picture, bin_
 from training.inspection.inspect import inspect_data
 from training.inspection.sample_sheet import draw_samples
 from training.inspection.statistics import read_numbers
-from training.learning.recipe import make_recipe
 from training.pipeline.batches import batches
 
 CONFIG = {
@@ -143,12 +142,17 @@ def test_samples_are_those_of_the_first_epoch(tmp_path):
     augmentation = {"horizontal_flip": True, "rotate_90": True, "scale": [0.5, 2]}
     config = CONFIG | {"augmentation": augmentation, "seed": 5}
     splits, config, model = opened(write_project(tmp_path), config)
-    recipe = make_recipe(config, splits.classes.num_classes, from_scratch=False)
     palette = dict.fromkeys(splits.classes.ids.values(), (255, 0, 0))
     drawn = list(draw_samples(splits.train, config, palette, 9))
     assert sorted(sample.name for sample in drawn) == ["ds/img/a.png", "ds/img/b.png"]
     made = batches(
-        splits.train, model, batch_size=1, epoch=0, seed=5, options=recipe.examples
+        splits.train,
+        model,
+        batch_size=1,
+        epoch=0,
+        seed=5,
+        max_instances=config.max_instances,
+        augmentation=config.augmentation,
     )
     for sample, batch in zip(drawn, made, strict=True):
         canvas = np.rint(batch.images[0].numpy() + model.mean_pixel)
@@ -265,7 +269,7 @@ def test_coco_needs_its_images(tmp_path, capsys):
     with pytest.raises(SystemExit, match="2"):
         main(arguments)
     assert "--coco and --images go together" in capsys.readouterr().err
-    with pytest.raises(TrainingError, match="expected a Supervisely project, or"):
+    with pytest.raises(TrainingError, match="images: a COCO file needs the folder"):
         inspect_data(CONFIG, coco=("a", "b"), output=tmp_path)
 
 

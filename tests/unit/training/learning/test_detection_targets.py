@@ -3,8 +3,8 @@ import pytest
 import tensorflow as tf
 
 from models import boxes as box_ops
+from training.config.groups import Rois
 from training.learning.detection_targets import (
-    RoiSampling,
     Truth,
     detection_targets,
     encode_deltas,
@@ -41,7 +41,7 @@ def run(request):
 
 def targets(run, proposals, class_ids, boxes, masks=None, neutral=None, **options):
     """Targets of one picture, without the leading dimension."""
-    sampling = RoiSampling(**{"rois_per_image": 6, **options})
+    sampling = Rois(**{"per_image": 6, **options})
     count = len(class_ids)
     masks = np.ones((count, 8, 8), np.uint8) if masks is None else masks
     arrays = {
@@ -189,7 +189,7 @@ def test_sampling_depends_on_the_picture_s_seed_only():
     )
 
     def rois(seeds):
-        sampling = RoiSampling(rois_per_image=6, fill_negatives=True)
+        sampling = Rois(per_image=6, fill_negatives=True)
         return detection_targets(
             proposals,
             truth,
@@ -205,5 +205,5 @@ def test_sampling_depends_on_the_picture_s_seed_only():
 
 
 def test_sampling_without_room_for_a_positive():
-    with pytest.raises(ValueError, match=r"at least one of 2 RoIs, got 0\.33"):
-        RoiSampling(rois_per_image=2)
+    with pytest.raises(ValueError, match=r"to be at least 1, got 2 \* 0\.33"):
+        Rois(per_image=2)

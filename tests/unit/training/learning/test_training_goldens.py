@@ -17,10 +17,11 @@ from models.anchors import anchors_norm, anchors_px
 from models.checkpoint import inspect_checkpoint, load_network
 from models.matterport_config import from_matterport
 from models.preprocessing import subtract_mean
+from training.config.groups import Rois
+from training.config.train_config import TrainConfig, read_config
 from training.learning import losses, network
-from training.learning.detection_targets import RoiSampling, Truth, detection_targets
+from training.learning.detection_targets import Truth, detection_targets
 from training.learning.network import TrainingNetwork
-from training.learning.step import StepOptions
 from training.pipeline.batch import Batch
 from training.pipeline.mini_masks import mini_mask
 from training.pipeline.rpn_targets import rpn_targets
@@ -114,7 +115,7 @@ def test_detection_targets(parts, case):
         golden("proposals")[None],
         truth,
         np.zeros((1, 2), np.int32),
-        sampling=RoiSampling(),
+        sampling=Rois(),
         delta_std=STD,
         mask_size=28,
         shuffle=in_order,
@@ -220,7 +221,7 @@ def golden_proposals(golden_step, monkeypatch):
 
 @pytest.mark.slow
 def test_proposals(golden_step, golden_network, golden_batch):
-    training = TrainingNetwork(golden_network, shuffle=in_order)
+    training = TrainingNetwork(golden_network, TrainConfig(), shuffle=in_order)
     rois = training.forward(golden_batch).proposals[0].numpy()
     distances = np.abs(rois[:, None] - golden_step["rpn_rois"][None]).max(axis=-1)
     assert distances.min(axis=0).max() < 1e-5
@@ -230,7 +231,7 @@ def test_proposals(golden_step, golden_network, golden_batch):
 @pytest.mark.slow
 @pytest.mark.usefixtures("golden_proposals")
 def test_forward(golden_step, golden_network, golden_batch):
-    training = TrainingNetwork(golden_network, shuffle=in_order)
+    training = TrainingNetwork(golden_network, TrainConfig(), shuffle=in_order)
     forward = training.forward(golden_batch)
     targets = forward.targets
     assert int(targets.count[0]) == 90
@@ -255,7 +256,9 @@ def test_forward(golden_step, golden_network, golden_batch):
 def test_l2(golden_step, golden_network):
     # Matterport's TensorFlow 2 port also decays its anchors, a variable there.
     anchors = anchors_norm(golden_network.config, tf.constant(CANVAS))
-    ours = float(TrainingNetwork(golden_network).l2()) + 1e-4 * np.mean(anchors**2)
+    ours = float(TrainingNetwork(golden_network, TrainConfig()).l2()) + 1e-4 * np.mean(
+        anchors**2
+    )
     assert ours == pytest.approx(golden_step["l2_reg_loss"], rel=1e-5)
 
 
@@ -264,8 +267,8 @@ def test_l2(golden_step, golden_network):
 @pytest.mark.parametrize("stop", [False, True])
 def test_gradients(golden_step, golden_network, golden_batch, stop):
     # The goldens are gradients of the losses without the L2 term.
-    options = StepOptions(stop_target_gradients=stop, weight_decay=0.0)
-    training = TrainingNetwork(golden_network, options, shuffle=in_order)
+    how = {"stop_target_gradient": stop, "optimizer": {"weight_decay": 0.0}}
+    training = TrainingNetwork(golden_network, read_config(how), shuffle=in_order)
     gradients = training.step(golden_batch).gradients
     assert len(gradients) == 266
     prefix = "gradstop" if stop else "grad"

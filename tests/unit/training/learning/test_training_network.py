@@ -1,23 +1,25 @@
-import dataclasses
-
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from models import boxes as box_ops
-from training.learning.detection_targets import RoiSampling
+from training.config.train_config import read_config
 from training.learning.network import TrainingNetwork
-from training.learning.optimizers import (
-    OptimizerOptions,
-    apply_gradients,
-    make_optimizer,
-)
-from training.learning.step import StepOptions
+from training.learning.optimizers import apply_gradients, make_optimizer
 from training.learning.trainable import TRAIN_LAYERS, set_trainable
 
-SAMPLING = RoiSampling(rois_per_image=32, fill_negatives=True, append_truth=True)
-OPTIONS = StepOptions(proposals=100, sampling=SAMPLING, weight_decay=0.0)
+ROIS = {
+    "proposals": 100,
+    "per_image": 32,
+    "fill_negatives": True,
+    "append_truth": True,
+}
 STATISTICS = ("moving_mean", "moving_variance")
+
+
+def config(rois=None, weight_decay=0.0, **changes):
+    rois, optimizer = ROIS | (rois or {}), {"weight_decay": weight_decay}
+    return read_config({"optimizer": optimizer, "rois": rois} | changes)
 
 
 def named(training, gradients):
@@ -32,16 +34,20 @@ def named(training, gradients):
 @pytest.mark.slow
 def test_learns_two_pictures_by_heart(make_network, make_batch):
     network = make_network()
-    options = dataclasses.replace(OPTIONS, train_bn=True, bn_momentum=0.8)
-    training = TrainingNetwork(network, options)
+    how = config(
+        lr=0.005,
+        bn_momentum=0.8,
+        optimizer={"name": "adamw"},
+        schedule={"name": "cosine", "warmup_steps": 5, "final_ratio": 0.01},
+    )
+    training = TrainingNetwork(network, how, train_bn=True)
     variables = training.trainable_variables
-    how = OptimizerOptions(name="adamw", lr=0.005, warmup_steps=5, schedule="cosine")
     optimizer = make_optimizer(how, variables, total_steps=120)
 
     @tf.function
     def step(batch):
         result = training.step(batch)
-        apply_gradients(optimizer, result.gradients, variables, how)
+        apply_gradients(optimizer, result.gradients, variables, 5.0)
         return result.total
 
     batch = make_batch()
@@ -65,9 +71,11 @@ def test_stopping_target_gradients_changes_the_rpn_deltas_alone(
 ):
     network, batch = make_network(), make_batch()
 
-    def box_loss_gradients(options):
-        options = dataclasses.replace(options, proposals=500)
-        training = TrainingNetwork(network, options)
+    def box_loss_gradients(*, stop):
+        # Objects' own boxes would be matched in place of proposals.
+        rois = {"proposals": 500, "append_truth": False}
+        how = config(rois, stop_target_gradient=stop)
+        training = TrainingNetwork(network, how)
         with tf.GradientTape() as tape:
             loss = training.losses(batch, training.forward(batch)).mrcnn_bbox_loss
         gradients = tape.gradient(
@@ -77,13 +85,8 @@ def test_stopping_target_gradients_changes_the_rpn_deltas_alone(
         )
         return named(training, gradients)
 
-    # Objects' own boxes would be matched in place of proposals.
-    sampling = dataclasses.replace(SAMPLING, append_truth=False)
     _spread_boxes(network)
-    leaking = box_loss_gradients(dataclasses.replace(OPTIONS, sampling=sampling))
-    stopped = box_loss_gradients(
-        dataclasses.replace(OPTIONS, sampling=sampling, stop_target_gradients=True)
-    )
+    leaking, stopped = (box_loss_gradients(stop=stop) for stop in (False, True))
     assert np.abs(leaking["rpn_bbox_pred/kernel"]).max() > 0
     assert np.abs(stopped["rpn_bbox_pred/kernel"]).max() == 0
     np.testing.assert_allclose(
@@ -105,9 +108,8 @@ def test_picture_without_objects(make_network, make_batch):
         rpn_match=tf.minimum(batch.rpn_match, 0),
         rpn_deltas=tf.zeros_like(batch.rpn_deltas),
     )
-    for sampling in (SAMPLING, RoiSampling(rois_per_image=32)):
-        options = dataclasses.replace(OPTIONS, sampling=sampling)
-        result = TrainingNetwork(make_network(), options).step(batch)
+    for how in (config(), config({"fill_negatives": False, "append_truth": False})):
+        result = TrainingNetwork(make_network(), how).step(batch)
         assert float(result.losses.mrcnn_mask_loss) == 0
         assert float(result.losses.mrcnn_bbox_loss) == 0
         assert float(result.losses.rpn_class_loss) > 0
@@ -116,7 +118,7 @@ def test_picture_without_objects(make_network, make_batch):
 
 def test_neutral_pictures_teach_no_background(make_network, make_batch):
     batch = make_batch(neutral=tf.ones((2, 128, 128), tf.uint8))
-    training = TrainingNetwork(make_network(), OPTIONS)
+    training = TrainingNetwork(make_network(), config())
     forward = training.forward(batch)
     positives = tf.reduce_sum(tf.cast(forward.targets.class_ids > 0, tf.int32), axis=1)
     np.testing.assert_array_equal(forward.targets.count, positives)
@@ -124,7 +126,7 @@ def test_neutral_pictures_teach_no_background(make_network, make_batch):
 
 
 def test_no_neutral_pixel_changes_nothing(make_network, make_batch):
-    training = TrainingNetwork(make_network(), OPTIONS)
+    training = TrainingNetwork(make_network(), config())
     plain = training.step(make_batch())
     mapped = training.step(make_batch(neutral=tf.zeros((2, 128, 128), tf.uint8)))
     np.testing.assert_array_equal(plain.losses, mapped.losses)
@@ -133,9 +135,8 @@ def test_no_neutral_pixel_changes_nothing(make_network, make_batch):
 @pytest.mark.parametrize("train_bn", [False, True])
 def test_statistics_move_only_when_they_are_learned(make_network, make_batch, train_bn):
     network = make_network()
-    options = dataclasses.replace(OPTIONS, train_bn=train_bn)
     before = {id(v): v.numpy() for v in network.variables if v.name in STATISTICS}
-    TrainingNetwork(network, options).step(make_batch())
+    TrainingNetwork(network, config(), train_bn=train_bn).step(make_batch())
     moved = [
         not np.array_equal(before[id(v)], v.numpy())
         for v in network.variables
@@ -148,8 +149,7 @@ def test_frozen_layers_keep_their_statistics(make_network, make_batch):
     network = make_network()
     set_trainable(network, "heads")
     before = network.layers["bn2a_branch2a"].moving_mean.numpy()
-    options = dataclasses.replace(OPTIONS, train_bn=True)
-    TrainingNetwork(network, options).step(make_batch())
+    TrainingNetwork(network, config(), train_bn=True).step(make_batch())
     np.testing.assert_array_equal(
         before, network.layers["bn2a_branch2a"].moving_mean.numpy()
     )
@@ -184,11 +184,13 @@ def test_unknown_train_layers(make_network):
 
 def test_l2_leaves_out_gamma_and_beta(make_network):
     network = make_network()
-    options = dataclasses.replace(OPTIONS, weight_decay=0.5)
+    how = config(weight_decay=0.5)
     expected = 0.5 * sum(
         np.mean(np.square(v.numpy()))
         for layer in network.layers.values()
         for v in layer.trainable_variables
         if v.name in ("kernel", "bias")
     )
-    assert float(TrainingNetwork(network, options).l2()) == pytest.approx(expected)
+    assert float(TrainingNetwork(network, how).l2()) == pytest.approx(expected)
+    adamw = config(optimizer={"name": "adamw", "weight_decay": 0.5})
+    assert float(TrainingNetwork(network, adamw).l2()) == 0

@@ -9,12 +9,20 @@ from hypothesis import strategies as st
 
 from models.preprocessing import letterbox, to_canvas
 from tests.unit.training.conftest import SIDE, TINY
-from training.config.train_config import read_config
-from training.pipeline.augmentation import Augmentation, augment, augmentation_of, draw
+from training.config.groups import Augmentation
+from training.pipeline.augmentation import augment, draw, zoom_factor
 from training.pipeline.placement import place, resize_crop
 
 SHARES = st.floats(0, 1, exclude_max=True)
-EVERYTHING = Augmentation(0.5, 0.5, True, (0.5, 2.0), 30.0, 0.3, 0.5)
+EVERYTHING = Augmentation(
+    horizontal_flip=True,
+    vertical_flip=True,
+    rotate_90=True,
+    scale=(0.5, 2.0),
+    brightness=0.12,
+    contrast=0.3,
+    saturation=0.5,
+)
 
 
 def draws(seed=0, **given_numbers):
@@ -23,7 +31,7 @@ def draws(seed=0, **given_numbers):
 
 def made(image, masks=(), neutral=(), augmentation=EVERYTHING, numbers=None):
     numbers = draws() if numbers is None else numbers
-    placed = place(image, masks, neutral, TINY, augmentation, numbers)
+    placed = place(image, masks, neutral, TINY, augmentation.scale, numbers)
     return augment(placed, augmentation, numbers)
 
 
@@ -62,7 +70,12 @@ def labelled_pictures(draw_from):
 def test_masks_and_pixels_stay_together(picture, factor, numbers, turns):
     image, crop = picture
     top, left, flip_x, flip_y, turn = numbers
-    augmentation = Augmentation(0.5, 0.5, turns, (factor, factor))
+    augmentation = Augmentation(
+        horizontal_flip=True,
+        vertical_flip=True,
+        rotate_90=turns,
+        scale=(factor, factor),
+    )
     numbers = draws(top=top, left=left, flip_x=flip_x, flip_y=flip_y, turn=turn)
     placed = made(image, [crop], [crop], augmentation, numbers)
     red, green, blue = np.moveaxis(placed.canvas.astype(int), 2, 0)
@@ -174,7 +187,7 @@ def test_light_changes_inside_the_window_only(name):
     plain = made(image, augmentation=Augmentation())
     lit = made(
         image,
-        augmentation=Augmentation(**{name: {"brightness": 40}.get(name, 0.4)}),
+        augmentation=Augmentation(**{name: {"brightness": 0.16}.get(name, 0.4)}),
         numbers=draws(**{name: 0.9}),
     )
     assert not lit.canvas[:21].any()
@@ -190,8 +203,8 @@ def test_light_by_hand():
         placed = made(image, augmentation=Augmentation(**options), numbers=numbers)
         return placed.canvas[middle, middle].tolist()
 
-    assert pixel(draws(brightness=0.75), brightness=40) == [220, 120, 70]
-    assert pixel(draws(brightness=0.0), brightness=150) == [50, 0, 0]
+    assert pixel(draws(brightness=0.75), brightness=40 / 255) == [220, 120, 70]
+    assert pixel(draws(brightness=0.0), brightness=150 / 255) == [50, 0, 0]
     # The grey value is 0.299 * 200 + 0.587 * 100 + 0.114 * 50 = 124.2.
     assert pixel(draws(saturation=0.0), saturation=1.0) == [124, 124, 124]
     assert pixel(draws(saturation=0.75), saturation=1.0) == [238, 88, 13]
@@ -210,7 +223,7 @@ def test_contrast_keeps_the_mean():
 def test_one_setting_does_not_shift_another():
     image = noise()
     zoomed = made(image, augmentation=Augmentation(scale=(0.5, 2.0)))
-    lit = made(image, augmentation=Augmentation(scale=(0.5, 2.0), brightness=10))
+    lit = made(image, augmentation=Augmentation(scale=(0.5, 2.0), brightness=0.04))
     np.testing.assert_array_equal(zoomed.window, lit.window)
     again, other = made(image), made(image, numbers=draws(1))
     np.testing.assert_array_equal(again.canvas, made(image).canvas)
@@ -218,8 +231,8 @@ def test_one_setting_does_not_shift_another():
 
 
 def test_zooms_are_even_on_a_log_scale():
-    zoom = Augmentation(scale=(0.5, 2.0)).zoom
-    factors = [zoom(draws(zoom=share)) for share in (0.0, 0.5, 0.75)]
+    shares = (0.0, 0.5, 0.75)
+    factors = [zoom_factor((0.5, 2.0), draws(zoom=share)) for share in shares]
     assert factors == pytest.approx([0.5, 1.0, math.sqrt(2)])
 
 
@@ -230,16 +243,13 @@ def test_canvases_that_cannot_be_turned():
         augment(placed, Augmentation(rotate_90=True), draws())
 
 
-def test_the_config_s_group():
-    assert augmentation_of(read_config({}).augmentation) == Augmentation()
-    group = {
-        "horizontal_flip": True,
-        "vertical_flip": True,
-        "rotate_90": True,
-        "scale": [0.5, 2.0],
-        "brightness": 0.2,
-        "contrast": 0.3,
-        "saturation": 0.4,
-    }
-    made_of = augmentation_of(read_config({"augmentation": group}).augmentation)
-    assert made_of == Augmentation(0.5, 0.5, True, (0.5, 2.0), 51.0, 0.3, 0.4)
+def test_half_of_the_pictures_are_flipped():
+    image = noise()
+    plain = made(image, augmentation=Augmentation()).canvas
+    flips = Augmentation(horizontal_flip=True)
+    below, above = (
+        made(image, augmentation=flips, numbers=draws(flip_x=share)).canvas
+        for share in (math.nextafter(0.5, 0), 0.5)
+    )
+    np.testing.assert_array_equal(below, plain[:, ::-1])
+    np.testing.assert_array_equal(above, plain)

@@ -8,12 +8,12 @@ import tensorflow as tf
 from models.anchors import anchors_px
 from models.preprocessing import letterbox, to_canvas
 from tests.unit.training.conftest import SIDE, TINY, box_of
-from training.pipeline.augmentation import Augmentation
+from training.config.groups import Augmentation
 from training.pipeline.batches import batches, epoch_order
-from training.pipeline.examples import ExampleOptions, make_example
+from training.pipeline.examples import make_example
 
 ANCHORS = anchors_px(TINY, tf.constant((SIDE, SIDE))).numpy()
-OPTIONS = ExampleOptions(max_instances=4)
+PLAIN = Augmentation()
 
 
 class Labelled(NamedTuple):
@@ -35,12 +35,9 @@ def labelled(seed=0, size=(64, 96), neutral=()):
     )
 
 
-def example(sample, options=OPTIONS, seed=0):
-    return make_example(sample, TINY, ANCHORS, np.random.default_rng(seed), options)
-
-
-def augmented(**options):
-    return dataclasses.replace(OPTIONS, augmentation=Augmentation(**options))
+def example(sample, augmentation=PLAIN, seed=0, max_instances=4):
+    rng = np.random.default_rng(seed)
+    return make_example(sample, TINY, ANCHORS, rng, augmentation, max_instances)
 
 
 def test_picture_and_boxes_on_the_canvas():
@@ -75,9 +72,8 @@ def test_crowds_are_negative():
 
 
 def test_random_choice_of_too_many_objects():
-    one = dataclasses.replace(OPTIONS, max_instances=1)
-    chosen = {int(example(labelled(), one, seed).gt_class_ids[0]) for seed in range(20)}
-    assert chosen == {1, 2}
+    made = [example(labelled(), seed=seed, max_instances=1) for seed in range(20)]
+    assert {int(one.gt_class_ids[0]) for one in made} == {1, 2}
 
 
 def test_neutral_regions_are_drawn():
@@ -91,16 +87,16 @@ def test_neutral_regions_are_drawn():
 @pytest.mark.parametrize(
     ("options", "change"),
     [
-        ({"horizontal_flip": 1.0}, lambda x: x[:, ::-1]),
-        ({"vertical_flip": 1.0}, lambda x: x[::-1]),
+        ({"horizontal_flip": True}, lambda x: x[:, ::-1]),
+        ({"vertical_flip": True}, lambda x: x[::-1]),
         ({"rotate_90": True}, np.rot90),
     ],
 )
 def test_flips_and_turns_move_everything_together(options, change):
-    seed = 2  # its third random number asks for three quarter turns
+    seed = 2  # its random numbers ask for both flips and three quarter turns
     region = (0, 0, np.ones((10, 20), bool))
     plain = example(labelled(neutral=(region,)))
-    made = example(labelled(neutral=(region,)), augmented(**options), seed)
+    made = example(labelled(neutral=(region,)), Augmentation(**options), seed)
     np.testing.assert_array_equal(made.canvas, change(plain.canvas))
     np.testing.assert_array_equal(made.neutral, change(plain.neutral))
 
@@ -128,23 +124,23 @@ def test_epochs_have_their_own_order():
 
 def collected(workers=1, **options):
     samples = [labelled(seed) for seed in range(5)]
-    settings = {"batch_size": 2, "epoch": 0, "seed": 3, "options": OPTIONS, **options}
+    settings = {"batch_size": 2, "epoch": 0, "seed": 3, "max_instances": 4, **options}
     made = batches(samples, TINY, workers=workers, **settings)
     return [[x.numpy() for x in batch] for batch in made]
 
 
 def test_batches_depend_on_the_seed_alone():
-    flips = augmented(horizontal_flip=0.5)
-    one = collected(options=flips)
+    flips = Augmentation(horizontal_flip=True)
+    one = collected(augmentation=flips)
     assert len(one) == 2
     for other in (
-        collected(3, options=flips),
-        [one[0], *collected(options=flips, first_step=1)],
+        collected(3, augmentation=flips),
+        [one[0], *collected(augmentation=flips, first_step=1)],
     ):
         for batch, again in zip(one, other, strict=True):
             for x, y in zip(batch, again, strict=True):
                 np.testing.assert_array_equal(x, y)
-    assert not np.array_equal(one[0][0], collected(options=flips, epoch=1)[0][0])
+    assert not np.array_equal(one[0][0], collected(augmentation=flips, epoch=1)[0][0])
 
 
 def test_a_batch_has_what_a_step_takes():
@@ -170,4 +166,4 @@ def test_batch_larger_than_the_set(batch_size):
 def test_canvases_of_many_sizes():
     config = dataclasses.replace(TINY, resize_mode="pad64")
     with pytest.raises(ValueError, match="as mode square gives; got pad64"):
-        batches([labelled()], config, batch_size=1, epoch=0, seed=0)
+        batches([labelled()], config, batch_size=1, epoch=0, seed=0, max_instances=4)
