@@ -42,6 +42,7 @@ def labelled_data(
     Raises:
         TrainingError: no place or several are named, or the format does not have what
             is said of it.
+        TypeError: an argument names no format.
     """
     for name in places:
         if name not in DATA_FORMATS:
