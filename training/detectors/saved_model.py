@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from formats.errors import FormatError
 from formats.images.image import checked_header
+from formats.mask_crop import MaskCrop
 from serving import contract
 from training.detectors.detector import Found, Picture, encode_mask
 from training.detectors.model import (
@@ -112,8 +113,8 @@ class _SavedModelDetector:
                 raise TrainingError(
                     f"{picture.name}: the model answers with a damaged mask; {ADVICE}"
                 )
-            origin = (int(corners[0]), int(corners[1]))
-            masks.append(encode_mask(np.asarray(mask > 127), origin, size))
+            crop = MaskCrop(int(corners[0]), int(corners[1]), np.asarray(mask > 127))
+            masks.append(encode_mask(crop, size))
         return Found(
             boxes,
             rows[contract.DETECTION_CLASSES.name][:count],

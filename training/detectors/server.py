@@ -83,10 +83,7 @@ class _ServerDetector:
         try:
             result = self._client.predict(picture.encoded())
             instances = result.instances
-            masks = tuple(
-                encode_mask(one.mask_crop, one.mask_origin, picture.size)
-                for one in instances
-            )
+            masks = tuple(encode_mask(one.crop, picture.size) for one in instances)
         except ClientError as err:
             raise TrainingError(f"{picture.name}: {err}") from err
         if result.model_version != self._version:
