@@ -11,6 +11,7 @@ PACKAGES = ("client", "export", "formats", "models", "serving", "training")
 USERS = (*PACKAGES, "benchmarks", "examples")
 USED_FROM_OUTSIDE = {
     # Documented for those who import the client.
+    "mask_origin",
     "predict_many",
     "to_meta",
     # Fields of files, read and written as a whole.
