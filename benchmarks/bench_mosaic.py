@@ -152,9 +152,7 @@ def _find(client: Client, sample: Sample) -> Found:
         np.array([one.box for one in ordered], np.float32).reshape(-1, 4),
         np.array([one.class_id for one in ordered], np.int32),
         np.array([one.score for one in ordered], np.float32),
-        tuple(
-            encode_mask(one.mask_crop, one.mask_origin, sample.size) for one in ordered
-        ),
+        tuple(encode_mask(one.crop, sample.size) for one in ordered),
     )
 
 

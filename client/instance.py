@@ -14,9 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from client.errors import ContractError
-from client.mask_png import is_whole
-from formats.mask_crop import Mask
+from client.mask_png import decode_mask_png
+from formats.mask_crop import Box, Mask, MaskCrop, unite_crops
 from formats.supervisely.annotation import bitmap_object, rectangle_object, tag_json
 
 SCORE_DIGITS = 4
@@ -33,65 +32,56 @@ class Instance:
         score: 0..1; NaN from a model that gives none.
         box: (y1, x1, y2, x2), pixels, half-open, not rounded.
         mask_box: (y1, x1, y2, x2), the box in whole pixels: the frame of `mask_crop`.
-        mask_png: one-channel 0/255 PNG of that size; empty if it has no pixel; None
-            from a model that gives boxes only, whose mask is the whole box.
+        mask_png: one-channel 0/255 PNG of that size; empty if it has no pixel, or
+            there are `parts`; None from a model that gives boxes only, whose mask is
+            the whole box.
         image_size: (height, width) of the picture, pixels.
+        parts: what several windows saw of it, whose union it is; most have none.
     """
 
     class_name: str
     class_id: int
     score: float
     box: tuple[float, float, float, float]
-    mask_box: tuple[int, int, int, int]
+    mask_box: Box
     mask_png: bytes | None = field(repr=False)
     image_size: tuple[int, int] = field(repr=False)
+    parts: tuple[Instance, ...] = field(default=(), repr=False)
 
     @property
     def confidence(self) -> float:
         """The score as annotations have it, rounded to four digits."""
         return round(self.score, SCORE_DIGITS)
 
+    @cached_property
+    def crop(self) -> MaskCrop:
+        """The mask within `mask_box`; decoded, or put together, at first use.
+
+        Raises:
+            ContractError: the server sent a damaged PNG.
+        """
+        if self.parts:
+            return unite_crops([part.crop for part in self.parts])
+        top, left, bottom, right = self.mask_box
+        shape = (bottom - top, right - left)
+        if self.mask_png is None:
+            return MaskCrop(top, left, np.ones(shape, bool))
+        return MaskCrop(top, left, decode_mask_png(self.mask_png, *shape))
+
+    @property
+    def mask_crop(self) -> Mask:
+        """bool[h, w], the mask within `mask_box`; see `crop`."""
+        return self.crop.mask
+
     @property
     def mask_origin(self) -> tuple[int, int]:
         """(y, x) of the top-left pixel of `mask_crop` in the picture."""
         return self.mask_box[:2]
 
-    @cached_property
-    def mask_crop(self) -> Mask:
-        """bool[h, w], the mask within `mask_box`; decoded at first use.
-
-        Raises:
-            ContractError: the server sent a damaged PNG.
-        """
-        top, left, bottom, right = self.mask_box
-        shape = (bottom - top, right - left)
-        if self.mask_png is None:
-            return np.ones(shape, bool)
-        if 0 in shape:
-            return np.zeros(shape, bool)
-        if not is_whole(self.mask_png):
-            raise ContractError("mask: the PNG is damaged: it ends too early")
-        import cv2  # slow to import, and not everyone looks at masks
-
-        encoded = np.frombuffer(self.mask_png, np.uint8)
-        try:
-            pixels = cv2.imdecode(encoded, cv2.IMREAD_GRAYSCALE)
-        except cv2.error as err:
-            raise ContractError(f"mask: the PNG is damaged: {err.err}") from err
-        if pixels is None or pixels.shape != shape:
-            raise ContractError(
-                f"mask: expected a PNG of {shape[1]} x {shape[0]} pixels, got a "
-                "damaged one"
-            )
-        return np.asarray(pixels > 127)
-
     @property
     def mask(self) -> Mask:
         """bool[H, W], the mask in the whole picture; made anew at every use."""
-        full = np.zeros(self.image_size, bool)
-        top, left, bottom, right = self.mask_box
-        full[top:bottom, left:right] = self.mask_crop
-        return full
+        return self.crop.within((0, 0, *self.image_size))
 
     def moved(self, origin: tuple[int, int], image_size: tuple[int, int]) -> Instance:
         """Returns the instance in the picture that its own picture was cut out of.
@@ -108,6 +98,7 @@ class Instance:
             box=(y1 + y, x1 + x, y2 + y, x2 + x),
             mask_box=(top + y, left + x, bottom + y, right + x),
             image_size=image_size,
+            parts=tuple(part.moved(origin, image_size) for part in self.parts),
         )
 
     def to_object(self, confidence_tag: str | None) -> dict[str, Any] | None:
@@ -124,7 +115,7 @@ class Instance:
             tags.append(tag_json(confidence_tag, self.confidence))
         if self.mask_png is None:
             return rectangle_object(self.class_name, self.mask_box, tags)
-        return bitmap_object(self.class_name, self.mask_crop, self.mask_origin, tags)
+        return bitmap_object(self.class_name, self.crop, tags)
 
 
 @dataclass(frozen=True)
@@ -138,7 +129,7 @@ class Region:
     """
 
     class_name: str
-    box: tuple[int, int, int, int]
+    box: Box
     tags: tuple[Mapping[str, Any], ...] = ()
 
     def to_object(self) -> dict[str, Any] | None:

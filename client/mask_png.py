@@ -1,4 +1,4 @@
-"""Masks as PNG: what is checked before a decoder sees them.
+"""Masks as a server sends them, PNG: their check when they come, and their decoding.
 
 A decoder takes memory for what a header or a chunk claims, whatever there is.
 """
@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import struct
 
+import numpy as np
+
 from client.errors import ContractError
+from formats.mask_crop import Mask
 
 MOST_CHUNKS = 64
 """Chunks of a small PNG; a large one may have another one each `CHUNK_BYTES`."""
@@ -56,7 +59,38 @@ def check_mask_png(png: bytes, height: int, width: int) -> None:
     raise ContractError("answer: mask: expected fewer chunks in its PNG")
 
 
-def is_whole(png: bytes) -> bool:
+def decode_mask_png(png: bytes, height: int, width: int) -> Mask:
+    """Decodes a mask that was checked.
+
+    Args:
+        png: the file.
+        height: of the mask, pixels.
+        width: likewise; where one is 0, the file is not looked at.
+
+    Returns:
+        bool[height, width].
+
+    Raises:
+        ContractError: it is damaged.
+    """
+    if height == 0 or width == 0:
+        return np.zeros((height, width), bool)
+    if not _is_whole(png):
+        raise ContractError("mask: the PNG is damaged: it ends too early")
+    import cv2  # slow to import, and not everyone looks at masks
+
+    try:
+        pixels = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_GRAYSCALE)
+    except cv2.error as err:
+        raise ContractError(f"mask: the PNG is damaged: {err.err}") from err
+    if pixels is None or pixels.shape != (height, width):
+        raise ContractError(
+            f"mask: expected a PNG of {width} x {height} pixels, got a damaged one"
+        )
+    return np.asarray(pixels > 127)
+
+
+def _is_whole(png: bytes) -> bool:
     """Says whether a PNG that was checked has all that its chunks claim."""
     place, kind = _CHUNKS_AT, b""
     while kind != b"IEND" and place + 12 <= len(png):
@@ -65,4 +99,4 @@ def is_whole(png: bytes) -> bool:
     return kind == b"IEND" and place <= len(png)
 
 
-__all__ = ["check_mask_png", "is_whole"]
+__all__ = ["check_mask_png", "decode_mask_png"]

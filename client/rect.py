@@ -1,4 +1,7 @@
-"""Rectangles of whole pixels, and the lengths by which a config moves their sides.
+"""Rectangles of whole pixels: what they share, and how a config moves their sides.
+
+What the client computes of boxes is here, in whole pixels; the network's own boxes and
+their arithmetic are `models.boxes`, which a client does not have.
 
 Frame: the picture, (0, 0) its top-left corner; half-open.
 """
@@ -6,10 +9,14 @@ Frame: the picture, (0, 0) its top-left corner; half-open.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from formats.quoted import quoted
 
+Boxes = np.ndarray[Any, np.dtype[np.int64]]
+Floats = np.ndarray[Any, np.dtype[np.float64]]
 LENGTH_PATTERN = r"^-?[0-9]+(%|px)$"
 MAX_DIGITS = 12
 """Of a length in a config; more makes no sense and is slow to compute with."""
@@ -41,6 +48,24 @@ class Rect(NamedTuple):
             min(self.bottom, other.bottom),
             min(self.right, other.right),
         )
+
+
+def box_ious(box: Boxes, others: Boxes) -> tuple[Boxes, Floats]:
+    """Returns overlaps of a box with others.
+
+    Args:
+        box: int64[4] (y1, x1, y2, x2), half-open.
+        others: int64[N, 4].
+
+    Returns:
+        int64[N] common pixels, float64[N] intersection over union.
+    """
+    low = np.maximum(box[:2], others[:, :2])
+    high = np.minimum(box[2:], others[:, 2:])
+    common = np.prod(np.maximum(high - low, 0), axis=1)
+    areas = np.prod(others[:, 2:] - others[:, :2], axis=1)
+    union = np.prod(box[2:] - box[:2]) + areas - common
+    return common, common / np.maximum(union, 1)
 
 
 class Length(NamedTuple):
@@ -113,4 +138,4 @@ def whole(size: tuple[int, int]) -> Rect:
     return Rect(0, 0, *size)
 
 
-__all__ = ["LENGTH_PATTERN", "Length", "Rect", "Sides", "whole"]
+__all__ = ["LENGTH_PATTERN", "Boxes", "Length", "Rect", "Sides", "box_ious", "whole"]

@@ -19,6 +19,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from formats.mask_crop import MaskCrop
 from formats.supervisely.bitmap import write_bitmap
 
 SIDE = 128
@@ -54,7 +55,11 @@ def write_project(root: Path, pictures: int, seed: int) -> None:
         name = f"{number:04}.png"
         cv2.imwrite(str(root / "shapes" / "img" / name), pixels)
         objects = [
-            {"classTitle": title, "tags": [], "bitmap": write_bitmap(mask, (0, 0))}
+            {
+                "classTitle": title,
+                "tags": [],
+                "bitmap": write_bitmap(MaskCrop(0, 0, mask)),
+            }
             for title, mask in found
         ]
         annotation = {

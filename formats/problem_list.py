@@ -69,9 +69,15 @@ class ProblemList:
             self.add(problem)
 
 
+def located(where: str, problems: Iterable[str]) -> Iterator[str]:
+    """Yields problems behind the place that they are at; a number of more stays one."""
+    for problem in problems:
+        yield problem if isinstance(problem, More) else f"{where}: {problem}"
+
+
 def told(problems: Iterable[str]) -> str:
     """Returns one line a problem, twenty at most and how many more there are."""
     return "\n".join(ProblemList(problems))
 
 
-__all__ = ["MOST", "More", "ProblemList", "told"]
+__all__ = ["MOST", "More", "ProblemList", "located", "told"]

@@ -1,4 +1,9 @@
-"""Boxes in the normalised canvas frame, Matterport's geometry.
+"""Boxes: their frames, deltas and overlaps, Matterport's geometry.
+
+Overlaps and encoding take boxes of any one frame. They have twins in numpy, in which
+the threads of the input pipeline compute; tests/unit/models/test_boxes.py holds each to
+its twin. The client, which may not know this package, compares whole pixels in
+`client.rect`.
 
 `boxes_norm` are float32 (y1, x1, y2, x2) with y_norm = y / (H - 1) for the first corner
 and (y - 1) / (H - 1) for the second, likewise for x: pixel 0 is 0, and a box over the
@@ -7,7 +12,12 @@ whole canvas ends at 1. Heights and widths are plain differences.
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import tensorflow as tf
+
+Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 SHIFT = (0.0, 0.0, 1.0, 1.0)
 """Pixels that the second corner lies outside: half-open there, closed normalised."""
@@ -73,6 +83,67 @@ def decode_deltas(boxes_norm: tf.Tensor, deltas: tf.Tensor) -> tf.Tensor:
     y1 = center_y - 0.5 * height
     x1 = center_x - 0.5 * width
     return tf.stack([y1, x1, y1 + height, x1 + width], axis=-1)
+
+
+def encode_deltas(boxes: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+    """Inverse of `decode_deltas`.
+
+    Args:
+        boxes: float[N, 4] yxyx.
+        targets: float[N, 4] yxyx, same frame.
+
+    Returns:
+        float[N, 4] (dy, dx, log_h, log_w) that move and scale `boxes` to `targets`.
+
+    Source: Faster R-CNN eq. (2).
+    """
+    shift, scale = _shift_and_scale(boxes, targets)
+    return tf.concat([shift, tf.math.log(scale)], axis=1)
+
+
+def numpy_encode_deltas(boxes: Floats, targets: Floats) -> Floats:
+    """`encode_deltas` in numpy."""
+    shift, scale = _shift_and_scale(boxes, targets)
+    return np.concatenate([shift, np.log(scale)], axis=1)
+
+
+def _shift_and_scale(boxes: Any, targets: Any) -> tuple[Any, Any]:
+    """Returns [N, 2] each: how far off targets lie and how large they are, in sizes."""
+    size, target_size = boxes[:, 2:] - boxes[:, :2], targets[:, 2:] - targets[:, :2]
+    center = boxes[:, :2] + 0.5 * size
+    target_center = targets[:, :2] + 0.5 * target_size
+    return (target_center - center) / size, target_size / size
+
+
+def iou(boxes: tf.Tensor, others: tf.Tensor) -> tf.Tensor:
+    """Returns the overlaps of boxes with others.
+
+    Args:
+        boxes: float[K, 4] yxyx.
+        others: float[G, 4] yxyx, same frame.
+
+    Returns:
+        float[K, G], intersection over union; 0 for two boxes without area.
+    """
+    y1, x1, y2, x2 = tf.split(boxes, 4, axis=1)  # [K, 1]
+    oy1, ox1, oy2, ox2 = tf.unstack(others, axis=1)  # [G]
+    height = tf.minimum(y2, oy2) - tf.maximum(y1, oy1)  # [K, G]
+    width = tf.minimum(x2, ox2) - tf.maximum(x1, ox1)
+    intersection = tf.maximum(width, 0) * tf.maximum(height, 0)
+    union = (y2 - y1) * (x2 - x1) + (oy2 - oy1) * (ox2 - ox1) - intersection
+    return tf.math.divide_no_nan(intersection, union)
+
+
+def numpy_iou(boxes: Floats, others: Floats) -> Floats:
+    """`iou` in numpy."""
+    y1, x1, y2, x2 = boxes.T[:, :, None]  # [K, 1]
+    oy1, ox1, oy2, ox2 = others.T  # [G]
+    height = np.minimum(y2, oy2) - np.maximum(y1, oy1)  # [K, G]
+    width = np.minimum(x2, ox2) - np.maximum(x1, ox1)
+    intersection = np.maximum(width, 0) * np.maximum(height, 0)
+    union = (y2 - y1) * (x2 - x1) + (oy2 - oy1) * (ox2 - ox1) - intersection
+    none = np.zeros_like(intersection)
+    return np.divide(intersection, union, out=none, where=union != 0)
 
 
 def clip(boxes: tf.Tensor, window: tf.Tensor) -> tf.Tensor:

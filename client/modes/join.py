@@ -21,8 +21,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from client.instance import Instance
-from client.modes.suppress import mask_in
 from client.rect import Rect
+from formats.mask_crop import MaskCrop, mask_iou
 
 MIN_AGREEMENT = 0.5
 """IoU from which on two windows are said to see one thing."""
@@ -139,18 +139,19 @@ def _agree(one: Part, two: Part) -> bool:
     common = one.window.intersect(two.window)
     height, width = common.size
     if min(height, width) >= NARROW_PX:
-        return _iou(_mask_at(one, common), _mask_at(two, common)) >= MIN_AGREEMENT
+        here, there = (part.instance.crop.part(common) for part in (one, two))
+        return mask_iou(here, there) >= MIN_AGREEMENT
     axis = 1 if width <= height else 0  # across the strip
     exact = 0 if min(height, width) else 1  # where they touch, the last pixels of each
     return any(
-        _iou(*(_outline(part, common, axis, reach) for part in (one, two)))
+        mask_iou(*(_outline(part, common, axis, reach) for part in (one, two)))
         >= MIN_AGREEMENT
         for reach in (None, exact)
     )
 
 
-def _outline(part: Part, strip: Rect, axis: int, reach: int | None) -> Array:
-    """Returns bool[n], where along a strip there are pixels of a part.
+def _outline(part: Part, strip: Rect, axis: int, reach: int | None) -> MaskCrop:
+    """Returns where along a strip there are pixels of a part, one pixel wide.
 
     Args:
         part: what a window shows.
@@ -167,23 +168,8 @@ def _outline(part: Part, strip: Rect, axis: int, reach: int | None) -> Array:
     else:
         top, bottom = top - reach, bottom + reach
     seen = Rect(top, left, bottom, right).intersect(part.window)
-    return np.asarray(_mask_at(part, seen).any(axis=axis))
-
-
-def _mask_at(part: Part, rect: Rect) -> Array:
-    """Returns bool[h, w], a part's mask in a rectangle of its window."""
-    pixels = np.zeros(rect.size, bool)
-    inside = rect.intersect(Rect(*part.instance.mask_box))
-    if not inside.is_empty:
-        top, left = inside.top - rect.top, inside.left - rect.left
-        height, width = inside.size
-        pixels[top : top + height, left : left + width] = mask_in(part.instance, inside)
-    return pixels
-
-
-def _iou(one: Array, two: Array) -> float:
-    union = int(np.count_nonzero(one | two))
-    return int(np.count_nonzero(one & two)) / union if union else 0.0
+    pixels = part.instance.crop.within(seen)
+    return MaskCrop(0, 0, np.asarray(pixels.any(axis=axis, keepdims=True)))
 
 
 def _union(found: list[Instance]) -> Instance:
@@ -195,26 +181,10 @@ def _union(found: list[Instance]) -> Instance:
     frame = Rect(*boxes[:, :2].min(0).tolist(), *boxes[:, 2:].max(0).tolist())
     exact = np.array([i.box for i in found], np.float64)
     box = (*exact[:, :2].min(0).tolist(), *exact[:, 2:].max(0).tolist())
-    png = None
-    if any(i.mask_png is not None for i in found):
-        mask = np.zeros(frame.size, np.uint8)
-        for part in found:
-            top, left, bottom, right = part.mask_box
-            inner = mask[
-                top - frame.top : bottom - frame.top,
-                left - frame.left : right - frame.left,
-            ]
-            inner[part.mask_crop] = 255
-        png = _encode(mask)
-    return replace(best, box=box, mask_box=frame, mask_png=png)
-
-
-def _encode(mask: Array) -> bytes:
-    if not mask.size:
-        return b""
-    import cv2  # slow to import, and only windows that cut objects need it
-
-    return bytes(cv2.imencode(".png", mask)[1].tobytes())
+    joined = replace(best, box=box, mask_box=frame)
+    if all(i.mask_png is None for i in found):
+        return joined
+    return replace(joined, mask_png=b"", parts=tuple(found))
 
 
 __all__ = ["Part", "join_parts"]

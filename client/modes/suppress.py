@@ -11,14 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from client.instance import Instance
-from client.rect import Rect
-
-Array = np.ndarray[Any, Any]
+from client.rect import Boxes, box_ious
+from formats.mask_crop import mask_iou
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ class Suppression:
         ]
 
     def _is_covered(
-        self, instance: Instance, ordered: list[Instance], boxes: Array, index: int
+        self, instance: Instance, ordered: list[Instance], boxes: Boxes, index: int
     ) -> bool:
         """Says whether a more confident instance overlaps this one by too much."""
         better = slice(index + 1, None)
@@ -71,46 +69,10 @@ class Suppression:
         if not self.uses_masks:
             return bool(np.any(ious > self.iou_threshold))
         return any(
-            mask_iou(instance, ordered[index + 1 + other]) > self.iou_threshold
+            mask_iou(instance.crop, ordered[index + 1 + other].crop)
+            > self.iou_threshold
             for other in np.flatnonzero(common)
         )
 
 
-def box_ious(box: Array, others: Array) -> tuple[Array, Array]:
-    """Returns overlaps of a box with others.
-
-    Args:
-        box: int64[4] (y1, x1, y2, x2), half-open.
-        others: int64[N, 4].
-
-    Returns:
-        int64[N] common pixels, float64[N] intersection over union.
-    """
-    low = np.maximum(box[:2], others[:, :2])
-    high = np.minimum(box[2:], others[:, 2:])
-    common = np.prod(np.maximum(high - low, 0), axis=1)
-    areas = np.prod(others[:, 2:] - others[:, :2], axis=1)
-    union = np.prod(box[2:] - box[:2]) + areas - common
-    return common, common / np.maximum(union, 1)
-
-
-def mask_iou(one: Instance, two: Instance) -> float:
-    """Returns intersection over union of two masks; 0 for empty ones."""
-    common = Rect(*one.mask_box).intersect(Rect(*two.mask_box))
-    if common.is_empty:
-        return 0.0
-    both = int(np.count_nonzero(mask_in(one, common) & mask_in(two, common)))
-    union = int(np.count_nonzero(one.mask_crop)) - both
-    union += int(np.count_nonzero(two.mask_crop))
-    return both / union if union else 0.0
-
-
-def mask_in(instance: Instance, rect: Rect) -> Array:
-    """Returns bool[h, w], an instance's mask in a part of its `mask_box`."""
-    y, x = instance.mask_origin
-    return instance.mask_crop[
-        rect.top - y : rect.bottom - y, rect.left - x : rect.right - x
-    ]
-
-
-__all__ = ["Suppression", "box_ious", "mask_in", "mask_iou"]
+__all__ = ["Suppression"]

@@ -61,13 +61,12 @@ class CocoResults:
         for instance in result.instances:
             y1, x1, y2, x2 = (float(side) for side in instance.box)
             box = (x1, y1, x2 - x1, y2 - y1)
-            mask, origin = instance.mask_crop, instance.mask_origin
             found.append(
                 {
                     "category_id": instance.class_id,
                     "score": instance.score,
                     "bbox": [round(side, PIXEL_DIGITS) for side in box],
-                    "segmentation": encode_mask(mask, origin, result.image_size),
+                    "segmentation": encode_mask(instance.crop, result.image_size),
                 }
             )
         folder.write(target, json_bytes({"size": result.image_size, "found": found}))

@@ -17,9 +17,9 @@ from formats.coco.json_stream import Piece
 from formats.errors import AnnotationError
 from formats.files.left_out import LeftOut
 from formats.files.safe_path import path_problem
+from formats.mask_crop import MAX_PIXELS
 from formats.problem_list import ProblemList
 from formats.quoted import is_whole_text, quoted
-from formats.supervisely.bitmap import MAX_PIXELS
 
 Ints = np.ndarray[Any, np.dtype[np.int64]]
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")

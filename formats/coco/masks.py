@@ -16,9 +16,8 @@ import numpy as np
 from formats.coco.polygon import Floats, Ints, polygon_borders
 from formats.errors import AnnotationError
 from formats.fractions_of_one import look_like_fractions
-from formats.mask_crop import MaskCrop, tight_crop
+from formats.mask_crop import MAX_PIXELS, MaskCrop, tight_crop
 from formats.quoted import quoted
-from formats.supervisely.bitmap import MAX_PIXELS
 
 _FARTHEST = 1_000_000
 """Pixels off the picture's corner beyond which a coordinate is taken for an error."""
@@ -205,9 +204,7 @@ def _draw_polygons(rings: Sequence[Floats], size: tuple[int, int]) -> MaskCrop |
             continue
         if union is None:
             union = _room(rings, size)
-        y1, x1, y2, x2 = crop.box
-        top, left = union.y1, union.x1
-        union.mask[y1 - top : y2 - top, x1 - left : x2 - left] |= crop.mask
+        crop.draw_on(union.mask, (union.y1, union.x1))
     return None if union is None else tight_crop(union.mask, (union.y1, union.x1))
 
 

@@ -10,36 +10,40 @@ from typing import Any
 
 import numpy as np
 
-from formats.mask_crop import Mask
+from formats.mask_crop import MaskCrop
 
 _FIRST = 48
 _CONTINUES = 32
 _SIGN = 16
 
 
-def encode_mask(
-    mask: Mask, origin: tuple[int, int], size: tuple[int, int]
-) -> dict[str, Any]:
+def encode_mask(crop: MaskCrop, size: tuple[int, int]) -> dict[str, Any]:
     """Returns the `segmentation` of an annotation; inverse of `draw_segmentation`.
 
     Args:
-        mask: bool[h, w].
-        origin: (y, x) of its top-left pixel in the picture, within it as all the mask.
+        crop: the mask, within the picture.
+        size: (height, width) of the picture.
+    """
+    return {"size": [*size], "counts": encode_counts(run_lengths(crop, size))}
+
+
+def run_lengths(crop: MaskCrop, size: tuple[int, int]) -> list[int]:
+    """Returns the run lengths of a mask, the first of pixels that are not set.
+
+    Args:
+        crop: the mask, within the picture; what is computed grows with it alone.
         size: (height, width) of the picture.
     """
     height, width = size
-    columns, rows = np.nonzero(mask.T)
-    flat = (columns + origin[1]) * height + rows + origin[0]
-    breaks = np.flatnonzero(np.diff(flat) > 1)
-    starts = flat[np.r_[0, breaks + 1]] if flat.size else flat
-    ends = flat[np.r_[breaks, -1]] + 1 if flat.size else flat
-    edges = np.empty(2 * starts.size + 2, np.int64)
-    edges[0], edges[-1] = 0, height * width
-    edges[1:-1:2], edges[2:-1:2] = starts, ends
-    counts = np.diff(edges).tolist()
-    if not counts[-1]:
-        counts.pop()
-    return {"size": [height, width], "counts": encode_counts(counts)}
+    columns = np.pad(crop.mask.T, ((0, 0), (1, 1)))
+    column, row = np.nonzero(columns[:, 1:] != columns[:, :-1])
+    turns = (column + crop.x1) * height + row + crop.y1  # starts and ends by turns
+    # What ends at the foot of a column and starts at the head of the next is one run.
+    breaks = turns[1:-1].reshape(-1, 2)
+    breaks = breaks[breaks[:, 0] != breaks[:, 1]]
+    turns = np.concatenate([turns[:1], breaks.ravel(), turns[-1:]])
+    counts: list[int] = np.diff(turns, prepend=0, append=height * width).tolist()
+    return counts if counts[-1] else counts[:-1]
 
 
 def encode_counts(counts: Iterable[int]) -> str:
@@ -59,4 +63,4 @@ def encode_counts(counts: Iterable[int]) -> str:
     return text.decode("ascii")
 
 
-__all__ = ["encode_counts", "encode_mask"]
+__all__ = ["encode_counts", "encode_mask", "run_lengths"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from formats.mask_crop import Mask
+from formats.mask_crop import Box, MaskCrop
 from formats.supervisely.bitmap import write_bitmap
 
 
@@ -27,23 +27,19 @@ def annotation_json(
 
 
 def bitmap_object(
-    class_title: str,
-    mask: Mask,
-    origin: tuple[int, int],
-    tags: Sequence[dict[str, Any]] = (),
+    class_title: str, crop: MaskCrop, tags: Sequence[dict[str, Any]] = ()
 ) -> dict[str, Any] | None:
     """Returns an object that is a mask.
 
     Args:
         class_title: its class, as meta.json has it.
-        mask: bool[h, w].
-        origin: (y, x) of the mask's top-left pixel in the picture.
+        crop: its mask.
         tags: as `tag_json` returns them.
 
     Returns:
         The object, or None where no pixel of the mask is set: a bitmap cannot be empty.
     """
-    bitmap = write_bitmap(mask, origin)
+    bitmap = write_bitmap(crop)
     if bitmap is None:
         return None
     return {
@@ -57,9 +53,7 @@ def bitmap_object(
 
 
 def rectangle_object(
-    class_title: str,
-    box: tuple[int, int, int, int],
-    tags: Sequence[dict[str, Any]] = (),
+    class_title: str, box: Box, tags: Sequence[dict[str, Any]] = ()
 ) -> dict[str, Any] | None:
     """Returns an object that is a rectangle.
 

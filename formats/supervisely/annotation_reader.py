@@ -1,14 +1,22 @@
-"""Reads Supervisely annotations of all years."""
+"""Reads Supervisely annotations of all years.
+
+`read_annotation` is for those who draw the objects' masks; `placed_objects` cuts the
+entries of the file to the picture. Both go through `read_objects`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from formats.errors import AnnotationError
+from formats.problem_list import ProblemList
 from formats.quoted import quoted, quoted_name
 from formats.supervisely.figures import Figure, read_figure
 from formats.supervisely.meta import ProjectMeta
+
+Read = TypeVar("Read")
 
 
 @dataclass(frozen=True)
@@ -36,28 +44,48 @@ def read_annotation(content: Any, meta: ProjectMeta) -> Annotation:
     Raises:
         AnnotationError: lists every unknown class, shape and tag, and what is missing.
     """
-    problems: list[str] = []
     size = read_size(content)
-    tags, objects = content.get("tags"), content.get("objects")
-    for key, value in (("tags", tags), ("objects", objects)):
-        if not isinstance(value, list):
-            problems.append(f"{key}: expected a list, got {quoted(value)}")
+    figures = read_objects(content, meta, read_figure)
+    tags = tuple(_tag_name(tag) for tag in content["tags"])
+    return Annotation(size, tags, tuple(figures))
+
+
+def read_objects(
+    content: Any,
+    meta: ProjectMeta,
+    read: Callable[[Any, Mapping[str, str]], Read],
+) -> list[Read]:
+    """Reads the objects of an annotation file, and checks its tags and theirs.
+
+    Args:
+        content: the file's JSON, which `read_size` takes.
+        meta: classes and tags that it may use.
+        read: reads an entry of `objects`, given the shapes of the classes; raises
+            AnnotationError.
+
+    Raises:
+        AnnotationError: lists the problems of all objects, unknown tags, and what is
+            missing.
+    """
+    problems = ProblemList()
+    for key in ("tags", "objects"):
+        if not isinstance(content.get(key), list):
+            problems.add(f"{key}: expected a list, got {quoted(content.get(key))}")
     known = {tag.name for tag in meta.tags}
-    names = [_tag_name(tag) for tag in _listed(tags)]
-    problems += unknown_tags("tags", tags, known)
+    problems.extend(_unknown_tags("tags", content.get("tags"), known))
     shapes = {c.title: c.shape for c in meta.classes}
-    figures = []
-    for index, entry in enumerate(_listed(objects)):
+    objects = []
+    for index, entry in enumerate(_listed(content.get("objects"))):
         path = f"objects[{index}]"
         try:
-            figures.append(read_figure(entry, shapes))
+            objects.append(read(entry, shapes))
         except AnnotationError as err:
-            problems += [f"{path}: {problem}" for problem in err.problems]
+            problems.extend(f"{path}: {problem}" for problem in err.problems)
         else:
-            problems += unknown_tags(f"{path}.tags", entry.get("tags"), known)
+            problems.extend(_unknown_tags(f"{path}.tags", entry.get("tags"), known))
     if problems:
         raise AnnotationError(*problems)
-    return Annotation(size, tuple(str(name) for name in names), tuple(figures))
+    return objects
 
 
 def read_size(content: Any) -> tuple[int, int]:
@@ -88,7 +116,7 @@ def _tag_name(tag: Any) -> Any:
     return tag.get("name") if isinstance(tag, dict) else tag
 
 
-def unknown_tags(path: str, tags: Any, known: set[str]) -> list[str]:
+def _unknown_tags(path: str, tags: Any, known: set[str]) -> list[str]:
     """Returns a problem for each tag that a meta does not have.
 
     Args:
@@ -103,4 +131,4 @@ def unknown_tags(path: str, tags: Any, known: set[str]) -> list[str]:
     ]
 
 
-__all__ = ["Annotation", "read_annotation", "read_size", "unknown_tags"]
+__all__ = ["Annotation", "read_annotation", "read_objects", "read_size"]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from formats.errors import AnnotationError
-from formats.mask_crop import Mask, tight_crop
+from formats.mask_crop import MAX_PIXELS, Mask, MaskCrop, tight_crop
 from formats.quoted import quoted
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -33,31 +33,23 @@ _CHUNKS_BYTES = 1 << 16
 _ALWAYS_PIXELS = 1 << 20
 """Of a mask that is read whatever the size of its picture."""
 _STICKS_OUT = 4
-MAX_PIXELS = 1 << 30
-"""Of a mask or an image: OpenCV decodes no more."""
 
 
-def write_bitmap(mask: Mask, origin: tuple[int, int]) -> dict[str, Any] | None:
+def write_bitmap(crop: MaskCrop) -> dict[str, Any] | None:
     """Writes a mask as the `bitmap` value of an object, cropped to its tight box.
-
-    Args:
-        mask: bool[h, w].
-        origin: (y, x) of its top-left pixel in the picture.
 
     Returns:
         `{"origin": [x, y], "data": text}`, or None where no pixel is set: the format
         has no empty bitmap.
     """
-    crop = tight_crop(mask, origin)
-    if crop is None:
+    tight = tight_crop(crop.mask, (crop.y1, crop.x1))
+    if tight is None:
         return None
-    data = base64.b64encode(zlib.compress(_palette_png(crop.mask))).decode("ascii")
-    return {"origin": [crop.x1, crop.y1], "data": data}
+    data = base64.b64encode(zlib.compress(_palette_png(tight.mask))).decode("ascii")
+    return {"origin": [tight.x1, tight.y1], "data": data}
 
 
-def read_bitmap(
-    bitmap: Any, size: tuple[int, int] | None = None
-) -> tuple[Mask, tuple[int, int]]:
+def read_bitmap(bitmap: Any, size: tuple[int, int] | None = None) -> MaskCrop:
     """Reads the `bitmap` value of an object.
 
     Args:
@@ -66,7 +58,7 @@ def read_bitmap(
             four times its pixels, but no more. None takes any mask that OpenCV reads.
 
     Returns:
-        bool[h, w] cropped to its tight box, and the (y, x) of its top-left pixel.
+        The mask, cropped to its tight box.
 
     Raises:
         AnnotationError: no origin, no data, not a mask, too large, or no pixel set.
@@ -82,13 +74,10 @@ def read_bitmap(
     most = MAX_PIXELS
     if size is not None:
         most = min(most, max(_ALWAYS_PIXELS, _STICKS_OUT * size[0] * size[1]))
-    mask = _read_png(_unpacked(packed, most))
-    rows = np.flatnonzero(mask.any(axis=1))
-    columns = np.flatnonzero(mask.any(axis=0))
-    if not rows.size:
+    crop = tight_crop(_read_png(_unpacked(packed, most)), (top, left))
+    if crop is None:
         raise AnnotationError("bitmap: expected a mask, got one without a set pixel")
-    tight = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    return tight, (top + int(rows[0]), left + int(columns[0]))
+    return crop
 
 
 def _unpacked(packed: bytes, most: int) -> bytes:
@@ -201,4 +190,4 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", checksum)
 
 
-__all__ = ["MAX_PIXELS", "Mask", "read_bitmap", "write_bitmap"]
+__all__ = ["read_bitmap", "write_bitmap"]

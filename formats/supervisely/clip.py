@@ -255,4 +255,9 @@ def _rounded(points: Sequence[Point]) -> list[WholePoint]:
     return [(round(x), round(y)) for x, y in points]
 
 
-__all__ = ["Polygon", "clip_line", "clip_polygon"]
+__all__ = [
+    "Polygon",
+    "WholePoint",
+    "clip_line",
+    "clip_polygon",
+]

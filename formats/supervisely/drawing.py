@@ -1,4 +1,4 @@
-"""Draws vector figures as masks, pixel for pixel as Supervisely does.
+"""Cuts vector figures to the picture and draws them, as Supervisely does.
 
 Frame: the picture; points are [x, y] pixels, those of old files with fractions, which
 are rounded half-to-even. What sticks out of the picture is cut off first, which may
@@ -13,62 +13,72 @@ from typing import Any
 import numpy as np
 
 from formats.errors import AnnotationError
-from formats.mask_crop import MaskCrop, tight_crop
-from formats.supervisely.bitmap import MAX_PIXELS
+from formats.mask_crop import MAX_PIXELS, Box, MaskCrop, tight_crop
 from formats.supervisely.clip import Polygon, WholePoint, clip_line, clip_polygon
 
 Canvas = np.ndarray[Any, np.dtype[np.uint8]]
 
 
-def draw_polygon(polygon: Polygon, size: tuple[int, int]) -> list[MaskCrop]:
-    """Draws a polygon: its border belongs to it, the borders of its holes do not.
+def draw_figure(polygon: Polygon, shape: str, size: tuple[int, int]) -> list[MaskCrop]:
+    """Draws a figure, cut to the picture.
+
+    The border of a polygon belongs to it, the borders of its holes do not; both corners
+    of a rectangle are inclusive; a line is one pixel wide, a point one pixel.
 
     Args:
-        polygon: whole pixels.
+        polygon: its points, whole pixels.
+        shape: "polygon", "line", "rectangle" or "point".
         size: (height, width) of the picture.
+
+    Returns:
+        No mask where it lies outside, several where the border cuts it.
+
+    Raises:
+        AnnotationError: too large, or too tangled to be cut.
     """
-    inside = _is_inside(polygon.exterior, size)
-    parts = [polygon] if inside else clip_polygon(polygon, size)
-    return _present(_fill(part, size) for part in parts)
+    draw = {"polygon": _fill, "line": _stroke}.get(shape, _block)
+    parts = [draw(part, size) for part in clip_figure(polygon, shape, size)]
+    return [crop for crop in parts if crop is not None]
 
 
-def draw_rectangle(corners: list[WholePoint], size: tuple[int, int]) -> list[MaskCrop]:
-    """Draws a rectangle, both corners inclusive.
+def clip_figure(polygon: Polygon, shape: str, size: tuple[int, int]) -> list[Polygon]:
+    """Cuts a figure to a picture; it may fall into several.
 
     Args:
-        corners: two, in any order.
+        polygon: its points, whole pixels.
+        shape: "polygon", "line", "rectangle" or "point".
         size: (height, width) of the picture.
+
+    Returns:
+        Its parts; itself where its exterior lies inside.
+
+    Raises:
+        AnnotationError: see `clip_polygon`.
     """
-    left, right = sorted(x for x, _ in corners)
-    top, bottom = sorted(y for _, y in corners)
-    left, top = max(left, 0), max(top, 0)
-    height = min(bottom, size[0] - 1) - top + 1
-    width = min(right, size[1] - 1) - left + 1
-    if height < 1 or width < 1:
+    height, width = size
+    points = polygon.exterior
+    if all(0 <= x < width and 0 <= y < height for x, y in points):
+        return [polygon]
+    if shape == "polygon":
+        return clip_polygon(polygon, size)
+    if shape == "line":
+        return [Polygon(part, []) for part in clip_line(points, size)]
+    y1, x1, y2, x2 = box_around(points)
+    y1, x1, y2, x2 = max(y1, 0), max(x1, 0), min(y2, height), min(x2, width)
+    if y1 >= y2 or x1 >= x2:
         return []
-    _check_pixels(height, width)
-    return [MaskCrop(top, left, np.ones((height, width), np.bool_))]
+    return [Polygon([(x1, y1), (x2 - 1, y2 - 1)][: len(points)], [])]
 
 
-def draw_line(points: list[WholePoint], size: tuple[int, int]) -> list[MaskCrop]:
-    """Draws a line of one pixel.
-
-    Args:
-        points: at least two.
-        size: (height, width) of the picture.
-    """
-    parts = [points] if _is_inside(points, size) else clip_line(points, size)
-    return _present(_stroke(part, size) for part in parts)
+def box_around(points: Iterable[WholePoint]) -> Box:
+    """Returns the box of the pixels that points name."""
+    xs, ys = zip(*points, strict=True)
+    return min(ys), min(xs), max(ys) + 1, max(xs) + 1
 
 
-def draw_point(point: WholePoint, size: tuple[int, int]) -> list[MaskCrop]:
-    """Draws a point as one pixel.
-
-    Args:
-        point: one.
-        size: (height, width) of the picture.
-    """
-    return draw_rectangle([point, point], size)
+def _block(polygon: Polygon, size: tuple[int, int]) -> MaskCrop:
+    canvas, (left, top) = _canvas(polygon.exterior, size)
+    return MaskCrop(top, left, np.ones(canvas.shape, np.bool_))
 
 
 def _fill(polygon: Polygon, size: tuple[int, int]) -> MaskCrop | None:
@@ -84,11 +94,11 @@ def _fill(polygon: Polygon, size: tuple[int, int]) -> MaskCrop | None:
     return tight_crop(canvas.astype(np.bool_), (origin[1], origin[0]))
 
 
-def _stroke(points: list[WholePoint], size: tuple[int, int]) -> MaskCrop | None:
+def _stroke(polygon: Polygon, size: tuple[int, int]) -> MaskCrop | None:
     import cv2  # slow to import, and only readers of masks need it
 
-    canvas, origin = _canvas(points, size)
-    line = _shifted(points, origin)
+    canvas, origin = _canvas(polygon.exterior, size)
+    line = _shifted(polygon.exterior, origin)
     cv2.polylines(canvas, [line], isClosed=False, color=1, thickness=1)
     return tight_crop(canvas.astype(np.bool_), (origin[1], origin[0]))
 
@@ -102,21 +112,15 @@ def _canvas(
         points: what has to fit in, as far as it lies in the picture.
         size: (height, width) of the picture.
     """
-    left = max(0, min(x for x, _ in points))
-    top = max(0, min(y for _, y in points))
-    right = min(size[1] - 1, max(x for x, _ in points))
-    bottom = min(size[0] - 1, max(y for _, y in points))
-    height, width = bottom - top + 1, right - left + 1
-    _check_pixels(height, width)
-    return np.zeros((height, width), np.uint8), (left, top)
-
-
-def _check_pixels(height: int, width: int) -> None:
+    y1, x1, y2, x2 = box_around(points)
+    top, left = max(0, y1), max(0, x1)
+    height, width = min(size[0], y2) - top, min(size[1], x2) - left
     if height * width > MAX_PIXELS:
         raise AnnotationError(
             f"expected an object of at most {MAX_PIXELS:,} pixels, got one on "
             f"{width:,} x {height:,}; check the size of the picture"
         )
+    return np.zeros((height, width), np.uint8), (left, top)
 
 
 def _shifted(
@@ -126,13 +130,4 @@ def _shifted(
     return np.array([(x - origin[0], y - origin[1]) for x, y in points], np.int32)
 
 
-def _is_inside(points: list[WholePoint], size: tuple[int, int]) -> bool:
-    height, width = size
-    return all(0 <= x < width and 0 <= y < height for x, y in points)
-
-
-def _present(crops: Iterable[MaskCrop | None]) -> list[MaskCrop]:
-    return [crop for crop in crops if crop is not None]
-
-
-__all__ = ["draw_line", "draw_point", "draw_polygon", "draw_rectangle"]
+__all__ = ["box_around", "clip_figure", "draw_figure"]

@@ -16,12 +16,7 @@ from formats.mask_crop import MaskCrop, clip_crop
 from formats.quoted import LONGEST, quoted, quoted_name
 from formats.supervisely.bitmap import read_bitmap
 from formats.supervisely.clip import Polygon, WholePoint
-from formats.supervisely.drawing import (
-    draw_line,
-    draw_point,
-    draw_polygon,
-    draw_rectangle,
-)
+from formats.supervisely.drawing import draw_figure
 from formats.supervisely.meta import BITMAP
 
 ANY = "any"
@@ -39,7 +34,7 @@ class Figure:
 
     Attributes:
         class_title: its class.
-        shape: one of `SHAPES`.
+        shape: one of `SHAPES`, if it has a mask.
         content: the entry of the file.
     """
 
@@ -60,18 +55,10 @@ class Figure:
             AnnotationError: the geometry is missing or makes no sense.
         """
         if self.shape == BITMAP:
-            mask, origin = read_bitmap(self.content.get(BITMAP), size)
-            crop = clip_crop(MaskCrop(*origin, mask), size)
+            crop = clip_crop(read_bitmap(self.content.get(BITMAP), size), size)
             return [] if crop is None else [crop]
         polygon = read_polygon(self.content, self.shape)
-        points = polygon.exterior
-        if self.shape == "polygon":
-            return draw_polygon(polygon, size)
-        if self.shape == "rectangle":
-            return draw_rectangle(points, size)
-        if self.shape == "line":
-            return draw_line(points, size)
-        return draw_point(points[0], size)
+        return draw_figure(polygon, self.shape, size)
 
     def has_fractions(self) -> bool:
         """Says whether a figure that was drawn has coordinates like fractions of 1."""
@@ -98,7 +85,7 @@ _COUNTS = {
 
 
 def read_figure(content: Any, shapes: Mapping[str, str]) -> Figure:
-    """Reads the class and shape of an object.
+    """Reads the class and shape of an object that has a mask.
 
     Args:
         content: entry of `objects`.
@@ -106,6 +93,26 @@ def read_figure(content: Any, shapes: Mapping[str, str]) -> Figure:
 
     Raises:
         AnnotationError: unknown class or shape.
+    """
+    figure = read_any_figure(content, shapes)
+    if figure.shape not in SHAPES:
+        raise AnnotationError(
+            f"class {quoted(figure.class_title)}: expected a shape out of "
+            f"{', '.join(SHAPES)}, got {_shape_text(figure.shape)}; convert the "
+            "objects or remove them"
+        )
+    return figure
+
+
+def read_any_figure(content: Any, shapes: Mapping[str, str]) -> Figure:
+    """Reads the class and shape of an object; the shape may be none of `SHAPES`.
+
+    Args:
+        content: entry of `objects`.
+        shapes: class title -> shape, of the project's meta.
+
+    Raises:
+        AnnotationError: unknown class.
     """
     if not isinstance(content, Mapping):
         raise AnnotationError(f"expected an object, got {quoted_name(content)}")
@@ -118,11 +125,6 @@ def read_figure(content: Any, shapes: Mapping[str, str]) -> Figure:
     shape = shapes[title]
     if shape == ANY:
         shape = content.get("geometryType") or content.get("shape") or "nothing"
-    if shape not in SHAPES:
-        raise AnnotationError(
-            f"class {quoted(title)}: expected a shape out of {', '.join(SHAPES)}, got "
-            f"{_shape_text(shape)}; convert the objects or remove them"
-        )
     return Figure(title, shape, content)
 
 
@@ -184,4 +186,4 @@ def _ring(points: Sequence[Any]) -> list[WholePoint]:
     return ring
 
 
-__all__ = ["ANY", "SHAPES", "Figure", "read_figure", "read_polygon"]
+__all__ = ["SHAPES", "Figure", "read_any_figure", "read_figure", "read_polygon"]

@@ -8,21 +8,17 @@ Frame: the picture, points [x, y] in the file, boxes (y1, x1, y2, x2) half-open.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from formats.errors import AnnotationError
-from formats.mask_crop import MaskCrop, clip_crop
-from formats.problem_list import ProblemList
-from formats.quoted import quoted, quoted_name
-from formats.supervisely.annotation_reader import read_size, unknown_tags
+from formats.mask_crop import Box, clip_crop
+from formats.supervisely.annotation_reader import read_objects, read_size
 from formats.supervisely.bitmap import read_bitmap, write_bitmap
-from formats.supervisely.clip import Polygon, WholePoint, clip_line, clip_polygon
-from formats.supervisely.figures import ANY, SHAPES, read_polygon
+from formats.supervisely.clip import Polygon
+from formats.supervisely.drawing import box_around, clip_figure
+from formats.supervisely.figures import SHAPES, read_any_figure, read_polygon
 from formats.supervisely.meta import BITMAP, ProjectMeta
-
-Box = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
@@ -70,94 +66,46 @@ def place_annotation(content: Any, meta: ProjectMeta) -> PlacedAnnotation:
             readable geometry.
     """
     size = read_size(content)
-    known = {tag.name for tag in meta.tags}
-    shapes = {c.title: c.shape for c in meta.classes}
-    problems, outside = ProblemList(), 0
-    objects: list[PlacedObject] = []
-    for key in ("tags", "objects"):
-        if not isinstance(content.get(key), list):
-            problems.add(f"{key}: expected a list, got {quoted(content.get(key))}")
-    if not problems:
-        problems.extend(unknown_tags("tags", content["tags"], known))
-        for index, entry in enumerate(content["objects"]):
-            path = f"objects[{index}]"
-            try:
-                placed = _place(entry, shapes, size)
-            except AnnotationError as err:
-                problems.extend(f"{path}: {problem}" for problem in err.problems)
-                continue
-            problems.extend(unknown_tags(f"{path}.tags", entry.get("tags"), known))
-            objects += placed
-            outside += not placed
-    if problems:
-        raise AnnotationError(*problems)
+    placed = read_objects(
+        content, meta, lambda entry, shapes: _place(entry, shapes, size)
+    )
     rest = {key: value for key, value in content.items() if key != "objects"}
-    return PlacedAnnotation(size, rest, tuple(objects), outside)
+    objects = tuple(part for parts in placed for part in parts)
+    return PlacedAnnotation(size, rest, objects, placed.count([]))
 
 
 def _place(
     entry: Any, shapes: Mapping[str, str], size: tuple[int, int]
 ) -> list[PlacedObject]:
     """Returns an object, or its parts; nothing where it lies outside."""
-    if not isinstance(entry, Mapping):
-        raise AnnotationError(f"expected an object, got {quoted_name(entry)}")
-    title = entry.get("classTitle")
-    if not isinstance(title, str) or title not in shapes:
-        raise AnnotationError(
-            f"unknown class {quoted_name(title)}; add it to meta.json or remove the "
-            "object"
-        )
-    shape = shapes[title]
-    if shape == ANY:
-        shape = entry.get("geometryType") or entry.get("shape") or ANY
+    figure = read_any_figure(entry, shapes)
+    title, shape = figure.class_title, figure.shape
     if shape == BITMAP:
         return _place_bitmap(title, entry, size)
     if shape not in SHAPES:
         return [PlacedObject(title, entry, None)]
     polygon = read_polygon(entry, shape)
-    parts = _cut(polygon, shape, size)
+    parts = clip_figure(polygon, shape, size)
     if parts == [polygon]:
-        return [PlacedObject(title, entry, _box(polygon.exterior))]
+        return [PlacedObject(title, entry, box_around(polygon.exterior))]
     return [
-        PlacedObject(title, dict(entry) | {"points": _points(p)}, _box(p.exterior))
-        for p in parts
+        PlacedObject(
+            title, dict(entry) | {"points": _points(part)}, box_around(part.exterior)
+        )
+        for part in parts
     ]
 
 
 def _place_bitmap(
     title: str, entry: Mapping[str, Any], size: tuple[int, int]
 ) -> list[PlacedObject]:
-    mask, origin = read_bitmap(entry.get(BITMAP), size)
-    whole = MaskCrop(*origin, mask)
+    whole = read_bitmap(entry.get(BITMAP), size)
     inside = clip_crop(whole, size)
     if inside is None:
         return []
     if inside is not whole:
-        bitmap = write_bitmap(inside.mask, (inside.y1, inside.x1))
-        entry = dict(entry) | {BITMAP: bitmap}
+        entry = dict(entry) | {BITMAP: write_bitmap(inside)}
     return [PlacedObject(title, entry, inside.box)]
-
-
-def _cut(polygon: Polygon, shape: str, size: tuple[int, int]) -> list[Polygon]:
-    """Returns what of a figure lies in the picture; itself if nothing sticks out."""
-    height, width = size
-    points = polygon.exterior
-    if all(0 <= x < width and 0 <= y < height for x, y in points):
-        return [polygon]
-    if shape == "polygon":
-        return clip_polygon(polygon, size)
-    if shape == "line":
-        return [Polygon(part, []) for part in clip_line(points, size)]
-    y1, x1, y2, x2 = _box(points)
-    y1, x1, y2, x2 = max(y1, 0), max(x1, 0), min(y2, height), min(x2, width)
-    if y1 >= y2 or x1 >= x2:
-        return []
-    return [Polygon([(x1, y1), (x2 - 1, y2 - 1)][: len(points)], [])]
-
-
-def _box(points: Iterable[WholePoint]) -> Box:
-    xs, ys = zip(*points, strict=True)
-    return min(ys), min(xs), max(ys) + 1, max(xs) + 1
 
 
 def _points(polygon: Polygon) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from formats.files.safe_path import OWN_NAMES, check_path
 from formats.images.image import Pixels, checked_size, decode_image, unreadable
 from formats.images.image_header import FIRST_BYTES
 from formats.json_file import parse_json
+from formats.problem_list import located
 from formats.quoted import quoted
 from formats.supervisely.annotation_reader import Annotation, read_annotation
 from formats.supervisely.meta import ProjectMeta
@@ -104,7 +105,7 @@ class Project:
         try:
             return read_annotation(parse_json(data, where), self.meta)
         except AnnotationError as err:
-            raise AnnotationError(*(f"{where}: {p}" for p in err.problems)) from err
+            raise AnnotationError(*located(where, err.problems)) from err
         except ConfigError as err:
             raise AnnotationError(*err.problems) from err
 

@@ -12,6 +12,7 @@ PACKAGES = ("client", "export", "formats", "models", "serving", "training")
 USERS = (*PACKAGES, "benchmarks", "examples")
 USED_FROM_OUTSIDE = {
     # Documented for those who import the client.
+    "mask_origin",
     "predict_many",
     "to_meta",
     # Documented for those who read the data of a training.

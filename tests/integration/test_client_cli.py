@@ -61,8 +61,8 @@ def test_annotations_and_overlays(server, pictures, capsys):
     assert [c.title for c in meta.classes] == ["bg", "cat", "dog"]
     assert [t.name for t in meta.tags] == ["confidence"]
     annotation = json.loads((out / "ann/street.jpg.json").read_text())
-    mask, origin = read_bitmap(annotation["objects"][0]["bitmap"])
-    assert origin == (10, 10)
+    *origin, mask = read_bitmap(annotation["objects"][0]["bitmap"])
+    assert origin == [10, 10]
     assert np.array_equal(mask, disc(20, 30))
     with Image.open(out / "overlay/street.jpg.png") as overlay:
         assert overlay.size == (960, 480)  # small pictures are enlarged

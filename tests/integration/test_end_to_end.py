@@ -145,8 +145,7 @@ def test_inference_config_is_applied(connect):
     annotation = json.loads(json.dumps(result.to_annotation()))
     for instance, drawn in zip(result.instances, annotation["objects"], strict=True):
         mask = np.zeros(result.image_size, bool)
-        crop, (top, left) = read_bitmap(drawn["bitmap"])
-        mask[top : top + crop.shape[0], left : left + crop.shape[1]] = crop
+        read_bitmap(drawn["bitmap"]).draw_on(mask, (0, 0))
         np.testing.assert_array_equal(mask, instance.mask)
         assert drawn["tags"][0]["value"] == round(instance.score, 4)
 

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from formats.coco.rle import run_lengths
 from formats.images.image import Pixels
-from formats.mask_crop import Mask
+from formats.mask_crop import MaskCrop
 
 Array = np.ndarray[Any, Any]
 RunLengths = dict[str, Any]
@@ -65,27 +66,18 @@ class Picture(NamedTuple):
 Detector = Callable[[Picture], Found]
 
 
-def encode_mask(mask: Mask, origin: tuple[int, int], size: tuple[int, int]) -> Any:
-    """Encodes a mask that covers a part of a picture.
+def encode_mask(crop: MaskCrop, size: tuple[int, int]) -> RunLengths:
+    """Encodes a mask as pycocotools takes it.
 
     Args:
-        mask: bool[h, w], inside of the picture.
-        origin: (y, x) of its top-left pixel.
+        crop: inside of the picture.
         size: (height, width) of the picture.
-
-    Returns:
-        `RunLengths` of the whole picture. Takes memory for the columns of the mask.
     """
     from pycocotools import mask as coco_mask
 
-    height, width = size
-    (top, left), (rows, columns) = origin, mask.shape
-    strip = np.zeros((columns, height), np.bool_)
-    strip[:, top : top + rows] = mask.T
-    turns = np.flatnonzero(np.diff(strip.ravel(), prepend=False, append=False))
-    counts = np.diff(turns + left * height, prepend=0, append=height * width)
-    runs = {"size": [height, width], "counts": counts.tolist()}
-    return coco_mask.frPyObjects(runs, height, width)
+    runs = {"size": [*size], "counts": run_lengths(crop, size)}
+    encoded: RunLengths = coco_mask.frPyObjects(runs, *size)
+    return encoded
 
 
 __all__ = ["Array", "Detector", "Found", "Picture", "RunLengths", "encode_mask"]

@@ -49,10 +49,7 @@ class ExportedDetector:
             if result.image_size != picture.size:
                 raise DatasetError([_other_size(picture, result.image_size)])
             instances = result.instances
-            masks = tuple(
-                encode_mask(one.mask_crop, one.mask_origin, picture.size)
-                for one in instances
-            )
+            masks = tuple(encode_mask(one.crop, picture.size) for one in instances)
         except ImageError as err:
             raise DatasetError([f"{picture.name}: {err}"]) from err
         except ClientError as err:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from formats.mask_crop import MaskCrop
 from models.mask_rcnn import MaskRCNN
 from models.masks import round_boxes, to_box
 from models.preprocessing import letterbox, subtract_mean, to_canvas, to_image_frame
@@ -61,7 +62,7 @@ class NetworkDetector:
         masks = []
         for (y1, x1, y2, x2), prob in zip(corners, probs, strict=True):
             mask = self._draw(prob, np.array((y2 - y1, x2 - x1), np.int32)).numpy()
-            masks.append(encode_mask(mask, (int(y1), int(x1)), picture.size))
+            masks.append(encode_mask(MaskCrop(int(y1), int(x1), mask), picture.size))
         return Found(boxes, class_ids, scores, tuple(masks))
 
     def _find_in(

@@ -84,14 +84,11 @@ class CocoScorer:
         for class_id, crop, crowd in zip(
             sample.class_ids, sample.masks, sample.is_crowd, strict=True
         ):
-            runs = encode_mask(crop.mask, (crop.y1, crop.x1), sample.size)
+            runs = encode_mask(crop, sample.size)
             truth = _entry(len(self.truths), image_id, class_id, crop.box, runs)
             self.truths.append({**truth, "iscrowd": int(crowd)})
         if sample.neutral:
-            pieces = [
-                encode_mask(crop.mask, (crop.y1, crop.x1), sample.size)
-                for crop in sample.neutral
-            ]
+            pieces = [encode_mask(crop, sample.size) for crop in sample.neutral]
             self._neutral[image_id] = coco_mask.merge(pieces)
         found = found.best(self._limits.score_threshold, self._limits.max_detections)
         for box, class_id, score, runs in zip(*found, strict=True):

@@ -16,7 +16,7 @@ from models.config import ModelConfig
 from models.preprocessing import letterbox
 from training.datasets.samples import Dataset
 from training.inspection.anchor_fit import best_anchor_iou
-from training.pipeline.placement import resize_crop, visible_boxes
+from training.pipeline.placement import boxes_of, resize_crop, visible_crops
 
 Array = np.ndarray[Any, Any]
 
@@ -111,7 +111,8 @@ def read_numbers(dataset: Dataset, config: ModelConfig) -> SetNumbers:
         box = letterbox(np.array(sample.size, np.int32), config)
         view, window = np.array((0, 0, *sample.size)), box.window.numpy()
         crops = [resize_crop(sample.masks[i], view, window) for i in single]
-        kept, boxes = visible_boxes(crops)
+        kept, visible = visible_crops(crops)
+        boxes = boxes_of(visible)
         sides = np.sqrt(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1, dtype=np.float64))
         iou = best_anchor_iou(boxes, config, box.canvas_size.numpy())
         seen.append((ids[kept], sides, iou))

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from models import boxes as box_ops
 from training.config.groups import Rois
 from training.pipeline.neutral import MAX_NEUTRAL_SHARE, neutral_share_norm
 
@@ -139,13 +140,15 @@ def _picture_targets(
     real = tf.reduce_any(tf.not_equal(proposals, 0), axis=-1)
     proposals = tf.boolean_mask(proposals, real)
     # One column more, so that there is a best one where there is no object.
-    overlaps = tf.pad(_iou(proposals, boxes), [[0, 0], [0, 1]], constant_values=-1.0)
+    overlaps = box_ops.iou(tf.stop_gradient(proposals), boxes)
+    overlaps = tf.pad(overlaps, [[0, 0], [0, 1]], constant_values=-1.0)
     positive, negative = _sample(proposals, overlaps, truth, seed, rule)
     rois = tf.gather(proposals, positive)
     own = tf.argmax(tf.gather(overlaps, positive), axis=1)
     own_boxes = tf.gather(boxes, own)
     own_rows = tf.gather(objects, own)
-    deltas = encode_deltas(rois, own_boxes) / tf.constant(rule.delta_std, tf.float32)
+    deltas = box_ops.encode_deltas(rois, own_boxes)
+    deltas /= tf.constant(rule.delta_std, tf.float32)
     numbers = tf.range(tf.size(positive))
     masks = _crop(  # [positives, M, M]
         tf.gather(truth.masks, own_rows),
@@ -185,7 +188,8 @@ def _sample(
     best = tf.reduce_max(overlaps, axis=1)
     candidate = best < POSITIVE_IOU
     crowds = tf.boolean_mask(truth.boxes_norm, truth.class_ids < 0)
-    candidate &= tf.reduce_max(_iou(proposals, crowds), axis=1) < CROWD_IOU
+    overlaps = box_ops.iou(tf.stop_gradient(proposals), crowds)
+    candidate &= tf.reduce_max(overlaps, axis=1) < CROWD_IOU
     if truth.neutral is not None:
         share = neutral_share_norm(proposals, truth.neutral)
         candidate &= share <= MAX_NEUTRAL_SHARE
@@ -199,37 +203,6 @@ def _sample(
         wanted = tf.cast(ratio * tf.cast(count, tf.float32), tf.int32) - count
     negative = shuffle(tf.where(candidate)[:, 0], seed + 1)
     return positive, negative[:wanted]
-
-
-def _iou(boxes: tf.Tensor, others: tf.Tensor) -> tf.Tensor:
-    """Returns float32[K, G]: intersection over union of boxes of one frame."""
-    y1, x1, y2, x2 = tf.split(tf.stop_gradient(boxes), 4, axis=1)  # [K, 1]
-    oy1, ox1, oy2, ox2 = tf.unstack(others, axis=1)  # [G]
-    height = tf.minimum(y2, oy2) - tf.maximum(y1, oy1)
-    width = tf.minimum(x2, ox2) - tf.maximum(x1, ox1)
-    intersection = tf.maximum(width, 0) * tf.maximum(height, 0)
-    union = (y2 - y1) * (x2 - x1) + (oy2 - oy1) * (ox2 - ox1) - intersection
-    return tf.math.divide_no_nan(intersection, union)
-
-
-def encode_deltas(boxes: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
-    """Inverse of `models.boxes.decode_deltas`.
-
-    Args:
-        boxes: float32[N, 4] yxyx.
-        targets: float32[N, 4] yxyx, same frame.
-
-    Returns:
-        float32[N, 4] (dy, dx, log_h, log_w).
-
-    Source: Faster R-CNN eq. (2).
-    """
-    size, target_size = boxes[:, 2:] - boxes[:, :2], targets[:, 2:] - targets[:, :2]
-    center = boxes[:, :2] + 0.5 * size
-    target_center = targets[:, :2] + 0.5 * target_size
-    return tf.concat(
-        [(target_center - center) / size, tf.math.log(target_size / size)], axis=1
-    )
 
 
 def _inside(rois: tf.Tensor, boxes: tf.Tensor) -> tf.Tensor:
@@ -258,6 +231,5 @@ __all__ = [
     "Shuffle",
     "Truth",
     "detection_targets",
-    "encode_deltas",
     "stateless_shuffle",
 ]

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from formats.mask_crop import MaskCrop
 from training.config.groups import Augmentation
 
 FLIP_PROBABILITY = 0.5
@@ -19,8 +20,6 @@ LUMA = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in a pixel's grey value, ITU-R BT.601."""
 
 Array = np.ndarray[Any, Any]
-Crop = tuple[int, int, Array]
-"""(y1, x1, bool[h, w]): a mask and where its first pixel lies."""
 
 
 class Draws(NamedTuple):
@@ -80,8 +79,8 @@ class Placed(NamedTuple):
 
     canvas: Array
     window: Array
-    masks: list[Crop]
-    neutral: list[Crop]
+    masks: list[MaskCrop]
+    neutral: list[MaskCrop]
 
 
 def augment(placed: Placed, augmentation: Augmentation, draws: Draws) -> Placed:
@@ -110,8 +109,8 @@ def augment(placed: Placed, augmentation: Augmentation, draws: Draws) -> Placed:
 def _mirrored(placed: Placed) -> Placed:
     width = placed.canvas.shape[1]
 
-    def mirror(crops: list[Crop]) -> list[Crop]:
-        return [(y, width - x - m.shape[1], m[:, ::-1]) for y, x, m in crops]
+    def mirror(crops: list[MaskCrop]) -> list[MaskCrop]:
+        return [MaskCrop(c.y1, width - c.box[3], c.mask[:, ::-1]) for c in crops]
 
     y1, x1, y2, x2 = placed.window
     window = np.array((y1, width - x2, y2, width - x1), np.int32)
@@ -121,8 +120,8 @@ def _mirrored(placed: Placed) -> Placed:
 
 
 def _transposed(placed: Placed) -> Placed:
-    def swap(crops: list[Crop]) -> list[Crop]:
-        return [(x, y, m.T) for y, x, m in crops]
+    def swap(crops: list[MaskCrop]) -> list[MaskCrop]:
+        return [MaskCrop(x, y, mask.T) for y, x, mask in crops]
 
     return Placed(
         placed.canvas.transpose(1, 0, 2),
@@ -154,4 +153,4 @@ def _gain(largest: float, drawn: float) -> np.float32:
     return np.float32(1 + largest * (2 * drawn - 1))
 
 
-__all__ = ["Crop", "Draws", "Placed", "augment", "draw", "zoom_factor"]
+__all__ = ["Draws", "Placed", "augment", "draw", "zoom_factor"]

@@ -11,11 +11,12 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from formats.mask_crop import MaskCrop
 from models.config import ModelConfig
 from training.config.groups import Augmentation
-from training.pipeline.augmentation import Crop, augment, draw
+from training.pipeline.augmentation import augment, draw
 from training.pipeline.mini_masks import MINI_MASK_SIZE, mini_mask
-from training.pipeline.placement import place, visible_boxes
+from training.pipeline.placement import boxes_of, place, visible_crops
 from training.pipeline.rpn_targets import rpn_targets
 
 Array = np.ndarray[Any, Any]
@@ -33,7 +34,7 @@ class Sample(Protocol):
         """int32[G], 1..C-1."""
 
     @property
-    def masks(self) -> Sequence[Crop]:
+    def masks(self) -> Sequence[MaskCrop]:
         """Masks of the objects, image frame."""
 
     @property
@@ -41,7 +42,7 @@ class Sample(Protocol):
         """bool[G], True for regions of many objects."""
 
     @property
-    def neutral(self) -> Sequence[Crop]:
+    def neutral(self) -> Sequence[MaskCrop]:
         """Regions to ignore, image frame."""
 
 
@@ -94,17 +95,17 @@ def make_example(
     moved = augment(placed, augmentation, draws)
     size = (moved.canvas.shape[0], moved.canvas.shape[1])
     signs = np.where(sample.is_crowd, -1, 1)
-    kept, boxes = visible_boxes(moved.masks)
+    kept, crops = visible_crops(moved.masks)
     if len(kept) > max_instances:
         chosen = np.sort(rng.choice(len(kept), max_instances, replace=False))
-        kept, boxes = kept[chosen], boxes[chosen]
+        kept, crops = kept[chosen], [crops[index] for index in chosen]
     gt_class_ids = np.zeros(max_instances, np.int32)
     gt_class_ids[: len(kept)] = (np.asarray(sample.class_ids) * signs)[kept]
     gt_boxes = np.zeros((max_instances, 4), np.float32)
-    gt_boxes[: len(kept)] = boxes
+    gt_boxes[: len(kept)] = boxes_of(crops)
     gt_masks = np.zeros((max_instances, MINI_MASK_SIZE, MINI_MASK_SIZE), bool)
-    for row, index in enumerate(kept):
-        gt_masks[row] = mini_mask(_tight(moved.masks[index]))
+    for row, crop in enumerate(crops):
+        gt_masks[row] = mini_mask(crop.mask)
     neutral = _drawn(moved.neutral, size)
     match, deltas = rpn_targets(
         anchors,
@@ -128,18 +129,11 @@ def make_example(
     )
 
 
-def _tight(crop: Crop) -> Array:
-    """Returns the mask cut to its pixels."""
-    mask = crop[2]
-    ys, xs = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    return mask[ys[0] : ys[-1] + 1, xs[0] : xs[-1] + 1]
-
-
-def _drawn(crops: list[Crop], size: tuple[int, int]) -> Array:
-    drawn = np.zeros(size, np.uint8)
-    for y, x, mask in crops:
-        drawn[y : y + mask.shape[0], x : x + mask.shape[1]] |= mask.astype(np.uint8)
-    return drawn
+def _drawn(crops: list[MaskCrop], size: tuple[int, int]) -> Array:
+    drawn = np.zeros(size, np.bool_)
+    for crop in crops:
+        crop.draw_on(drawn, (0, 0))
+    return drawn.view(np.uint8)
 
 
 __all__ = [

@@ -20,9 +20,10 @@ from typing import Any
 import cv2
 import numpy as np
 
+from formats.mask_crop import MaskCrop, tight_crop
 from models.config import ModelConfig
 from models.preprocessing import letterbox, to_canvas
-from training.pipeline.augmentation import Crop, Draws, Placed, zoom_factor
+from training.pipeline.augmentation import Draws, Placed, zoom_factor
 
 Array = np.ndarray[Any, Any]
 Span = tuple[int, int]
@@ -31,8 +32,8 @@ Span = tuple[int, int]
 
 def place(
     image: Array,
-    masks: Sequence[Crop],
-    neutral: Sequence[Crop],
+    masks: Sequence[MaskCrop],
+    neutral: Sequence[MaskCrop],
     config: ModelConfig,
     scale: tuple[float, float],
     draws: Draws,
@@ -74,7 +75,7 @@ def place(
     )
 
 
-def resize_crop(crop: Crop, view: Array, window: Array) -> Crop:
+def resize_crop(crop: MaskCrop, view: Array, window: Array) -> MaskCrop:
     """Moves a mask from the picture to the canvas, by the nearest pixel.
 
     Pixel centres are mapped as the picture's are, so masks and pixels stay together.
@@ -94,20 +95,19 @@ def resize_crop(crop: Crop, view: Array, window: Array) -> Crop:
     columns, left = _nearest(
         x - int(view[1]), mask.shape[1], int(n_in[1]), int(n_out[1])
     )
-    return top + int(window[0]), left + int(window[1]), mask[rows][:, columns]
+    return MaskCrop(top + int(window[0]), left + int(window[1]), mask[rows][:, columns])
 
 
-def visible_boxes(masks: Sequence[Crop]) -> tuple[Array, Array]:
-    """Returns int64[n] masks that have pixels, and float32[n, 4] boxes around them."""
-    kept, boxes = [], []
-    for index, (y, x, mask) in enumerate(masks):
-        rows, columns = mask.any(1), mask.any(0)
-        if not rows.any():
-            continue
-        ys, xs = np.flatnonzero(rows), np.flatnonzero(columns)
-        kept.append(index)
-        boxes.append((y + ys[0], x + xs[0], y + ys[-1] + 1, x + xs[-1] + 1))
-    return np.array(kept, np.int64), np.array(boxes, np.float32).reshape(-1, 4)
+def visible_crops(masks: Sequence[MaskCrop]) -> tuple[Array, list[MaskCrop]]:
+    """Returns int64[n] masks that have pixels, and these, tight."""
+    tight = [tight_crop(crop.mask, (crop.y1, crop.x1)) for crop in masks]
+    kept = [index for index, crop in enumerate(tight) if crop is not None]
+    return np.array(kept, np.int64), [crop for crop in tight if crop is not None]
+
+
+def boxes_of(crops: Sequence[MaskCrop]) -> Array:
+    """Returns float32[n, 4] yxyx, the boxes of crops."""
+    return np.array([crop.box for crop in crops], np.float32).reshape(-1, 4)
 
 
 def _nearest(start: int, length: int, n_in: int, n_out: int) -> tuple[Array, int]:
@@ -159,4 +159,4 @@ def _resized(image: Array, view: Array, window: Array, canvas_size: Array) -> Ar
     return canvas
 
 
-__all__ = ["place", "resize_crop", "visible_boxes"]
+__all__ = ["boxes_of", "place", "resize_crop", "visible_crops"]

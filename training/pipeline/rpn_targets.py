@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from models import boxes as box_ops
 from training.pipeline.neutral import MAX_NEUTRAL_SHARE, neutral_share
 
 ANCHORS_PER_IMAGE = 256
@@ -90,26 +91,9 @@ def rpn_targets(
     _drop_surplus(match, -1, anchors_per_image - int(np.sum(match == 1)), rng)
     positive = np.flatnonzero(match == 1)
     deltas = np.zeros((anchors_per_image, 4), np.float32)
-    encoded = encode_deltas(anchors[positive], boxes[best_box[positive]])
+    encoded = box_ops.numpy_encode_deltas(anchors[positive], boxes[best_box[positive]])
     deltas[: len(positive)] = encoded / np.asarray(delta_std, np.float64)
     return RpnTargets(match, deltas)
-
-
-def encode_deltas(boxes: Array, targets: Array) -> Array:
-    """Returns float64[N, 4] deltas that move and scale `boxes` to `targets`.
-
-    Args:
-        boxes: float64[N, 4] yxyx.
-        targets: float64[N, 4] yxyx, same frame.
-
-    Source: Faster R-CNN eq. (2).
-    """
-    size, target_size = boxes[:, 2:] - boxes[:, :2], targets[:, 2:] - targets[:, :2]
-    center = boxes[:, :2] + 0.5 * size
-    target_center = targets[:, :2] + 0.5 * target_size
-    return np.concatenate(
-        [(target_center - center) / size, np.log(target_size / size)], axis=1
-    )
 
 
 class _Overlaps:
@@ -128,13 +112,8 @@ class _Overlaps:
         y1, x1, y2, x2 = self._columns
         touching = (y1 < box[2]) & (y2 > box[0]) & (x1 < box[3]) & (x2 > box[1])
         rows = np.flatnonzero(touching)
-        y1, x1, y2, x2 = self._columns[:, rows]
-        height = np.minimum(y2, box[2]) - np.maximum(y1, box[0])
-        width = np.minimum(x2, box[3]) - np.maximum(x1, box[1])
-        intersection = width * height
-        area = (box[2] - box[0]) * (box[3] - box[1])
-        union = area + (y2 - y1) * (x2 - x1) - intersection
-        return rows, intersection / union
+        ious = box_ops.numpy_iou(self._columns[:, rows].T, box[None])
+        return rows, ious[:, 0]
 
 
 def _best_boxes(overlaps: _Overlaps, boxes: Array) -> tuple[Array, Array, Array]:
@@ -161,4 +140,4 @@ def _drop_surplus(match: Array, value: int, limit: int, rng: Chooser) -> None:
         match[rng.choice(rows, surplus, replace=False)] = 0
 
 
-__all__ = ["ANCHORS_PER_IMAGE", "RpnTargets", "encode_deltas", "rpn_targets"]
+__all__ = ["ANCHORS_PER_IMAGE", "RpnTargets", "rpn_targets"]

@@ -14,6 +14,7 @@ import numpy as np
 
 from formats.errors import FormatError
 from formats.json_file import parse_json
+from formats.mask_crop import MaskCrop
 from formats.supervisely.annotation_reader import read_annotation
 from formats.supervisely.bitmap import write_bitmap
 from formats.supervisely.figures import SHAPES
@@ -117,7 +118,7 @@ def _at(rng: Rng) -> float:
 def _bitmap_data(rng: Rng) -> str:
     kind = int(rng.integers(7))
     if kind == 0:
-        written = write_bitmap(mask(rng, 5, 6), (0, 0))
+        written = write_bitmap(MaskCrop(0, 0, mask(rng, 5, 6)))
         return written["data"] if written else ""
     if kind == 1:
         return base64.b64encode(packed_zeros(pick(rng, _BOMBS))).decode()

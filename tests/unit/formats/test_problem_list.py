@@ -1,7 +1,7 @@
 import pickle
 
 from formats import AnnotationError, ConfigError
-from formats.problem_list import MOST, More, ProblemList, told
+from formats.problem_list import MOST, More, ProblemList, located, told
 from training.errors import DatasetError
 
 
@@ -29,6 +29,13 @@ def test_what_was_left_out_is_counted_on():
     assert len(both) == 35
     assert list(both)[-1] == "and 15 more"
     assert pickle.loads(pickle.dumps(More(7))).number == 7
+
+
+def test_what_was_left_out_has_no_place():
+    once = ProblemList(f"a {number}" for number in range(22))
+    texts = list(located("b.json", once))
+    assert texts[0] == "b.json: a 0"
+    assert list(ProblemList([*texts, "c"]))[-1] == "and 3 more"
 
 
 def test_errors_tell_twenty_and_keep_all():

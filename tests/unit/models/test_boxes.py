@@ -64,6 +64,64 @@ def test_decode_deltas_by_hand(run, box, deltas, expected):
     np.testing.assert_allclose(decoded, [expected], atol=1e-7)
 
 
+def twins(run, name):
+    """Returns how the op and its numpy twin are run."""
+    op, twin = getattr(box_ops, name), getattr(box_ops, f"numpy_{name}")
+    return lambda *values: run(op, *values, shapes=BOXES * 2), twin
+
+
+def test_encode_deltas_by_hand(run):
+    boxes = np.array([[0, 0, 4, 8], [2, 2, 4, 4]], np.float64)
+    targets = np.array([[2, 4, 10, 8], [2, 2, 4, 4]], np.float64)
+    expected = [[1, 0.25, np.log(2), -np.log(2)], [0, 0, 0, 0]]
+    for encode in twins(run, "encode_deltas"):
+        np.testing.assert_allclose(encode(boxes, targets), expected, rtol=1e-15)
+
+
+def test_iou_by_hand(run):
+    boxes = np.array([[0, 0, 4, 4], [1, 1, 1, 3], [0, 4, 4, 8]], np.float64)
+    others = np.array(
+        [[0, 0, 4, 4], [2, 2, 6, 6], [1, 1, 1, 3], [9, 9, 10, 10], [0, 1, 2, 3]],
+        np.float64,
+    )
+    expected = [[1, 4 / 28, 0, 0, 0.25], [0, 0, 0, 0, 0], [0, 4 / 28, 0, 0, 0]]
+    for iou in twins(run, "iou"):
+        np.testing.assert_allclose(iou(boxes, others), expected, rtol=1e-15)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_twins_agree_bit_for_bit(run, dtype, rng):
+    boxes, others = np.sort(rng.uniform(0, 99, (2, 200, 2, 2)), axis=2).astype(dtype)
+    boxes, others = boxes.reshape(-1, 4), others.reshape(-1, 4)
+    op, twin = (overlap(boxes, others[:50]) for overlap in twins(run, "iou"))
+    assert np.count_nonzero(twin) > 1000
+    assert twin.dtype == dtype
+    assert np.array_equal(op, twin)
+    op, twin = (encode(boxes, others) for encode in twins(run, "encode_deltas"))
+    assert np.array_equal(op[:, :2], twin[:, :2])
+    # The logarithms of two libraries may differ in the last bit.
+    np.testing.assert_allclose(op, twin, rtol=4 * np.finfo(dtype).eps)
+
+
+def test_deltas_move_a_box_onto_its_target(run, rng):
+    boxes, goals = np.sort(rng.uniform(0, 99, (2, 20, 2, 2)), axis=2).reshape(2, 20, 4)
+    for encode in twins(run, "encode_deltas"):
+        deltas = np.array(encode(boxes, goals))
+        size = boxes[:, 2:] - boxes[:, :2]
+        center = boxes[:, :2] + size / 2 + deltas[:, :2] * size
+        half = size * np.exp(deltas[:, 2:]) / 2
+        np.testing.assert_allclose(np.hstack([center - half, center + half]), goals)
+
+
+def test_deltas_are_undone_by_decoding(run, rng):
+    boxes, goals = np.sort(rng.uniform(0, 1, (2, 20, 2, 2)), axis=2).reshape(2, 20, 4)
+    boxes, goals = boxes.astype(np.float32), goals.astype(np.float32)
+    for encode in twins(run, "encode_deltas"):
+        deltas = encode(boxes, goals)
+        decoded = run(box_ops.decode_deltas, boxes, deltas, shapes=BOXES * 2)
+        np.testing.assert_allclose(decoded, goals, atol=1e-5)
+
+
 def test_clip_by_hand(run):
     boxes = np.float32(
         [[-1, -1, 2, 2], [0.3, 0.3, 0.5, 0.5], [0, 0, 0.1, 0.1], [2, 2, 3, 3]]
@@ -91,5 +149,10 @@ def test_clip_takes_a_window_per_image(run):
 def test_no_boxes(run):
     none = np.zeros((0, 4), np.float32)
     assert run(box_ops.decode_deltas, none, none, shapes=BOXES * 2).shape == (0, 4)
+    for encode in twins(run, "encode_deltas"):
+        assert encode(none, none).shape == (0, 4)
+    for iou in twins(run, "iou"):
+        assert iou(none, np.zeros((3, 4), np.float32)).shape == (0, 3)
+        assert iou(np.zeros((3, 4), np.float32), none).shape == (3, 0)
     size = np.int32([5, 5])
     assert run(box_ops.to_pixels, none, size, shapes=[*BOXES, [2]]).shape == (0, 4)

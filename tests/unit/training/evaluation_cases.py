@@ -41,7 +41,7 @@ def found(*rows, size=SIZE):
         np.array([crop.box for _, _, crop in rows], np.float32).reshape(-1, 4),
         np.array([class_id for class_id, _, _ in rows], np.int32),
         np.array([score for _, score, _ in rows], np.float32),
-        tuple(encode_mask(c.mask, (c.y1, c.x1), size) for _, _, c in rows),
+        tuple(encode_mask(c, size) for _, _, c in rows),
     )
 
 

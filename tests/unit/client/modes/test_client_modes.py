@@ -302,6 +302,35 @@ def test_cut_objects_are_joined(overlap, masks):
     assert {e.mask_png is None for e in found} == {not masks}
 
 
+def test_a_joined_mask_is_that_of_its_parts():
+    mode = windows((60, 40), (0, 4), joins=True)
+    thing = Finder(("thing", 0.9, (5, 2, 20, 78)))
+    [found] = mode.run(blank(), thing).entries
+    [again] = mode.run(blank(), thing).entries
+    assert [part.mask_box[1::2] for part in found.parts] == [
+        (2, 40),
+        (36, 76),
+        (40, 78),
+    ]
+    assert found.mask_png == b""
+    assert found.crop.box == found.mask_box == (5, 2, 20, 78)
+    assert (found, hash(found)) == (again, hash(again))
+    moved = found.moved((100, 200), (400, 500))
+    assert moved.crop.box == moved.mask_box == (105, 202, 120, 278)
+    assert moved.mask[105:120, 202:278].all()
+    assert moved.mask.sum() == found.mask.sum() == 15 * 76
+    assert moved.to_object(None)["bitmap"]["origin"] == [202, 105]
+
+
+def test_joined_boxes_are_whole_boxes():
+    """Without masks a box is all that is known, whatever of it the windows saw."""
+    finder = Finder(("thing", 0.9, (5, 2, 20, 78)), masks=False)
+    [found] = windows((60, 40), (0, 4), joins=True).run(blank(), finder).entries
+    assert (found.parts, found.mask_png) == ((), None)
+    assert found.crop.mask.all()
+    assert found.to_object(None)["points"]["exterior"] == [[2, 5], [77, 19]]
+
+
 def test_an_object_over_four_windows_is_one():
     finder = Finder(("thing", 0.9, (10, 10, 50, 70)))
     for overlap in ((0, 0), (10, 10)):

@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from formats.coco.masks import decode_counts, draw_segmentation
-from formats.coco.rle import encode_counts, encode_mask
+from formats.coco.rle import encode_counts, encode_mask, run_lengths
+from formats.mask_crop import MaskCrop
 from tests.whole_mask import pasted
 
 SMALL = st.integers(1, 9)
@@ -24,15 +25,24 @@ def test_masks(mask, more, offset):
     size = (mask.shape[0] + offset + more, mask.shape[1] + more + offset)
     whole = np.zeros(size, bool)
     whole[offset : offset + mask.shape[0], more : more + mask.shape[1]] = mask
-    drawn = draw_segmentation(encode_mask(mask, origin, size), size)
+    drawn = draw_segmentation(encode_mask(MaskCrop(*origin, mask), size), size)
     found = np.zeros(size, bool) if drawn is None else pasted(drawn, size)
     assert np.array_equal(found, whole)
+
+
+def test_runs_by_hand():
+    mask = np.array([[0, 1], [1, 1], [1, 0]], bool)
+    assert run_lengths(MaskCrop(0, 1, mask), (3, 4)) == [4, 4, 4]
+    assert run_lengths(MaskCrop(1, 0, mask), (4, 2)) == [2, 2, 1, 2, 1]
+    assert run_lengths(MaskCrop(0, 0, mask[::-1, ::-1]), (3, 2)) == [1, 4, 1]
+    assert run_lengths(MaskCrop(0, 0, ~mask), (3, 2)) == [0, 1, 4, 1]
+    assert run_lengths(MaskCrop(0, 1, mask[:0]), (3, 4)) == [12]
 
 
 def test_as_pycocotools():
     coco = pytest.importorskip("pycocotools.mask")
     mask = np.random.default_rng(1).random((40, 30)) > 0.6
     expected = coco.encode(np.asfortranarray(mask.astype(np.uint8)))
-    found = encode_mask(mask, (0, 0), mask.shape)
+    found = encode_mask(MaskCrop(0, 0, mask), mask.shape)
     assert found["counts"].encode() == expected["counts"]
     assert found["size"] == list(expected["size"])

@@ -14,6 +14,7 @@ from hypothesis.extra import numpy as npst
 from PIL import Image
 
 from formats import AnnotationError, bitmap_object, read_bitmap, tag_json, write_bitmap
+from formats.mask_crop import MaskCrop
 
 SHARED = Path(__file__).resolve().parents[4] / ".." / "shared"
 
@@ -28,16 +29,16 @@ MASK = np.array([[0, 0, 0, 0], [0, 1, 0, 0], [0, 1, 1, 0]], bool)
 
 
 def test_tight_crop_and_origin():
-    bitmap = write_bitmap(MASK, (10, 20))
+    bitmap = write_bitmap(MaskCrop(10, 20, MASK))
     assert bitmap is not None
     assert bitmap["origin"] == [21, 11]
-    mask, origin = read_bitmap(bitmap)
-    assert origin == (11, 21)
+    *origin, mask = read_bitmap(bitmap)
+    assert origin == [11, 21]
     assert mask.tolist() == [[True, False], [True, True]]
 
 
 def test_pixels_as_other_readers_see_them():
-    bitmap = write_bitmap(MASK, (0, 0))
+    bitmap = write_bitmap(MaskCrop(0, 0, MASK))
     assert bitmap is not None
     png = Image.open(io.BytesIO(zlib.decompress(base64.b64decode(bitmap["data"]))))
     assert png.mode == "P"
@@ -47,9 +48,10 @@ def test_pixels_as_other_readers_see_them():
 
 
 def test_empty_mask_has_no_bitmap():
-    assert write_bitmap(np.zeros((3, 4), bool), (0, 0)) is None
-    assert write_bitmap(np.zeros((0, 4), bool), (0, 0)) is None
-    assert bitmap_object("cat", np.zeros((3, 4), bool), (0, 0)) is None
+    empty = MaskCrop(0, 0, np.zeros((3, 4), bool))
+    assert write_bitmap(empty) is None
+    assert write_bitmap(MaskCrop(0, 0, np.zeros((0, 4), bool))) is None
+    assert bitmap_object("cat", empty) is None
 
 
 @given(
@@ -57,11 +59,11 @@ def test_empty_mask_has_no_bitmap():
     st.tuples(st.integers(0, 5000), st.integers(0, 5000)),
 )
 def test_round_trip(mask, origin):
-    bitmap = write_bitmap(mask, origin)
+    bitmap = write_bitmap(MaskCrop(*origin, mask))
     if bitmap is None:
         assert not mask.any()
         return
-    tight, (top, left) = read_bitmap(json.loads(json.dumps(bitmap)))
+    top, left, tight = read_bitmap(json.loads(json.dumps(bitmap)))
     back = np.zeros_like(mask)
     top, left = top - origin[0], left - origin[1]
     back[top : top + tight.shape[0], left : left + tight.shape[1]] = tight
@@ -74,8 +76,8 @@ def test_reads_what_others_write(mode):
     image = grey.convert(mode)
     if mode == "RGBA":
         image.putalpha(grey)
-    mask, origin = read_bitmap({"origin": [0, 0], "data": packed(image)})
-    assert origin == (1, 1)
+    *origin, mask = read_bitmap({"origin": [0, 0], "data": packed(image)})
+    assert origin == [1, 1]
     assert mask.tolist() == [[True, False], [True, True]]
 
 
@@ -83,7 +85,7 @@ def test_reads_a_bare_png():
     stream = io.BytesIO()
     Image.fromarray(MASK.astype(np.uint8) * 255).save(stream, "PNG")
     data = base64.b64encode(stream.getvalue()).decode()
-    assert read_bitmap({"origin": [0, 0], "data": data})[0].sum() == 3
+    assert read_bitmap({"origin": [0, 0], "data": data}).mask.sum() == 3
 
 
 @pytest.mark.parametrize(
@@ -184,16 +186,16 @@ def test_damaged_chunks_are_told():
 
 def test_bitmaps_are_bounded_by_their_picture():
     bitmap = {"origin": [-900, -900], "data": bomb(png(2000), 0)}
-    assert read_bitmap(bitmap, (1000, 1000))[0].shape == (2000, 2000)
+    assert read_bitmap(bitmap, (1000, 1000)).mask.shape == (2000, 2000)
     with pytest.raises(AnnotationError, match=r"1 to 3,996,000 pixels .* 2000 x 2000"):
         read_bitmap(bitmap, (1000, 999))
     small = {"origin": [0, 0], "data": bomb(png(1024), 0)}
-    assert read_bitmap(small, (1, 1))[0].all()
-    assert read_bitmap(bitmap)[0].all()
+    assert read_bitmap(small, (1, 1)).mask.all()
+    assert read_bitmap(bitmap).mask.all()
 
 
 def test_object():
-    made = bitmap_object("cat_x", MASK, (5, 6), [tag_json("confidence", 0.5)])
+    made = bitmap_object("cat_x", MaskCrop(5, 6, MASK), [tag_json("confidence", 0.5)])
     assert made is not None
     assert made["classTitle"] == "cat_x"
     assert made["geometryType"] == made["shape"] == "bitmap"
@@ -210,8 +212,8 @@ def test_reads_every_bitmap_of_the_oracle():
             if made.get("geometryType") == "bitmap":
                 raw = zlib.decompress(base64.b64decode(made["bitmap"]["data"]))
                 expected = np.array(Image.open(io.BytesIO(raw))) > 0
-                mask, origin = read_bitmap(made["bitmap"])
-                assert list(origin[::-1]) == made["bitmap"]["origin"]
+                *origin, mask = read_bitmap(made["bitmap"])
+                assert origin[::-1] == made["bitmap"]["origin"]
                 assert np.array_equal(mask, expected)
                 read += 1
     assert read > 100

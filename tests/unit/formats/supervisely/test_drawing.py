@@ -8,12 +8,7 @@ from formats import AnnotationError, ProjectMeta
 from formats.mask_crop import MaskCrop, clip_crop, tight_crop
 from formats.supervisely.annotation_reader import read_annotation
 from formats.supervisely.clip import Polygon
-from formats.supervisely.drawing import (
-    draw_line,
-    draw_point,
-    draw_polygon,
-    draw_rectangle,
-)
+from formats.supervisely.drawing import draw_figure
 from formats.supervisely.figures import read_figure
 from tests.whole_mask import pasted
 
@@ -30,6 +25,14 @@ def paste(crops, size=SIZE):
     assert crop.mask.any(axis=0)[[0, -1]].all()
     assert crop.mask.any(axis=1)[[0, -1]].all()
     return pasted(crop, size)
+
+
+def draw_polygon(polygon, size):
+    return draw_figure(polygon, "polygon", size)
+
+
+def draw_points(shape, *points, size=SIZE):
+    return draw_figure(Polygon(list(points), []), shape, size)
 
 
 def test_polygon_with_a_hole():
@@ -54,18 +57,18 @@ def test_degenerate_polygons():
 
 
 def test_rectangle():
-    assert draw_rectangle([(5, 4), (2, 1)], SIZE)[0].box == (1, 2, 5, 6)
-    assert draw_rectangle([(-3, -3), (99, 2)], SIZE)[0].box == (0, 0, 3, 8)
-    assert draw_rectangle([(8, 0), (9, 1)], SIZE) == []
+    assert draw_points("rectangle", (5, 4), (2, 1))[0].box == (1, 2, 5, 6)
+    assert draw_points("rectangle", (-3, -3), (99, 2))[0].box == (0, 0, 3, 8)
+    assert draw_points("rectangle", (8, 0), (9, 1)) == []
 
 
 def test_line_and_point():
     expected = picture("........ .#...... ..#..... ...####. ........ ........")
-    line = draw_line([(1, 1), (3, 3), (6, 3)], SIZE)
+    line = draw_points("line", (1, 1), (3, 3), (6, 3))
     np.testing.assert_array_equal(paste(line), expected)
-    assert draw_point((7, 5), SIZE)[0].box == (5, 7, 6, 8)
-    assert draw_point((8, 5), SIZE) == []
-    assert draw_point((-1, 5), SIZE) == []
+    assert draw_points("point", (7, 5))[0].box == (5, 7, 6, 8)
+    assert draw_points("point", (8, 5)) == []
+    assert draw_points("point", (-1, 5)) == []
 
 
 def test_memory_is_that_of_the_object():
@@ -74,7 +77,8 @@ def test_memory_is_that_of_the_object():
     [crop] = draw_polygon(far, size)
     assert crop.mask.shape == (5, 10)
     assert crop.mask.base is None
-    assert draw_line([(5, 5), (999_000, 5)], size)[0].mask.shape == (1, 998_996)
+    [line] = draw_points("line", (5, 5), (999_000, 5), size=size)
+    assert line.mask.shape == (1, 998_996)
 
 
 def test_clip_crop():

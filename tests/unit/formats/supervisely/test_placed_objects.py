@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from formats import AnnotationError, ProjectMeta, bitmap_object, read_bitmap
+from formats.mask_crop import MaskCrop
 from formats.supervisely.placed_objects import place_annotation
 from tests.oracle import ORACLE, load_module, needs_shared
 
@@ -32,6 +33,11 @@ def figure(title, *points, **extra):
     return entry | extra
 
 
+def bitmap(y, x, height, width):
+    crop = MaskCrop(y, x, np.ones((height, width), bool))
+    return bitmap_object("bitmap", crop)
+
+
 def place(*objects, **extra):
     return place_annotation(annotation(*objects, **extra), META)
 
@@ -45,7 +51,7 @@ def place(*objects, **extra):
         (figure("point", (4, 5)), (5, 4, 6, 5)),
         (figure("any", (4, 5), shape="point"), (5, 4, 6, 5)),
         (figure("any", (4, 5), shape="cuboid"), None),
-        (bitmap_object("bitmap", np.ones((3, 2), bool), (4, 6)), (4, 6, 7, 8)),
+        (bitmap(4, 6, 3, 2), (4, 6, 7, 8)),
     ],
 )
 def test_what_lies_inside_is_as_it_was(entry, box):
@@ -62,18 +68,18 @@ def test_what_lies_outside_is_left_out():
         figure("rectangle", (30, 0), (40, 5)),
         figure("point", (-1, 0)),
         figure("polygon", (30, 0), (40, 0), (40, 9)),
-        bitmap_object("bitmap", np.ones((3, 2), bool), (-3, 0)),
+        bitmap(-3, 0, 3, 2),
     )
     assert (placed.objects, placed.outside) == ((), 4)
 
 
 def test_what_sticks_out_is_cut():
-    mask = bitmap_object("bitmap", np.ones((5, 40), bool), (18, -3)) | {"id": 4}
+    mask = bitmap(18, -3, 5, 40) | {"id": 4}
     line = figure("line", (2, 25), (2, 10), (4, 10), (4, 25))
     placed = place(mask, line, figure("rectangle", (-4, 18), (3, 50), id=7))
     found, crossed, corner = placed.objects
-    pixels, origin = read_bitmap(found.content["bitmap"])
-    assert (pixels.shape, pixels.all(), origin) == ((2, 30), True, (18, 0))
+    y, x, pixels = read_bitmap(found.content["bitmap"])
+    assert (pixels.shape, pixels.all(), (y, x)) == ((2, 30), True, (18, 0))
     assert found.content["id"] == 4
     assert crossed.content["points"]["exterior"] == [[2, 19], [2, 10], [4, 10], [4, 19]]
     assert corner.content["points"] == {"exterior": [[0, 18], [3, 19]], "interior": []}
@@ -81,7 +87,7 @@ def test_what_sticks_out_is_cut():
 
 
 def test_problems_are_told_together():
-    empty = bitmap_object("bitmap", np.ones((1, 1), bool), (0, 0))
+    empty = bitmap(0, 0, 1, 1)
     empty["bitmap"] = {"origin": [0, 0], "data": ""}
     with pytest.raises(AnnotationError) as caught:
         place(

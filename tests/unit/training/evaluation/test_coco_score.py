@@ -46,7 +46,7 @@ def test_run_lengths(shape, origin):
         whole = np.zeros((7, 9), np.bool_)
         (y, x), (h, w) = origin, shape
         whole[y : y + h, x : x + w] = mask
-        runs = encode_mask(mask, origin, (7, 9))
+        runs = encode_mask(MaskCrop(*origin, mask), (7, 9))
         assert runs["size"] == [7, 9]
         drawn = draw_segmentation(runs | {"counts": runs["counts"].decode()}, (7, 9))
         assert np.array_equal(pasted(drawn, (7, 9)) if drawn else whole * 0, whole)

@@ -7,7 +7,6 @@ from training.config.groups import Rois
 from training.learning.detection_targets import (
     Truth,
     detection_targets,
-    encode_deltas,
 )
 from training.pipeline.neutral import neutral_share_norm
 
@@ -167,14 +166,6 @@ def test_neutral_share_in_the_graph_counts_pixels():
     norm = box_ops.to_norm(boxes, tf.constant((9, 9)), tf.float64)
     share = neutral_share_norm(norm, tf.constant(neutral))
     np.testing.assert_allclose(share, [1, 0.5, 4 / 81, 0], atol=1e-6)
-
-
-def test_deltas_are_undone_by_decoding():
-    rng = np.random.default_rng(0)
-    boxes, goals = np.sort(rng.uniform(0, 1, (2, 20, 2, 2)), axis=2).reshape(2, 20, 4)
-    boxes, goals = boxes.astype(np.float32), goals.astype(np.float32)
-    decoded = box_ops.decode_deltas(boxes, encode_deltas(boxes, goals))
-    np.testing.assert_allclose(decoded, goals, atol=1e-5)
 
 
 def test_sampling_depends_on_the_picture_s_seed_only():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from training.pipeline.neutral import neutral_share
-from training.pipeline.rpn_targets import encode_deltas, rpn_targets
+from training.pipeline.rpn_targets import rpn_targets
 
 STD = (0.1, 0.1, 0.2, 0.2)
 
@@ -120,15 +120,3 @@ def test_neutral_share_of_fractional_boxes():
     np.testing.assert_allclose(
         neutral_share(boxes, neutral), [1, 0.75, 1 / 16, 1 / 9, 0]
     )
-
-
-def test_deltas_move_a_box_onto_its_target():
-    rng = np.random.default_rng(0)
-    boxes, goals = (np.sort(rng.uniform(0, 99, (2, 20, 2, 2)), axis=2)).reshape(
-        2, 20, 4
-    )
-    deltas = encode_deltas(boxes, goals)
-    size = boxes[:, 2:] - boxes[:, :2]
-    center = boxes[:, :2] + size / 2 + deltas[:, :2] * size
-    half = size * np.exp(deltas[:, 2:]) / 2
-    np.testing.assert_allclose(np.hstack([center - half, center + half]), goals)
