@@ -13,6 +13,7 @@ from models.config import ModelConfig
 from models.detections import Detections, detections
 from models.fpn import fpn
 from models.heads import box_head, mask_head
+from models.layout import Arrays, Key
 from models.proposals import proposals
 from models.resnet import resnet
 from models.roi_align import roi_align
@@ -71,7 +72,42 @@ class MaskRCNN:
     @property
     def variables(self) -> list[keras.Variable]:
         """All weights."""
-        return [v for layer in self.layers.values() for v in layer.weights]
+        return list(self._by_key().values())
+
+    @classmethod
+    def from_arrays(cls, config: ModelConfig, arrays: Arrays) -> MaskRCNN:
+        """Builds the network that arrays are of: with its normalisation, or folded."""
+        normalised = any(array == "gamma" for _, array in arrays)
+        network = cls(config, batch_norm=normalised)
+        network.set_arrays(arrays)
+        return network
+
+    def arrays(self) -> Arrays:
+        """Returns a copy of all weights."""
+        return {key: variable.numpy() for key, variable in self._by_key().items()}
+
+    def set_arrays(self, arrays: Arrays) -> None:
+        """Takes over all weights.
+
+        Raises:
+            ValueError: an array has no variable, or a variable no array.
+        """
+        variables = self._by_key()
+        if differing := variables.keys() ^ arrays.keys():
+            names = sorted("/".join(key) for key in differing)
+            raise ValueError(
+                f"weights: expected an array for each of {len(variables)} variables, "
+                f"got {len(arrays)} arrays; only one side has {', '.join(names[:5])}"
+            )
+        for key, variable in variables.items():
+            variable.assign(arrays[key])
+
+    def _by_key(self) -> dict[Key, keras.Variable]:
+        return {
+            (name, variable.name): variable
+            for name, layer in self.layers.items()
+            for variable in layer.weights
+        }
 
     def __call__(self, canvas: tf.Tensor, windows: tf.Tensor) -> Prediction:
         """Detects and segments, in inference mode.

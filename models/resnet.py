@@ -11,9 +11,12 @@ from typing import Any
 
 from keras import layers
 
-from models.architecture import EXPANSION, Architecture, block_letters
-
-BATCH_NORM_EPSILON = 1e-3
+from models.architecture import (
+    BATCH_NORM_EPSILON,
+    EXPANSION,
+    Architecture,
+    block_letters,
+)
 
 
 def conv_norm(
