@@ -48,6 +48,7 @@ def test_head_shapes(network):
 def bfloat16_network():
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16")
+    keras.utils.set_random_seed(0)  # one network in seven finds nothing
     try:
         return MaskRCNN(CONFIG)
     finally:
