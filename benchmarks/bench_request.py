@@ -149,15 +149,17 @@ def _steps(
     from export.postprocess import finish
     from export.settings import Options, resolve
     from models import boxes as box_ops
-    from models.checkpoint import inspect_checkpoint, load_network
+    from models.checkpoint import inspect_checkpoint, read_arrays
     from models.detections import Detections
     from models.folding import fold_batch_norm
+    from models.mask_rcnn import MaskRCNN
     from models.preprocessing import letterbox, subtract_mean, to_canvas
 
-    settings = resolve(
-        Options(weights=weights, config=config), inspect_checkpoint(weights)
+    checkpoint = inspect_checkpoint(weights)
+    settings = resolve(Options(weights=weights, config=config), checkpoint)
+    network = MaskRCNN.from_arrays(
+        settings.config, fold_batch_norm(read_arrays(checkpoint))
     )
-    network = fold_batch_norm(load_network(weights, settings.config)[0])
     names = tf.constant([c.title for c in settings.classes])
 
     def preprocess(contents: tf.Tensor) -> tf.Tensor:

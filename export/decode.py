@@ -33,7 +33,7 @@ def decode(contents: tf.Tensor, max_image_pixels: int) -> tf.Tensor:
         uint8[H, W, 3] RGB. The op fails with INVALID_ARGUMENT when the format is
         another one, the picture is too large, or its data is damaged.
     """
-    header = tf.cast(
+    header = tf.cast(  # [HEADER_BYTES]
         tf.io.decode_raw(contents, tf.uint8, fixed_length=HEADER_BYTES), tf.int32
     )
     matches = [
@@ -53,8 +53,9 @@ def decode(contents: tf.Tensor, max_image_pixels: int) -> tf.Tensor:
         ],
     )
     with tf.control_dependencies([known]):
+        # bool[4] -> int32[]
         kind = tf.argmax(tf.cast(tf.stack(matches), tf.int32), output_type=tf.int32)
-    size, contents = tf.switch_case(
+    size, contents = tf.switch_case(  # int32[2], string[]
         kind,
         [
             lambda: (tf.io.extract_jpeg_shape(contents)[:2], contents),
@@ -65,7 +66,7 @@ def decode(contents: tf.Tensor, max_image_pixels: int) -> tf.Tensor:
     )
     with tf.control_dependencies([check_size(size, "image_bytes", max_image_pixels)]):
         contents = tf.identity(contents)
-    image = tf.switch_case(
+    image = tf.switch_case(  # uint8[H, W, 3]
         kind,
         [
             lambda: _decode_jpeg(contents),

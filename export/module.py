@@ -115,9 +115,9 @@ class ServingModule(tf.Module):
             return finish(found, mask_probs, box, names, png=png)
 
         def one_by_one(picture: tf.Tensor) -> dict[str, tf.Tensor]:
-            canvas, box = prepare(picture)
+            canvas, box = prepare(picture)  # [H, W, 3]
             canvas = subtract_mean(canvas, network.config)
-            found, probs = network(canvas[None], box.window[None])
+            found, probs = network(canvas[None], box.window[None])  # probs [1, D, M, M]
             return answer(Detections(*(x[0] for x in found)), probs[0], box)
 
         spec = self._row_spec(png=png)
@@ -135,8 +135,8 @@ class ServingModule(tf.Module):
             ),
             parallel_iterations=PARALLEL_PICTURES,
         )
-        canvases = subtract_mean(canvases, network.config)
-        found, probs = network(canvases, boxes.window)
+        canvases = subtract_mean(canvases, network.config)  # [B, side, side, 3]
+        found, probs = network(canvases, boxes.window)  # probs [B, D, M, M]
         return tf.map_fn(
             lambda row: answer(*row),
             (found, probs, boxes),

@@ -1,4 +1,8 @@
-"""The export: load -> fold -> save -> verify -> publish, as named steps."""
+"""The export as named steps: load -> passes -> build -> save -> verify -> publish.
+
+The passes are those of the precision. They work on arrays, before the network that is
+served is built.
+"""
 
 from __future__ import annotations
 
@@ -19,19 +23,17 @@ import tensorflow as tf
 from export.decode import decode
 from export.errors import ExportError
 from export.module import ServingModule
+from export.precisions import PRECISIONS
 from export.publish import check_version, folder_bytes, publish, staging_folder
 from export.settings import Options, Settings, resolve
-from export.verify import verify, verify_folding
+from export.verify import verify, verify_features
 from export.warmup import write_warmup
-from models.checkpoint import Checkpoint, inspect_checkpoint, load_weights, sha256
+from models.checkpoint import Checkpoint, inspect_checkpoint, read_arrays, sha256
 from models.errors import WeightsError
-from models.folding import fold_batch_norm
 from models.mask_rcnn import MaskRCNN
 from serving import contract
 
 logger = logging.getLogger(__name__)
-
-PRECISION = "float32"
 
 
 def export_model(options: Options) -> Path:
@@ -57,20 +59,25 @@ def export_model(options: Options) -> Path:
             "python -m export --inspect shows what the file holds.",
         )
     settings = resolve(options, checkpoint)
+    precision = PRECISIONS[options.precision]
     info = checked_info(_model_info(options, settings, checkpoint))
     picture = _read_picture(options) if options.verify_image else None
     with staging_folder(options.base_path) as folder:
         with _step("load weights"):
-            network = MaskRCNN(settings.config)
-            load_weights(network, checkpoint)
-        with _step("fold batch normalisation"):
-            folded = fold_batch_norm(network)
-            verify_folding(network, folded)
+            arrays = read_arrays(checkpoint)
+            reference = MaskRCNN.from_arrays(settings.config, arrays)
+        for one in precision.passes:
+            with _step(one.name):
+                arrays = one.run(arrays)
+        with _step("build"):
+            network = precision.build(settings.config, arrays)
+            verify_features(reference, network, precision)
         with _step("save"), _written(options.base_path):
-            save(folded, info, folder)
+            save(network, info, folder)
+        del arrays, network  # the verification loads what was saved
         logger.info("saved model: %.1f MB", folder_bytes(folder) / 1e6)
         with _step("verify"), _computed():
-            report = verify(folder, network, info, picture)
+            report = verify(folder, reference, info, picture, precision.tolerances)
         logger.info(
             "verified on %d picture(s): %d instances, %d without a partner",
             report.pictures,
@@ -135,7 +142,7 @@ def _model_info(
         score_threshold=config.score_threshold,
         iou_threshold=config.iou_threshold,
         max_detections=config.max_detections,
-        precision=PRECISION,
+        precision=options.precision,
         checkpoint={
             "file": checkpoint.path.name,
             "sha256": sha256(checkpoint.path),

@@ -37,9 +37,9 @@ def finish(
     """
     rows_max, mask_size = mask_probs.shape[0], mask_probs.shape[1]
     boxes = to_image_frame(found.boxes_norm[: found.count], box)  # [n, 4]
-    corners = round_boxes(boxes)
-    sizes = corners[:, 2:] - corners[:, :2]
-    kept = tf.where(tf.reduce_all(sizes > 0, axis=1))[:, 0]
+    corners = round_boxes(boxes)  # int32[n, 4]
+    sizes = corners[:, 2:] - corners[:, :2]  # [n, 2]
+    kept = tf.where(tf.reduce_all(sizes > 0, axis=1))[:, 0]  # of n
     count = tf.size(kept)
 
     def pad(rows: tf.Tensor, *shape: int) -> tf.Tensor:
@@ -48,8 +48,8 @@ def finish(
         padded = tf.pad(rows, missing, constant_values=tf.constant(blank, rows.dtype))
         return tf.ensure_shape(padded, (rows_max, *shape))
 
-    class_ids = tf.gather(found.class_ids, kept)
-    probs = tf.gather(mask_probs, kept)
+    class_ids = tf.gather(found.class_ids, kept)  # [kept]
+    probs = tf.gather(mask_probs, kept)  # [kept, M, M]
     outputs = {
         contract.NUM_DETECTIONS.name: count,
         contract.DETECTION_BOXES.name: pad(tf.gather(boxes, kept), 4),
@@ -78,7 +78,7 @@ def encode_masks(mask_probs: tf.Tensor, sizes: tf.Tensor) -> tf.Tensor:
     """
 
     def encode(mask: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
-        pixels = tf.cast(to_box(*mask), tf.uint8) * 255
+        pixels = tf.cast(to_box(*mask), tf.uint8) * 255  # [height, width]
         return tf.io.encode_png(pixels[:, :, None], compression=PNG_COMPRESSION)
 
     # One at a time: a mask may be as large as the picture.

@@ -14,6 +14,7 @@ from typing import Any
 
 from export.classes import assumed_classes, mapped_classes, named_classes
 from export.errors import ExportError
+from export.precisions import PRECISIONS
 from formats.checkpoint_config import (
     KINDS_EXPECTED,
     CheckpointConfig,
@@ -52,6 +53,7 @@ class Options:
         verify_image: picture to verify with, in place of the built-in ones.
         overrides: `ModelConfig` fields given as flags.
         max_image_pixels: larger pictures are refused.
+        precision: what the model computes in.
     """
 
     weights: Path
@@ -64,13 +66,19 @@ class Options:
     verify_image: Path | None = None
     overrides: dict[str, Any] = dataclasses.field(default_factory=dict)
     max_image_pixels: int = DEFAULT_MAX_IMAGE_PIXELS
+    precision: str = "float32"
 
     def __post_init__(self) -> None:
-        """Refuses a name that a server could not be asked for.
+        """Refuses a name that a server could not be asked for, or no precision's.
 
         Raises:
-            ExportError: says which characters a name may have.
+            ExportError: says which characters a name may have, or the precisions.
         """
+        if self.precision not in PRECISIONS:
+            raise ExportError(
+                f"precision: expected one of {', '.join(PRECISIONS)}, got "
+                f"{self.precision!r}"
+            )
         if not _MODEL_NAME.fullmatch(self.model_name):
             raise ExportError(
                 "model name: expected letters, digits, '.', '_' and '-', got "

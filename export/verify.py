@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from export.errors import ExportError
 from export.module import ServingModule
+from export.precisions.precision import Precision, Tolerances
 from export.sample import sample_picture
 from models.mask_rcnn import MaskRCNN
 from models.preprocessing import NONE_MULTIPLE
@@ -24,15 +25,6 @@ from serving import contract
 Array = np.ndarray[Any, Any]
 Rows = dict[str, Array]
 
-MAX_FEATURE_ERROR = 1e-3
-"""Of folded against unfolded features, per unit of the largest feature."""
-MAX_SCORE_ERROR = 2e-3
-MIN_BOX_IOU = 0.95
-MIN_MASK_IOU = 0.95
-"""Boxes that touch the canvas border may lose a row of their mask to the last bit."""
-MAX_MASK_PROB_ERROR = 5e-3
-MAX_LOST_SHARE = 0.1
-"""NMS turns float noise into a swapped detection now and then; a defect loses most."""
 PICTURE_SIZES = ((480, 640), (333, 257), (512, 512))
 
 
@@ -75,18 +67,18 @@ class SavedModel:
         self._session.close()
 
 
-def verify_folding(network: MaskRCNN, folded: MaskRCNN) -> float:
-    """Compares features before and after a pass over the weights.
+def verify_features(network: MaskRCNN, served: MaskRCNN, precision: Precision) -> float:
+    """Compares features before and after a precision's passes over the weights.
 
     Returns:
         The largest difference, per unit of the largest feature.
 
     Raises:
-        ExportError: it is above MAX_FEATURE_ERROR.
+        ExportError: it is above the precision's tolerance.
     """
     picture = sample_picture(1, 128, 128).astype(np.float32)[None] - 128
     worst = 0.0
-    for before, after in zip(network.models, folded.models, strict=True):
+    for before, after in zip(network.models, served.models, strict=True):
         if before is network.trunk:
             x = picture
         else:
@@ -102,17 +94,22 @@ def verify_folding(network: MaskRCNN, folded: MaskRCNN) -> float:
                 )
             scale = max(1.0, float(np.abs(e).max()))
             worst = max(worst, float(np.abs(e - g).max()) / scale)
-    if worst > MAX_FEATURE_ERROR:
+    if worst > precision.tolerances.feature_error:
+        passes = " and ".join(one.name for one in precision.passes)
         raise ExportError(
-            f"folding the batch normalisation changed features by {worst:.2g} of their "
-            f"range, expected at most {MAX_FEATURE_ERROR}; the checkpoint's statistics "
-            "are too extreme for float32"
+            f"{passes} changed features by {worst:.2g} of their range, expected at "
+            f"most {precision.tolerances.feature_error}; the checkpoint's statistics "
+            f"are too extreme for {precision.name}"
         )
     return worst
 
 
 def verify(
-    folder: Path, network: MaskRCNN, info: contract.ModelInfo, picture: Array | None
+    folder: Path,
+    network: MaskRCNN,
+    info: contract.ModelInfo,
+    picture: Array | None,
+    tolerances: Tolerances,
 ) -> Report:
     """Runs pictures through every signature of a saved model and compares.
 
@@ -122,6 +119,7 @@ def verify(
         info: what `model_info` must answer.
         picture: uint8[H, W, 3] to run; without it, generated ones, until one has
             instances.
+        tolerances: of the precision that is served.
 
     Raises:
         ExportError: stored weights, signatures or results differ.
@@ -146,7 +144,7 @@ def verify(
             pictures = [_crop_to_multiple(p, NONE_MULTIPLE) for p in pictures]
         report = Report(0, 0, 0)
         for one in pictures:
-            report = _add(report, _verify_picture(saved, reference, one))
+            report = _add(report, _verify_picture(saved, reference, one, tolerances))
             if report.instances:
                 break
     finally:
@@ -155,7 +153,7 @@ def verify(
 
 
 def _verify_picture(
-    saved: SavedModel, reference: ServingModule, picture: Array
+    saved: SavedModel, reference: ServingModule, picture: Array, tolerances: Tolerances
 ) -> Report:
     encoded = [tf.io.encode_png(picture).numpy()]
     # The functions below the signatures, eagerly: no graph, no optimiser, no file.
@@ -176,10 +174,11 @@ def _verify_picture(
                 f"{signature}: expected image_size {expected[size].tolist()}, got "
                 f"{got[size].tolist()}"
             )
-        missing = _missing(expected, got, reference.info, same_mask)
-        extra = _missing(got, expected, reference.info, same_mask)
+        threshold = reference.info.score_threshold
+        missing = _missing(expected, got, threshold, same_mask, tolerances)
+        extra = _missing(got, expected, threshold, same_mask, tolerances)
         worst = max(missing, extra)
-        if worst > max(1, MAX_LOST_SHARE * found):
+        if worst > max(1, tolerances.lost_share * found):
             raise ExportError(
                 f"{signature}: the saved model does not compute what the network "
                 f"computes: of {found} instances {missing} are missing or differ, and "
@@ -207,8 +206,9 @@ def _check_form(signature: str, got: Rows, info: contract.ModelInfo) -> None:
 def _missing(
     expected: Rows,
     got: Rows,
-    info: contract.ModelInfo,
-    same_mask: Callable[[Rows, int, Rows, int], bool],
+    threshold: float,
+    same_mask: Callable[[Rows, int, Rows, int, Tolerances], bool],
+    tolerances: Tolerances,
 ) -> int:
     """Counts rows of `expected` without a partner in `got`."""
     boxes, classes = contract.DETECTION_BOXES.name, contract.DETECTION_CLASSES.name
@@ -222,15 +222,16 @@ def _missing(
                 other
                 for other in sorted(free)
                 if got[classes][0, other] == expected[classes][0, row]
-                and abs(got[scores][0, other] - score) <= MAX_SCORE_ERROR
-                and _iou(got[boxes][0, other], expected[boxes][0, row]) >= MIN_BOX_IOU
-                and same_mask(expected, row, got, other)
+                and abs(got[scores][0, other] - score) <= tolerances.score_error
+                and _iou(got[boxes][0, other], expected[boxes][0, row])
+                >= tolerances.box_iou
+                and same_mask(expected, row, got, other, tolerances)
             ),
             None,
         )
         if partner is not None:
             free.remove(partner)
-        elif score > info.score_threshold + MAX_SCORE_ERROR:
+        elif score > threshold + tolerances.score_error:
             missing += 1
     return missing
 
@@ -242,7 +243,7 @@ def _iou(a: Array, b: Array) -> float:
     return overlap / max(float(areas) - overlap, 1e-9)
 
 
-def _same_png(a: Rows, row_a: int, b: Rows, row_b: int) -> bool:
+def _same_png(a: Rows, row_a: int, b: Rows, row_b: int, tolerances: Tolerances) -> bool:
     first, second = (
         tf.io.decode_png(rows[contract.DETECTION_MASKS_PNG.name][0, row]).numpy() > 0
         for rows, row in ((a, row_a), (b, row_b))
@@ -251,17 +252,21 @@ def _same_png(a: Rows, row_a: int, b: Rows, row_b: int) -> bool:
         height, width = np.minimum(first.shape, second.shape)[:2]
         first, second = first[:height, :width], second[:height, :width]
     union = np.count_nonzero(first | second)
-    return bool(np.count_nonzero(first & second) >= MIN_MASK_IOU * union)
+    return bool(np.count_nonzero(first & second) >= tolerances.mask_iou * union)
 
 
-def _same_probs(a: Rows, row_a: int, b: Rows, row_b: int) -> bool:
+def _same_probs(
+    a: Rows, row_a: int, b: Rows, row_b: int, tolerances: Tolerances
+) -> bool:
     first, second = (
         rows[contract.DETECTION_MASKS.name][0, row]
         for rows, row in ((a, row_a), (b, row_b))
     )
     # The outermost samples of a box on the canvas border depend on the last bit.
     difference = np.abs(first - second)[2:-2, 2:-2]
-    return bool(np.quantile(difference, MIN_MASK_IOU) <= MAX_MASK_PROB_ERROR)
+    return bool(
+        np.quantile(difference, tolerances.mask_iou) <= tolerances.mask_prob_error
+    )
 
 
 def _numpy(outputs: Mapping[str, Any]) -> Rows:

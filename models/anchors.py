@@ -27,7 +27,7 @@ def anchors_px(config: ModelConfig, canvas_size: tf.Tensor) -> tf.Tensor:
         _level_anchors(config, canvas_size, scale, stride)
         for scale, stride in zip(config.anchor_scales, STRIDES, strict=True)
     ]
-    return tf.concat(levels, axis=0)
+    return tf.concat(levels, axis=0)  # [N, 4]
 
 
 def anchors_norm(config: ModelConfig, canvas_size: tf.Tensor) -> tf.Tensor:
@@ -41,9 +41,10 @@ def _level_anchors(
     root = np.sqrt(np.asarray(config.anchor_aspect_ratios, np.float64))
     half_sizes = 0.5 * np.stack([scale / root, scale * root], axis=-1)  # [A, 2]
     cells = tf.cast(tf.math.ceil(canvas_size / stride), tf.int32)
-    ys = tf.range(0, cells[0], config.anchor_stride) * stride
-    xs = tf.range(0, cells[1], config.anchor_stride) * stride
+    ys = tf.range(0, cells[0], config.anchor_stride) * stride  # [rows]
+    xs = tf.range(0, cells[1], config.anchor_stride) * stride  # [cols]
     grid = tf.stack(tf.meshgrid(ys, xs, indexing="ij"), axis=-1)  # [rows, cols, 2]
     centers = tf.cast(grid, tf.float64)[:, :, None, :]  # [rows, cols, 1, 2]
-    corners = tf.concat([centers - half_sizes, centers + half_sizes], axis=-1)
-    return tf.reshape(corners, (-1, 4))
+    low, high = centers - half_sizes, centers + half_sizes  # [rows, cols, A, 2]
+    corners = tf.concat([low, high], axis=-1)  # [rows, cols, A, 4]
+    return tf.reshape(corners, (-1, 4))  # [rows cols A, 4]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from models.errors import ModelConfigError
 from models.shown import shown
 
+BATCH_NORM_EPSILON = 1e-3
 EXPANSION = 4
 """Output channels of a residual block per channel of its bottleneck."""
 

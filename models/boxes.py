@@ -72,8 +72,8 @@ def decode_deltas(boxes_norm: tf.Tensor, deltas: tf.Tensor) -> tf.Tensor:
 
     Source: Faster R-CNN eq. (2).
     """
-    y1, x1, y2, x2 = tf.unstack(boxes_norm, axis=-1)
-    dy, dx, log_h, log_w = tf.unstack(deltas, axis=-1)
+    y1, x1, y2, x2 = tf.unstack(boxes_norm, axis=-1)  # [...] each
+    dy, dx, log_h, log_w = tf.unstack(deltas, axis=-1)  # [...] each
     height = y2 - y1
     width = x2 - x1
     center_y = y1 + 0.5 * height + dy * height
@@ -82,7 +82,7 @@ def decode_deltas(boxes_norm: tf.Tensor, deltas: tf.Tensor) -> tf.Tensor:
     width *= tf.exp(log_w)
     y1 = center_y - 0.5 * height
     x1 = center_x - 0.5 * width
-    return tf.stack([y1, x1, y1 + height, x1 + width], axis=-1)
+    return tf.stack([y1, x1, y1 + height, x1 + width], axis=-1)  # [..., 4]
 
 
 def encode_deltas(boxes: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
@@ -153,6 +153,6 @@ def clip(boxes: tf.Tensor, window: tf.Tensor) -> tf.Tensor:
         boxes: float32[..., 4] yxyx.
         window: float32[..., 4] yxyx, broadcast against `boxes`.
     """
-    low = tf.concat([window[..., :2], window[..., :2]], axis=-1)
-    high = tf.concat([window[..., 2:], window[..., 2:]], axis=-1)
+    low = tf.concat([window[..., :2], window[..., :2]], axis=-1)  # y1 x1 y1 x1
+    high = tf.concat([window[..., 2:], window[..., 2:]], axis=-1)  # y2 x2 y2 x2
     return tf.maximum(tf.minimum(boxes, high), low)

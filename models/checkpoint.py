@@ -29,7 +29,7 @@ from models.config import ModelConfig
 from models.detect_architecture import find_architecture
 from models.errors import WeightsError
 from models.keras3_names import is_keras3_path
-from models.layout import Key, Shape, array_shapes, file_layers
+from models.layout import Arrays, Key, Shape, array_shapes, file_layers
 from models.stored_arrays import StoredArray, read_array
 from models.weight_archive import KERAS_ADVICE
 from models.weight_file import ADVICE, open_weight_file, sort_arrays
@@ -117,7 +117,7 @@ def inspect_checkpoint(path: str | Path) -> Checkpoint:
     )
 
 
-def read_arrays(checkpoint: Checkpoint) -> dict[Key, np.ndarray[Any, Any]]:
+def read_arrays(checkpoint: Checkpoint) -> Arrays:
     """Reads every array of a whole checkpoint as float32.
 
     Raises:
@@ -181,11 +181,7 @@ def load_weights(network: MaskRCNN, checkpoint: Checkpoint) -> None:
         raise WeightsError(
             str(checkpoint.path), differing, "Use a configuration that fits the file."
         )
-    arrays = read_arrays(checkpoint)
-    for layer, names in array_shapes(wanted).items():
-        by_name = {v.name: v for v in network.layers[layer].weights}
-        for name in names:
-            by_name[name].assign(arrays[layer, name])
+    network.set_arrays(read_arrays(checkpoint))
 
 
 def load_network(
@@ -219,19 +215,10 @@ def save_weights(network: MaskRCNN, path: str | Path) -> None:
     """
     if not network.batch_norm:
         raise ValueError("a network with folded normalisation has no file layout")
-    arrays = {
-        (name, variable.name): variable.numpy()
-        for name, layer in network.layers.items()
-        for variable in layer.weights
-    }
-    write_arrays(arrays, network.config.architecture, path)
+    write_arrays(network.arrays(), network.config.architecture, path)
 
 
-def write_arrays(
-    arrays: Mapping[Key, np.ndarray[Any, Any]],
-    architecture: Architecture,
-    path: str | Path,
-) -> None:
+def write_arrays(arrays: Arrays, architecture: Architecture, path: str | Path) -> None:
     """Writes arrays in Matterport's layout, by one atomic rename.
 
     Raises:
@@ -266,9 +253,7 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _write_layers(
-    file: Any, arrays: Mapping[Key, np.ndarray[Any, Any]], architecture: Architecture
-) -> None:
+def _write_layers(file: Any, arrays: Arrays, architecture: Architecture) -> None:
     layers = file_layers(architecture)
     file.attrs["backend"] = np.bytes_("tensorflow")
     file.attrs["keras_version"] = np.bytes_(KERAS_VERSION)

@@ -47,10 +47,10 @@ def detections(
         config: limits and thresholds.
     """
     class_ids = tf.argmax(class_probs, axis=-1, output_type=tf.int32)  # [B, K]
-    scores = tf.gather(class_probs, class_ids, batch_dims=2)
+    scores = tf.gather(class_probs, class_ids, batch_dims=2)  # [B, K]
     deltas = tf.gather(box_deltas, class_ids, batch_dims=2)  # [B, K, 4]
     deltas *= tf.constant(config.delta_std, tf.float32)
-    refined = box_ops.decode_deltas(rois, deltas)
+    refined = box_ops.decode_deltas(rois, deltas)  # [B, K, 4]
     refined = box_ops.clip(refined, windows_norm[:, None, :])
     rows = config.max_detections
     spec = Detections(
@@ -69,16 +69,16 @@ def detections(
 def _select(
     boxes: tf.Tensor, class_ids: tf.Tensor, scores: tf.Tensor, *, config: ModelConfig
 ) -> Detections:
-    candidate = (class_ids > 0) & (scores >= config.score_threshold)
-    rows = tf.where(candidate)[:, 0]
+    candidate = (class_ids > 0) & (scores >= config.score_threshold)  # bool[K]
+    rows = tf.where(candidate)[:, 0]  # [R] of K
     boxes, class_ids, scores = (tf.gather(x, rows) for x in (boxes, class_ids, scores))
 
     # In row order, so that equal scores keep the proposals' order in the top-k below.
-    kept = tf.where(_nms_per_class(boxes, class_ids, scores, config))[:, 0]
+    kept = tf.where(_nms_per_class(boxes, class_ids, scores, config))[:, 0]  # of R
     scores = tf.gather(scores, kept)
     count = tf.minimum(tf.shape(scores)[0], config.max_detections)
-    scores, best = tf.math.top_k(scores, count)
-    rows = tf.gather(kept, best)
+    scores, best = tf.math.top_k(scores, count)  # [count] of kept
+    rows = tf.gather(kept, best)  # [count] of R
 
     def pad(x: tf.Tensor, shape: tuple[int, ...]) -> tf.Tensor:
         missing = [[0, config.max_detections - count]] + [[0, 0]] * (len(shape) - 1)
@@ -100,7 +100,7 @@ def _nms_per_class(
     limit = config.max_detections
 
     def keep(class_id: tf.Tensor) -> tf.Tensor:
-        rows = tf.where(tf.equal(class_ids, class_id))[:, 0]
+        rows = tf.where(tf.equal(class_ids, class_id))[:, 0]  # of R
         kept = tf.image.non_max_suppression(
             tf.gather(boxes, rows),
             tf.gather(scores, rows),
@@ -108,7 +108,7 @@ def _nms_per_class(
             iou_threshold=config.iou_threshold,
         )
         missing = [[0, limit - tf.shape(kept)[0]]]
-        survivors = tf.pad(tf.gather(rows, kept), missing, constant_values=-1)
+        survivors = tf.pad(tf.gather(rows, kept), missing, constant_values=-1)  # [D]
         # Of no class at all a graph stacks results only when it knows their size.
         return tf.ensure_shape(survivors, (limit,))
 
@@ -117,7 +117,7 @@ def _nms_per_class(
         tf.unique(class_ids).y,
         fn_output_signature=tf.TensorSpec((limit,), tf.int64),
     )
-    kept = tf.boolean_mask(kept, kept >= 0)[:, None]
+    kept = tf.boolean_mask(kept, kept >= 0)[:, None]  # [survivors, 1]
     counts = tf.scatter_nd(
         kept, tf.ones_like(kept[:, 0]), tf.shape(class_ids, out_type=tf.int64)
     )

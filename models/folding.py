@@ -4,29 +4,32 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.mask_rcnn import MaskRCNN
-from models.resnet import BATCH_NORM_EPSILON
+from models.architecture import BATCH_NORM_EPSILON
+from models.layout import Arrays, array_names
 
 
-def fold_batch_norm(network: MaskRCNN) -> MaskRCNN:
-    """Returns a network without normalisation layers that computes the same.
+def fold_batch_norm(arrays: Arrays) -> Arrays:
+    """Returns the arrays of a network without normalisation that computes the same.
 
     y = gamma * (conv(x) + bias - mean) / sqrt(variance + epsilon) + beta becomes one
     convolution; the factors are computed in float64. Results differ by float32 noise.
+
+    Args:
+        arrays: of a whole network, float32; left as they are.
     """
-    folded = MaskRCNN(network.config, batch_norm=False)
-    source = network.layers
-    for name, layer in folded.layers.items():
-        kernel, bias = (np.asarray(w, np.float64) for w in source[name].get_weights())
-        norm = norm_of(name)
-        if norm != name and norm in source:
+    folded = {}
+    for layer in (layer for layer, array in arrays if array == "kernel"):
+        kernel, bias = arrays[layer, "kernel"], arrays[layer, "bias"]
+        norm = norm_of(layer)
+        if (norm, "gamma") in arrays:
             gamma, beta, mean, variance = (
-                np.asarray(w, np.float64) for w in source[norm].get_weights()
+                arrays[norm, name].astype(np.float64) for name in array_names(norm)
             )
             factor = gamma / np.sqrt(variance + BATCH_NORM_EPSILON)
-            kernel *= factor  # the last axis is the output channel
-            bias = (bias - mean) * factor + beta
-        layer.set_weights([kernel.astype(np.float32), bias.astype(np.float32)])
+            # The kernel's last axis is the output channel.
+            kernel = (kernel * factor).astype(np.float32)
+            bias = ((bias - mean) * factor + beta).astype(np.float32)
+        folded[layer, "kernel"], folded[layer, "bias"] = kernel, bias
     return folded
 
 

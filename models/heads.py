@@ -34,10 +34,10 @@ def box_head(architecture: Architecture, *, batch_norm: bool) -> keras.Model:
             norm_name=f"mrcnn_class_bn{index}" if batch_norm else None,
         )
         x = layers.ReLU(name=f"mrcnn_class_relu{index}")(x)
-    shared = layers.Flatten(name="pool_squeeze")(x)
-    logits = layers.Dense(classes, name="mrcnn_class_logits")(shared)
+    shared = layers.Flatten(name="pool_squeeze")(x)  # [R, channels]
+    logits = layers.Dense(classes, name="mrcnn_class_logits")(shared)  # [R, C]
     logits = layers.Identity(name="class_logits", dtype="float32")(logits)
-    deltas = layers.Dense(4 * classes, name="mrcnn_bbox_fc")(shared)
+    deltas = layers.Dense(4 * classes, name="mrcnn_bbox_fc")(shared)  # [R, 4 C]
     deltas = layers.Reshape((classes, 4), name="mrcnn_bbox", dtype="float32")(deltas)
     return keras.Model(pooled, (logits, deltas), name="box_head")
 
@@ -63,7 +63,7 @@ def mask_head(
             padding="same",
         )
         x = layers.ReLU(name=f"mrcnn_mask_relu{index}")(x)
-    x = layers.Conv2DTranspose(
+    x = layers.Conv2DTranspose(  # [R, M, M, channels]
         channels, 2, strides=2, activation="relu", name="mrcnn_mask_deconv"
     )(x)
     logits = layers.Conv2D(architecture.num_classes, 1, name="mrcnn_mask")(x)

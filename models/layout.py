@@ -7,7 +7,10 @@ file written from it loads in the old code by name and by order.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
 
 from models.architecture import EXPANSION, Architecture, block_letters
 
@@ -29,6 +32,8 @@ _LAYER_NAME = re.compile(
 Shape = tuple[int, ...]
 Key = tuple[str, str]
 """(layer, array): ("conv1", "kernel")."""
+Arrays = Mapping[Key, np.ndarray[Any, Any]]
+"""The weights of a network, float32 unless a pass over them made them another."""
 
 
 def canonical_layer(name: str) -> str | None:

@@ -13,6 +13,7 @@ from models.config import ModelConfig
 from models.detections import Detections, detections
 from models.fpn import fpn
 from models.heads import box_head, mask_head
+from models.layout import Arrays, Key
 from models.proposals import proposals
 from models.resnet import resnet
 from models.roi_align import roi_align
@@ -71,7 +72,42 @@ class MaskRCNN:
     @property
     def variables(self) -> list[keras.Variable]:
         """All weights."""
-        return [v for layer in self.layers.values() for v in layer.weights]
+        return list(self._by_key().values())
+
+    @classmethod
+    def from_arrays(cls, config: ModelConfig, arrays: Arrays) -> MaskRCNN:
+        """Builds the network that arrays are of: with its normalisation, or folded."""
+        normalised = any(array == "gamma" for _, array in arrays)
+        network = cls(config, batch_norm=normalised)
+        network.set_arrays(arrays)
+        return network
+
+    def arrays(self) -> Arrays:
+        """Returns a copy of all weights."""
+        return {key: variable.numpy() for key, variable in self._by_key().items()}
+
+    def set_arrays(self, arrays: Arrays) -> None:
+        """Takes over all weights.
+
+        Raises:
+            ValueError: an array has no variable, or a variable no array.
+        """
+        variables = self._by_key()
+        if differing := variables.keys() ^ arrays.keys():
+            names = sorted("/".join(key) for key in differing)
+            raise ValueError(
+                f"weights: expected an array for each of {len(variables)} variables, "
+                f"got {len(arrays)} arrays; only one side has {', '.join(names[:5])}"
+            )
+        for key, variable in variables.items():
+            variable.assign(arrays[key])
+
+    def _by_key(self) -> dict[Key, keras.Variable]:
+        return {
+            (name, variable.name): variable
+            for name, layer in self.layers.items()
+            for variable in layer.weights
+        }
 
     def __call__(self, canvas: tf.Tensor, windows: tf.Tensor) -> Prediction:
         """Detects and segments, in inference mode.
@@ -92,8 +128,8 @@ class MaskRCNN:
         self, features: dict[str, tf.Tensor], canvas_size: tf.Tensor
     ) -> tf.Tensor:
         """Returns float32[B, K, 4] proposals, boxes_norm."""
-        objectness = tf.nn.softmax(features["objectness_logits"])[..., 1]
-        anchors = anchors_norm(self.config, canvas_size)
+        objectness = tf.nn.softmax(features["objectness_logits"])[..., 1]  # [B, N]
+        anchors = anchors_norm(self.config, canvas_size)  # [N, 4]
         return proposals(objectness, features["anchor_deltas"], anchors, self.config)
 
     def classify(
@@ -101,7 +137,7 @@ class MaskRCNN:
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns class_probs float32[B, K, C] and box_deltas float32[B, K, C, 4]."""
         batch, count = tf.shape(rois)[0], rois.shape[1]
-        pooled = roi_align(
+        pooled = roi_align(  # [B K, side, side, F]
             features,
             tf.reshape(rois, (-1, 4)),
             tf.repeat(tf.range(batch), count),
@@ -110,8 +146,8 @@ class MaskRCNN:
         )
         logits, deltas = self.box_head(pooled, training=False)  # [B K, C], [B K, C, 4]
         classes = self.config.architecture.num_classes
-        probs = tf.reshape(tf.nn.softmax(logits), (-1, count, classes))
-        return probs, tf.reshape(deltas, (-1, count, classes, 4))
+        probs = tf.reshape(tf.nn.softmax(logits), (-1, count, classes))  # [B, K, C]
+        return probs, tf.reshape(deltas, (-1, count, classes, 4))  # [B, K, C, 4]
 
     def detect(
         self,
@@ -134,6 +170,7 @@ class MaskRCNN:
         )
         side = self.config.mask_size
         shape = tf.concat([tf.shape(real), [side, side]], axis=0)
+        # [Q, M, M] -> [B, D, M, M]
         probs = tf.scatter_nd(rows, tf.sigmoid(own), tf.cast(shape, tf.int64))
         # Also blanks the row that stands in where there is none.
         probs *= tf.cast(real, tf.float32)[:, :, None, None]
@@ -164,11 +201,11 @@ class MaskRCNN:
             (image, row) of the boxes. Where none is chosen, row 0 of image 0 stands in,
             as convolutions over an empty batch fail on some CPUs.
         """
-        rows = tf.where(chosen)
+        rows = tf.where(chosen)  # [Q, 2]
         rows = tf.cond(
             tf.size(rows) > 0, lambda: rows, lambda: tf.zeros((1, 2), tf.int64)
         )
-        pooled = roi_align(
+        pooled = roi_align(  # [Q, side, side, F]
             features,
             tf.gather_nd(boxes_norm, rows),
             tf.cast(rows[:, 0], tf.int32),
@@ -176,7 +213,8 @@ class MaskRCNN:
             self.config.mask_pool_size,
         )
         logits = self.mask_head(pooled, training=training)  # [Q, M, M, C]
-        classes = tf.gather_nd(class_ids, rows)
+        classes = tf.gather_nd(class_ids, rows)  # [Q]
+        # [Q, C, M, M] -> [Q, M, M]
         own = tf.gather(tf.transpose(logits, (0, 3, 1, 2)), classes, batch_dims=1)
         return own, rows
 

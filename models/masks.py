@@ -33,11 +33,11 @@ def to_box(mask_probs: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
     band = tf.maximum(BAND_PIXELS // width, 1)
 
     def draw(rows: tf.Tensor) -> tf.Tensor:
-        resized = resize(mask_probs[:, :, None], size, rows)[:, :, 0]
-        return tf.cast(resized, tf.float32) >= MASK_THRESHOLD
+        resized = resize(mask_probs[:, :, None], size, rows)  # [n, width, 1]
+        return tf.cast(resized[:, :, 0], tf.float32) >= MASK_THRESHOLD
 
     def draw_bands() -> tf.Tensor:
-        bands = tf.map_fn(
+        bands = tf.map_fn(  # [bands, band, width]
             lambda start: draw(tf.minimum(start + tf.range(band), height - 1)),
             tf.range(0, height, band),
             fn_output_signature=tf.TensorSpec((None, None), tf.bool),

@@ -56,7 +56,7 @@ def letterbox(image_size: tf.Tensor, config: ModelConfig) -> Letterbox:
         )
         with tf.control_dependencies([] if fits is None else [fits]):
             image_size = tf.identity(image_size)
-        window = tf.concat([tf.zeros((2,), tf.int32), image_size], axis=0)
+        window = tf.concat([tf.zeros((2,), tf.int32), image_size], axis=0)  # [4]
         return Letterbox(image_size, image_size, image_size, window)
     size = tf.cast(image_size, tf.float64)
     scale = tf.constant(1.0, tf.float64)
@@ -73,8 +73,8 @@ def letterbox(image_size: tf.Tensor, config: ModelConfig) -> Letterbox:
         canvas_size = tf.constant((config.max_dim, config.max_dim))
     else:
         canvas_size = -(-resized_size // 64) * 64
-    offset = (canvas_size - resized_size) // 2
-    window = tf.concat([offset, offset + resized_size], axis=0)
+    offset = (canvas_size - resized_size) // 2  # [2]
+    window = tf.concat([offset, offset + resized_size], axis=0)  # [4]
     return Letterbox(image_size, resized_size, canvas_size, window)
 
 
@@ -88,11 +88,11 @@ def to_canvas(image: tf.Tensor, box: Letterbox) -> tf.Tensor:
     Returns:
         uint8[H, W, 3]; resized values are truncated, padding is 0.
     """
-    resized = tf.cast(resize(image, box.resized_size), tf.uint8)
+    resized = tf.cast(resize(image, box.resized_size), tf.uint8)  # [h', w', 3]
     before = box.window[:2]
     after = box.canvas_size - box.window[2:]
-    paddings = tf.stack([before, after], axis=1)
-    return tf.pad(resized, tf.concat([paddings, [[0, 0]]], axis=0))
+    paddings = tf.stack([before, after], axis=1)  # [2, 2]
+    return tf.pad(resized, tf.concat([paddings, [[0, 0]]], axis=0))  # [H, W, 3]
 
 
 def subtract_mean(canvas: tf.Tensor, config: ModelConfig) -> tf.Tensor:
@@ -117,8 +117,8 @@ def to_image_frame(boxes_norm: tf.Tensor, box: Letterbox) -> tf.Tensor:
         float32[D, 4] yxyx pixels of the original, half-open, not rounded.
     """
     window = box_ops.to_norm(box.window, box.canvas_size, tf.float64)
-    shift = tf.concat([window[:2], window[:2]], axis=0)
-    extent = tf.tile(window[2:] - window[:2], (2,))
+    shift = tf.concat([window[:2], window[:2]], axis=0)  # [4] y1 x1 y1 x1
+    extent = tf.tile(window[2:] - window[:2], (2,))  # [4] h w h w
     # A side resized to one pixel has no extent: a box is as long as that side.
     whole = tf.constant(box_ops.SHIFT)
     inside = tf.where(extent > 0, (boxes_norm - shift) / extent, whole)

@@ -30,22 +30,22 @@ def proposals(
     deltas = tf.gather(deltas, indices, batch_dims=1) * tf.constant(
         config.rpn_delta_std, tf.float32
     )
-    decoded = box_ops.decode_deltas(tf.gather(anchors, indices), deltas)
+    decoded = box_ops.decode_deltas(tf.gather(anchors, indices), deltas)  # [B, k, 4]
     decoded = box_ops.clip(decoded, tf.constant((0.0, 0.0, 1.0, 1.0)))
 
     def keep(image: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
-        image_boxes, image_scores = image
+        image_boxes, image_scores = image  # [k, 4], [k]
         kept = tf.image.non_max_suppression(
             image_boxes,
             image_scores,
             config.post_nms_top_k,
             iou_threshold=config.rpn_iou_threshold,
         )
-        rows = tf.gather(image_boxes, kept)
+        rows = tf.gather(image_boxes, kept)  # [at most K, 4]
         missing = config.post_nms_top_k - tf.shape(rows)[0]
         return tf.ensure_shape(
             tf.pad(rows, [[0, missing], [0, 0]]), (config.post_nms_top_k, 4)
         )
 
     spec = tf.TensorSpec((config.post_nms_top_k, 4), tf.float32)
-    return tf.map_fn(keep, (decoded, scores), fn_output_signature=spec)
+    return tf.map_fn(keep, (decoded, scores), fn_output_signature=spec)  # [B, K, 4]

@@ -26,12 +26,13 @@ def resize(
         float64[height or n, width, F] within the range of `image`.
     """
     source = tf.shape(image)
-    rows = tf.range(size[0]) if rows is None else rows
-    top, fraction_y = _taps(rows, source[0], size[0])
-    left, fraction_x = _taps(tf.range(size[1]), source[1], size[1])
-    fraction_y = fraction_y[:, None, None]
-    fraction_x = fraction_x[None, :, None]
-    padded = tf.pad(image, [[1, 1], [1, 1], [0, 0]])
+    rows = tf.range(size[0]) if rows is None else rows  # [n]
+    top, fraction_y = _taps(rows, source[0], size[0])  # [n] each
+    left, fraction_x = _taps(tf.range(size[1]), source[1], size[1])  # [width] each
+    fraction_y = fraction_y[:, None, None]  # [n, 1, 1]
+    fraction_x = fraction_x[None, :, None]  # [1, width, 1]
+    padded = tf.pad(image, [[1, 1], [1, 1], [0, 0]])  # [h + 2, w + 2, F]
+    # [n, w + 2, F] each, then [n, width, F].
     upper = tf.cast(tf.gather(padded, top), tf.float64) * (1 - fraction_y)
     lower = tf.cast(tf.gather(padded, top + 1), tf.float64) * fraction_y
     resized = (

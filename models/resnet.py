@@ -11,9 +11,12 @@ from typing import Any
 
 from keras import layers
 
-from models.architecture import EXPANSION, Architecture, block_letters
-
-BATCH_NORM_EPSILON = 1e-3
+from models.architecture import (
+    BATCH_NORM_EPSILON,
+    EXPANSION,
+    Architecture,
+    block_letters,
+)
 
 
 def conv_norm(
@@ -58,7 +61,7 @@ def resnet(
         norm_name="bn_conv1" if batch_norm else None,
         strides=2,
     )
-    x = layers.ReLU(name="stem_relu")(x)
+    x = layers.ReLU(name="stem_relu")(x)  # [B, H/2, W/2, F]
     x = layers.MaxPooling2D(3, strides=2, padding="same", name="stem_pool")(x)
     features = {}
     stages = zip(architecture.stage_blocks, architecture.stage_filters, strict=True)

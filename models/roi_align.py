@@ -19,7 +19,7 @@ def assign_levels(boxes_norm: tf.Tensor, canvas_size: tf.Tensor) -> tf.Tensor:
 
     A box without area belongs to level 2. Source: FPN eq. (1), rounded half to even.
     """
-    y1, x1, y2, x2 = tf.unstack(boxes_norm, axis=-1)
+    y1, x1, y2, x2 = tf.unstack(boxes_norm, axis=-1)  # [R] each
     area = tf.cast(canvas_size[0] * canvas_size[1], tf.float32)
     side = tf.sqrt((y2 - y1) * (x2 - x1))
     octave = tf.math.log(side / (CANONICAL_SIDE_PX / tf.sqrt(area))) / tf.math.log(2.0)
@@ -47,10 +47,10 @@ def roi_align(
     Returns:
         float32[R, side, side, F], in the order of the boxes.
     """
-    levels = assign_levels(boxes_norm, canvas_size)
+    levels = assign_levels(boxes_norm, canvas_size)  # [R]
     pooled, order = [], []
     for number, level in enumerate(POOLED_LEVELS, start=2):
-        rows = tf.where(tf.equal(levels, number))[:, 0]
+        rows = tf.where(tf.equal(levels, number))[:, 0]  # [r] of R
         pooled.append(
             tf.image.crop_and_resize(
                 tf.cast(pyramid[level], tf.float32),  # it takes no bfloat16
@@ -60,5 +60,5 @@ def roi_align(
             )
         )
         order.append(rows)
-    inverse = tf.math.invert_permutation(tf.concat(order, axis=0))
+    inverse = tf.math.invert_permutation(tf.concat(order, axis=0))  # [R]
     return tf.gather(tf.concat(pooled, axis=0), inverse)

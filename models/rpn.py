@@ -31,7 +31,8 @@ def rpn(
     deltas = layers.Conv2D(4 * anchors_per_cell, 1, name="rpn_bbox_pred")
     logits_by_level, deltas_by_level = [], []
     for level in LEVELS:
-        x = shared(pyramid[level])
+        x = shared(pyramid[level])  # [B, h, w, channels]
+        # [B, h, w, 2 A] -> [B, h w A, 2], and the deltas' 4 A -> [B, h w A, 4].
         logits_by_level.append(
             layers.Reshape((-1, 2), name=f"rpn_logits_{level.lower()}")(objectness(x))
         )

@@ -51,8 +51,10 @@ def _serve(args: argparse.Namespace) -> int:
     logging.getLogger("tensorflow").setLevel(
         logging.DEBUG if args.debug else logging.ERROR
     )
+    from serving.embedded.engines import ENGINES
     from serving.embedded.server import EmbeddedServer
 
+    engine = ENGINES["tensorflow"]()
     signals: list[int] = []
 
     def on_signal(number: int, _: types.FrameType | None) -> None:
@@ -62,7 +64,7 @@ def _serve(args: argparse.Namespace) -> int:
 
     signal.signal(signal.SIGTERM, on_signal)
     signal.signal(signal.SIGINT, on_signal)
-    server = EmbeddedServer(_options(args))
+    server = EmbeddedServer(_options(args), engine)
     server.start()
     # The one result on stdout: with --port 0 it tells the port.
     print(server.address, flush=True)

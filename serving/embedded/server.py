@@ -12,6 +12,7 @@ from pathlib import Path
 
 import grpc
 
+from serving.embedded.engines import ENGINES, Engine
 from serving.embedded.gate import Gate
 from serving.embedded.grpc_service import GrpcService
 from serving.embedded.http_server import RestServer
@@ -19,8 +20,8 @@ from serving.embedded.manager import ModelManager
 from serving.embedded.options import ServerOptions
 from serving.embedded.predict import warm_up
 from serving.embedded.rest import RestService
-from serving.embedded.session import SessionModel
 from serving.embedded.storage import explain_base_path
+from serving.embedded.versions import LoadedModel
 
 logger = logging.getLogger(__name__)
 
@@ -43,9 +44,15 @@ class EmbeddedServer:
         rest_api_port: the bound REST port, after `start`; None without REST.
     """
 
-    def __init__(self, options: ServerOptions) -> None:
-        """Prepares; nothing is bound or loaded before `start`."""
+    def __init__(self, options: ServerOptions, engine: Engine | None = None) -> None:
+        """Prepares; nothing is bound or loaded before `start`.
+
+        Args:
+            options: how to serve.
+            engine: loads the model's versions; TensorFlow's session without it.
+        """
         self._options = options
+        self._engine = engine or ENGINES["tensorflow"]()
         # Resolved now: a relative path means the working directory at the start.
         base_path = options.model_base_path.absolute()
         self.manager = ModelManager(
@@ -122,15 +129,9 @@ class EmbeddedServer:
         drained = self._gate.wait_idle(0)
         return self.manager.stop(max(0.0, deadline - time.monotonic())) and drained
 
-    def _load(self, path: Path) -> SessionModel:
-        options = self._options
-        model = SessionModel(
-            path,
-            max_batch_size=options.max_batch_size,
-            intra_op_threads=options.intra_op_threads,
-            inter_op_threads=options.inter_op_threads,
-        )
-        if options.enable_model_warmup:
+    def _load(self, path: Path) -> LoadedModel:
+        model = self._engine(path, self._options)
+        if self._options.enable_model_warmup:
             try:
                 count = warm_up(model, path)
             except BaseException:

@@ -34,7 +34,11 @@ class VersionStatus:
 
 
 class LoadedModel(Protocol):
-    """What the server needs of a loaded version; `session.SessionModel` is one."""
+    """What the server needs of a loaded version; `session.SessionModel` is one.
+
+    Attributes:
+        signatures: SignatureDefMap of everything the model can be asked.
+    """
 
     signatures: Any
 
@@ -44,7 +48,20 @@ class LoadedModel(Protocol):
         fetches: Sequence[str],
         remaining_s: Callable[[], float | None],
     ) -> list[Array]:
-        """Runs the graph on arrays by tensor name until `remaining_s` raises."""
+        """Runs the model; called from many threads at once.
+
+        Args:
+            feeds: checked arrays by the tensor names of the signature.
+            fetches: tensor names.
+            remaining_s: the seconds that are left, None for no limit; raises where
+                nobody waits for the answer any more.
+
+        Returns:
+            One array per fetch; strings as object arrays of `bytes`.
+
+        Raises:
+            ServingError: what the model refuses, and what `remaining_s` raises.
+        """
         ...
 
     def close(self) -> None:

@@ -40,6 +40,8 @@ def test_import_brings_only_what_a_call_needs():
         "import client.runs.run, client.runs.local_server",
         "import formats, formats.report.report; formats.read_bitmap",
         "import formats.drawing.overlay",
+        "import serving.embedded.server",
+        "import export.settings",
         "import training.datasets, training.weights.checkpoint_config",
     ],
 )

@@ -15,8 +15,9 @@ from export.pipeline import save
 from export.settings import Options, resolve
 from formats.coco.masks import draw_segmentation
 from formats.images.image import decode_image
-from models.checkpoint import inspect_checkpoint, load_network
+from models.checkpoint import inspect_checkpoint, read_arrays
 from models.folding import fold_batch_norm
+from models.mask_rcnn import MaskRCNN
 from serving.contract import ModelInfo, ModelInput
 from tests.pictures import encode
 from tests.whole_mask import pasted
@@ -47,7 +48,7 @@ def model(tmp_path_factory):
     checkpoint = inspect_checkpoint(weights)
     settings = resolve(Options(weights=weights, overrides=limits), checkpoint)
     config = settings.config
-    network, _ = load_network(weights, config)
+    arrays = fold_batch_norm(read_arrays(checkpoint))
     info = ModelInfo(
         name=NAME,
         classes=settings.classes,
@@ -64,7 +65,7 @@ def model(tmp_path_factory):
         **limits,
     )
     base = tmp_path_factory.mktemp("exported") / NAME
-    save(fold_batch_norm(network), info, base / "3")
+    save(MaskRCNN.from_arrays(config, arrays), info, base / "3")
     return base
 
 

@@ -68,8 +68,9 @@ def counts(tmp_path_factory):
 
 def saved(name, folder):
     from export.pipeline import save
-    from models.checkpoint import load_network
+    from models.checkpoint import inspect_checkpoint, read_arrays
     from models.folding import fold_batch_norm
+    from models.mask_rcnn import MaskRCNN
     from models.matterport_config import from_matterport
 
     manifest, seed = SETS[name]
@@ -87,7 +88,7 @@ def saved(name, folder):
     )
     with np.load(GOLDENS / f"{name}_0.npz") as golden:
         config = from_matterport(json.loads(str(golden["config_json"])))
-    network, checkpoint = load_network(weights, config)
+    arrays = fold_batch_norm(read_arrays(inspect_checkpoint(weights)))
     classes = config.architecture.num_classes
     info = contract.ModelInfo(
         name=name,
@@ -103,11 +104,11 @@ def saved(name, folder):
         iou_threshold=config.iou_threshold,
         max_detections=config.max_detections,
         precision="float32",
-        checkpoint={"file": checkpoint.path.name},
+        checkpoint={"file": weights.name},
         created="",
         versions={},
     )
-    save(fold_batch_norm(network), info, folder / "1")
+    save(MaskRCNN.from_arrays(config, arrays), info, folder / "1")
     weights.unlink()
     return folder / "1"
 

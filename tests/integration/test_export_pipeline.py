@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 
 from export.errors import ExportError
+from export.precisions.float32 import FLOAT32, build
+from export.precisions.precision import Pass
 from serving import contract
 from tests.pictures import encode, picture
 
@@ -68,7 +70,7 @@ def tampered(saved_model_dir, tmp_path_factory):
 def test_the_untouched_model_passes(saved_model_dir, network, info):
     from export.verify import verify
 
-    report = verify(saved_model_dir, network, info, SMALL_PICTURE)
+    report = verify(saved_model_dir, network, info, SMALL_PICTURE, FLOAT32.tolerances)
     assert report.pictures == 1
     assert report.instances == 100
     assert report.lost <= 5
@@ -83,7 +85,7 @@ def test_a_changed_kernel_is_noticed(tampered, network, info):
         r"computes: of 100 instances \d+ are missing or differ, and it has \d+ others; "
         "nothing was published",
     ):
-        verify(tampered, network, info, SMALL_PICTURE)
+        verify(tampered, network, info, SMALL_PICTURE, FLOAT32.tolerances)
 
 
 def test_another_mean_pixel_is_noticed(saved_model_dir, network, info):
@@ -91,7 +93,7 @@ def test_another_mean_pixel_is_noticed(saved_model_dir, network, info):
 
     network.config = dataclasses.replace(network.config, mean_pixel=(0, 0, 0))
     with pytest.raises(ExportError, match="does not compute what the network computes"):
-        verify(saved_model_dir, network, info, SMALL_PICTURE)
+        verify(saved_model_dir, network, info, SMALL_PICTURE, FLOAT32.tolerances)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +115,7 @@ def test_another_information_is_noticed(saved_model_dir, network, info, change):
 
     other = dataclasses.replace(info, **change(info))
     with pytest.raises(ExportError, match=r"^model_info: got "):
-        verify(saved_model_dir, network, other, SMALL_PICTURE)
+        verify(saved_model_dir, network, other, SMALL_PICTURE, FLOAT32.tolerances)
 
 
 def test_damaged_storage_is_noticed(saved_model_dir, network, info, tmp_path):
@@ -126,7 +128,7 @@ def test_damaged_storage_is_noticed(saved_model_dir, network, info, tmp_path):
     content[len(content) // 2] ^= 0xFF
     data.write_bytes(content)
     with pytest.raises(ExportError, match="the saved model does not load: "):
-        verify(folder, network, info, SMALL_PICTURE)
+        verify(folder, network, info, SMALL_PICTURE, FLOAT32.tolerances)
 
 
 @pytest.mark.parametrize(
@@ -137,11 +139,12 @@ def test_damaged_storage_is_noticed(saved_model_dir, network, info, tmp_path):
     ],
 )
 def test_folding_that_changes_features_is_noticed(network, what, told):
-    from export.verify import MAX_FEATURE_ERROR, verify_folding
+    from export.verify import verify_features
     from models.folding import fold_batch_norm
 
-    folded = fold_batch_norm(network)
-    assert verify_folding(network, folded) < MAX_FEATURE_ERROR / 10
+    folded = build(network.config, fold_batch_norm(network.arrays()))
+    limit = FLOAT32.tolerances.feature_error
+    assert verify_features(network, folded, FLOAT32) < limit / 10
     kernel, bias = folded.layers["res3a_branch2b"].get_weights()
     if what == "kernel":
         kernel = kernel * 1.05
@@ -149,20 +152,65 @@ def test_folding_that_changes_features_is_noticed(network, what, told):
         bias = bias * np.nan
     folded.layers["res3a_branch2b"].set_weights([kernel, bias])
     with pytest.raises(ExportError, match=told):
-        verify_folding(network, folded)
+        verify_features(network, folded, FLOAT32)
 
 
 def test_a_network_that_computes_nan_is_noticed(network):
-    from export.verify import verify_folding
+    from export.verify import verify_features
     from models.folding import fold_batch_norm
 
     layer = network.layers["bn_conv1"]
     gamma, beta, mean, variance = layer.get_weights()
     layer.set_weights([gamma, beta, mean, np.full_like(variance, -1)])
     with np.errstate(invalid="ignore"):
-        folded = fold_batch_norm(network)
+        folded = build(network.config, fold_batch_norm(network.arrays()))
     with pytest.raises(ExportError, match="the network's trunk computes NaN"):
-        verify_folding(network, folded)
+        verify_features(network, folded, FLOAT32)
+
+
+def halved(arrays):
+    return {
+        key: array / 2 if key == ("conv1", "kernel") else array
+        for key, array in arrays.items()
+    }
+
+
+def test_passes_and_tolerances_are_the_precisions(
+    small_checkpoint, tmp_path, no_save, monkeypatch
+):
+    """Passes run in their order, and the features are judged by its own tolerance."""
+    import export.pipeline as pipeline
+    from export.settings import Options
+
+    strict = dataclasses.replace(
+        FLOAT32,
+        passes=(*FLOAT32.passes, Pass("halving the first kernel", halved)),
+        tolerances=dataclasses.replace(FLOAT32.tolerances, feature_error=0.01),
+    )
+    options = Options(small_checkpoint, output=tmp_path / "base")
+    monkeypatch.setitem(pipeline.PRECISIONS, "float32", strict)
+    with pytest.raises(
+        ExportError,
+        match="^folding the batch normalisation and halving the first kernel changed "
+        r"features by 0\.\d+ of their range, expected at most 0\.01; ",
+    ):
+        pipeline.export_model(options)
+    generous = dataclasses.replace(strict.tolerances, feature_error=1.0)
+    generous_precision = dataclasses.replace(strict, tolerances=generous)
+    monkeypatch.setitem(pipeline.PRECISIONS, "float32", generous_precision)
+    with pytest.raises(AssertionError, match="saved"):
+        pipeline.export_model(options)
+
+
+def test_rows_are_judged_by_the_tolerances(saved_model_dir, network, info):
+    """Masks of the untouched model differ by float noise, but not by nothing."""
+    from export.verify import verify
+
+    exact = dataclasses.replace(
+        FLOAT32.tolerances, score_error=0.0, mask_prob_error=0.0, lost_share=0.0
+    )
+    with pytest.raises(ExportError, match="does not compute what the network computes"):
+        verify(saved_model_dir, network, info, SMALL_PICTURE, exact)
 
 
 def test_a_model_that_fails_verification_is_not_published(

@@ -131,26 +131,26 @@ def _picture_targets(
     proposals: tf.Tensor, truth: Truth, seed: tf.Tensor, rule: _Rule
 ) -> DetectionTargets:
     sampling = rule.sampling
-    objects = tf.where(truth.class_ids > 0)[:, 0]
-    boxes = tf.gather(truth.boxes_norm, objects)
+    objects = tf.where(truth.class_ids > 0)[:, 0]  # [g] of G
+    boxes = tf.gather(truth.boxes_norm, objects)  # [g, 4]
     if sampling.append_truth:
-        proposals = tf.concat([boxes, proposals], axis=0)
+        proposals = tf.concat([boxes, proposals], axis=0)  # [g + K, 4]
     # A row of zeros is padding, or a proposal that was clipped to nothing at the
     # canvas' corner: without area it is no positive, and as a negative teaches nothing.
-    real = tf.reduce_any(tf.not_equal(proposals, 0), axis=-1)
-    proposals = tf.boolean_mask(proposals, real)
-    # One column more, so that there is a best one where there is no object.
+    real = tf.reduce_any(tf.not_equal(proposals, 0), axis=-1)  # bool[K or g + K]
+    proposals = tf.boolean_mask(proposals, real)  # [k, 4]
+    # [k, g + 1]: one column more, so that there is a best one where there is no object.
     overlaps = box_ops.iou(tf.stop_gradient(proposals), boxes)
     overlaps = tf.pad(overlaps, [[0, 0], [0, 1]], constant_values=-1.0)
     positive, negative = _sample(proposals, overlaps, truth, seed, rule)
-    rois = tf.gather(proposals, positive)
-    own = tf.argmax(tf.gather(overlaps, positive), axis=1)
-    own_boxes = tf.gather(boxes, own)
-    own_rows = tf.gather(objects, own)
-    deltas = box_ops.encode_deltas(rois, own_boxes)
+    rois = tf.gather(proposals, positive)  # [p, 4]
+    own = tf.argmax(tf.gather(overlaps, positive), axis=1)  # [p] of g
+    own_boxes = tf.gather(boxes, own)  # [p, 4]
+    own_rows = tf.gather(objects, own)  # [p] of G
+    deltas = box_ops.encode_deltas(rois, own_boxes)  # [p, 4]
     deltas /= tf.constant(rule.delta_std, tf.float32)
     numbers = tf.range(tf.size(positive))
-    masks = _crop(  # [positives, M, M]
+    masks = _crop(  # [p, M, M]
         tf.gather(truth.masks, own_rows),
         _inside(rois, own_boxes),
         numbers,
@@ -158,7 +158,7 @@ def _picture_targets(
     )
     weights = tf.ones_like(masks)
     if truth.neutral is not None:
-        ignored = tf.cast(truth.neutral[None], tf.bool)
+        ignored = tf.cast(truth.neutral[None], tf.bool)  # [1, H, W]
         weights -= _crop(ignored, rois, tf.zeros_like(numbers), rule.mask_size)
 
     def pad(x: tf.Tensor, count: int) -> tf.Tensor:
@@ -185,10 +185,10 @@ def _sample(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns int64 rows of the proposals that are positives and negatives."""
     sampling, shuffle = rule.sampling, rule.shuffle
-    best = tf.reduce_max(overlaps, axis=1)
+    best = tf.reduce_max(overlaps, axis=1)  # [k]
     candidate = best < POSITIVE_IOU
-    crowds = tf.boolean_mask(truth.boxes_norm, truth.class_ids < 0)
-    overlaps = box_ops.iou(tf.stop_gradient(proposals), crowds)
+    crowds = tf.boolean_mask(truth.boxes_norm, truth.class_ids < 0)  # [crowds, 4]
+    overlaps = box_ops.iou(tf.stop_gradient(proposals), crowds)  # [k, crowds]
     candidate &= tf.reduce_max(overlaps, axis=1) < CROWD_IOU
     if truth.neutral is not None:
         share = neutral_share_norm(proposals, truth.neutral)
@@ -217,13 +217,13 @@ def _crop(
     maps: tf.Tensor, boxes_norm: tf.Tensor, indices: tf.Tensor, size: int
 ) -> tf.Tensor:
     """Returns float32[n, size, size]: 0/1 maps sampled inside boxes, rounded."""
-    crops = tf.image.crop_and_resize(
+    crops = tf.image.crop_and_resize(  # [n, size, size, 1]
         tf.cast(maps, tf.float32)[..., None],
         tf.stop_gradient(boxes_norm),
         indices,
         (size, size),
     )
-    return tf.round(crops[..., 0])
+    return tf.round(crops[..., 0])  # [n, size, size]
 
 
 __all__ = [

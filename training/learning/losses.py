@@ -59,8 +59,8 @@ def rpn_class_loss(match: tf.Tensor, logits: tf.Tensor) -> Mean:
         match: int[B, N], 1 object, -1 background, 0 not sampled.
         logits: float32[B, N, 2] (background, object).
     """
-    sampled = tf.where(tf.not_equal(match, 0))
-    labels = tf.cast(tf.equal(tf.gather_nd(match, sampled), 1), tf.int32)
+    sampled = tf.where(tf.not_equal(match, 0))  # [S, 2] (picture, anchor)
+    labels = tf.cast(tf.equal(tf.gather_nd(match, sampled), 1), tf.int32)  # [S]
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
         labels, tf.gather_nd(logits, sampled)
     )
@@ -72,14 +72,15 @@ def rpn_bbox_loss(match: tf.Tensor, target: tf.Tensor, deltas: tf.Tensor) -> Mea
 
     Args:
         match: int[B, N], 1 for positive anchors.
-        target: float32[B, A, 4], of the positive anchors in their order, then zeros.
+        target: float32[B, n, 4], of the positive anchors in their order, then zeros.
         deltas: float32[B, N, 4] as the RPN emits them.
     """
     positive = tf.equal(match, 1)
     rows = tf.where(positive)  # [P, 2] (picture, anchor)
+    # [B, N]: which positive of its picture an anchor is.
     order = tf.cumsum(tf.cast(positive, tf.int64), axis=1, exclusive=True)
-    places = tf.stack([rows[:, 0], tf.gather_nd(order, rows)], axis=1)
-    wanted = tf.gather_nd(target, places)
+    places = tf.stack([rows[:, 0], tf.gather_nd(order, rows)], axis=1)  # [P, 2]
+    wanted = tf.gather_nd(target, places)  # [P, 4]
     return _mean(smooth_l1(wanted - tf.gather_nd(deltas, rows)))
 
 
@@ -97,7 +98,7 @@ def mrcnn_class_loss(
         valid: float32[B, R], 1 for rows that count; all without it, padding too, as in
             Matterport.
     """
-    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(class_ids, logits)
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(class_ids, logits)  # [B, R]
     weights = tf.ones_like(losses) if valid is None else valid
     return Mean(tf.reduce_sum(losses * weights), tf.reduce_sum(weights))
 
@@ -111,7 +112,8 @@ def mrcnn_bbox_loss(class_ids: tf.Tensor, target: tf.Tensor, deltas: tf.Tensor) 
         deltas: float32[B, R, C, 4] as the box head emits them.
     """
     rows = tf.where(class_ids > 0)  # [P, 2] (picture, RoI)
-    own = tf.cast(tf.gather_nd(class_ids, rows), tf.int64)
+    own = tf.cast(tf.gather_nd(class_ids, rows), tf.int64)  # [P]
+    # [P, 3] (picture, RoI, class) -> [P, 4]
     predicted = tf.gather_nd(deltas, tf.concat([rows, own[:, None]], axis=1))
     return _mean(smooth_l1(tf.gather_nd(target, rows) - predicted))
 
@@ -177,7 +179,7 @@ def divide(means: Means, reduce_counts: Callable[[tf.Tensor], tf.Tensor]) -> Los
         reduce_counts: float32[5] counts of this replica -> of all replicas. Losses are
             then this replica's share: their sum over replicas is the loss.
     """
-    counts = reduce_counts(tf.stack([mean.count for mean in means]))
+    counts = reduce_counts(tf.stack([mean.count for mean in means]))  # [5]
     return Losses(
         *(
             tf.math.divide_no_nan(mean.total, count)

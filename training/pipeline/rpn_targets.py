@@ -73,12 +73,13 @@ def rpn_targets(
     Source: Faster R-CNN section 3.1.2; deltas are eq. (2).
     """
     boxes = np.asarray(gt_boxes, np.float64)
-    crowds = boxes[gt_class_ids < 0]
-    boxes = boxes[gt_class_ids > 0]
-    match = np.zeros(len(anchors), np.int8)
+    crowds = boxes[gt_class_ids < 0]  # [crowds, 4]
+    boxes = boxes[gt_class_ids > 0]  # [g, 4]
+    match = np.zeros(len(anchors), np.int8)  # [N]
     overlaps = _Overlaps(anchors)
+    # [N], [N] of g, [n] of N
     best_iou, best_box, closest = _best_boxes(overlaps, boxes)
-    negative = best_iou < NEGATIVE_IOU
+    negative = best_iou < NEGATIVE_IOU  # bool[N]
     for crowd in crowds:
         rows, iou = overlaps.with_box(crowd)
         negative[rows[iou >= CROWD_IOU]] = False
@@ -89,7 +90,7 @@ def rpn_targets(
     match[best_iou >= POSITIVE_IOU] = 1
     _drop_surplus(match, 1, anchors_per_image // 2, rng)
     _drop_surplus(match, -1, anchors_per_image - int(np.sum(match == 1)), rng)
-    positive = np.flatnonzero(match == 1)
+    positive = np.flatnonzero(match == 1)  # [P] of N
     deltas = np.zeros((anchors_per_image, 4), np.float32)
     encoded = box_ops.numpy_encode_deltas(anchors[positive], boxes[best_box[positive]])
     deltas[: len(positive)] = encoded / np.asarray(delta_std, np.float64)
@@ -109,9 +110,9 @@ class _Overlaps:
 
     def with_box(self, box: Array) -> tuple[Array, Array]:
         """Returns int64[n] anchors that touch a box, and float64[n] their IoU."""
-        y1, x1, y2, x2 = self._columns
+        y1, x1, y2, x2 = self._columns  # [N] each
         touching = (y1 < box[2]) & (y2 > box[0]) & (x1 < box[3]) & (x2 > box[1])
-        rows = np.flatnonzero(touching)
+        rows = np.flatnonzero(touching)  # [n] of N
         ious = box_ops.numpy_iou(self._columns[:, rows].T, box[None])
         return rows, ious[:, 0]
 

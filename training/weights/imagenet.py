@@ -16,11 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from models.architecture import Architecture
+from models.architecture import BATCH_NORM_EPSILON, Architecture
 from models.checkpoint import Key
 from models.errors import WeightsError
 from models.layout import array_shapes
-from models.resnet import BATCH_NORM_EPSILON
 from models.weight_file import checked_contents, open_weight_file
 
 KERAS_EPSILON = 1.001e-5

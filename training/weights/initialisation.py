@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from models.architecture import Architecture
+from models.architecture import BATCH_NORM_EPSILON, Architecture
 from models.checkpoint import Checkpoint, Key, read_arrays
 from models.errors import WeightsError
 from models.layout import CLASS_LAYERS, array_shapes
 from models.mask_rcnn import MaskRCNN
-from models.resnet import BATCH_NORM_EPSILON
 from training.weights.imagenet import read_resnet
 
 HEAD_STD = {

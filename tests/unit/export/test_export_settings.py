@@ -377,3 +377,10 @@ def test_a_full_dump_of_matterports_config(
     config = resolve(Options(weights=weights), checkpoint).config
     assert (config.resize_mode, config.min_dim, config.max_dim) == expected
     assert config.score_threshold == 0.7
+
+
+def test_an_unknown_precision_is_refused():
+    with pytest.raises(
+        ExportError, match=r"^precision: expected one of float32, got 'float16'$"
+    ):
+        Options(weights=Path("w.h5"), precision="float16")

@@ -305,8 +305,8 @@ def test_cut_objects_are_joined(overlap, masks):
 def test_a_joined_mask_is_that_of_its_parts():
     mode = windows((60, 40), (0, 4), joins=True)
     thing = Finder(("thing", 0.9, (5, 2, 20, 78)))
-    [found] = mode.run(blank(), thing).entries
-    [again] = mode.run(blank(), thing).entries
+    [found] = run_mode(mode, blank(), thing).entries
+    [again] = run_mode(mode, blank(), thing).entries
     assert [part.mask_box[1::2] for part in found.parts] == [
         (2, 40),
         (36, 76),
