@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from formats.files.archive import MAX_ARCHIVE_BYTES
+from serving.program.numbers import positive
 
 
 def add_data_flags(parser: argparse.ArgumentParser) -> None:
@@ -42,19 +43,11 @@ def add_archive_flag(parser: argparse.ArgumentParser) -> None:
     """Adds `--max-archive-bytes`."""
     parser.add_argument(
         "--max-archive-bytes",
-        type=_positive,
+        type=positive,
         default=MAX_ARCHIVE_BYTES,
         metavar="N",
         help="what a compressed --project may unpack to (default: %(default)s)",
     )
-
-
-def _positive(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and len(text) < 20 and int(text)):
-        raise argparse.ArgumentTypeError(
-            f"expected a whole number, at least 1, got {text!r}"
-        )
-    return int(text)
 
 
 def parse(parser: argparse.ArgumentParser, argv: Sequence[str]) -> argparse.Namespace:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from formats.class_names import read_class_names
 from formats.errors import ConfigError
-from serving.plain_text import visible
+from serving.program.terminal import Bar, write
 from training.cli.data_flags import add_archive_flag
 from training.errors import TrainingError
 from training.evaluation.scores import Evaluation
@@ -26,10 +25,10 @@ _ROWS = (
 )
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser(prog: str = "python -m training evaluate") -> argparse.ArgumentParser:
     """Returns the parser of the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m training evaluate",
+        prog=prog,
         description="Computes COCO's average precision of a network on labelled "
         "pictures, and shows where it is good and bad.",
     )
@@ -102,7 +101,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def run(argv: Sequence[str]) -> int:
+def run(argv: Sequence[str], prog: str) -> int:
     """Runs the command line.
 
     Returns:
@@ -111,7 +110,7 @@ def run(argv: Sequence[str]) -> int:
     Raises:
         TrainingError: what is wrong, in words for the user.
     """
-    parser = build_parser()
+    parser = build_parser(prog)
     args = parser.parse_args(argv)
     if (args.coco is None) != (args.images is None):
         parser.error("--images goes with --coco, and --coco needs it")
@@ -122,10 +121,10 @@ def run(argv: Sequence[str]) -> int:
         options["classes"] = _read_names(args.classes)
     from training.evaluation.evaluate import evaluate
 
-    with _progress() as tell:
-        evaluation = evaluate(**options, tell=tell, say=_say)
+    with Bar("pictures") as bar:
+        evaluation = evaluate(**options, tell=bar.move, say=bar.write)
     sys.stdout.write(table(evaluation))
-    sys.stderr.write(f"written: {args.output}\n")
+    write(f"written: {args.output}")
     return 0
 
 
@@ -134,11 +133,6 @@ def _read_names(text: str) -> tuple[str, ...]:
         return read_class_names(text)
     except ConfigError as err:
         raise TrainingError(str(err)) from err
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(visible(f"{text}\n", keep="\n"))
-    sys.stderr.flush()
 
 
 def table(evaluation: Evaluation) -> str:
@@ -178,22 +172,6 @@ def _class_lines(evaluation: Evaluation) -> list[str]:
 
 def _cell(value: float | None) -> str:
     return f"{'-':>8}" if value is None else f"{value:8.4f}"
-
-
-@contextlib.contextmanager
-def _progress() -> Iterator[Callable[[int, int], None] | None]:
-    """Gives what shows the progress: a bar on a terminal, else nothing."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
-        task = progress.add_task("pictures", total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
 __all__ = ["build_parser", "run", "table"]
