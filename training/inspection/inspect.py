@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from formats.files.archive import MAX_ARCHIVE_BYTES
+from formats.files.writing import writing
 from training.config.train_config import TrainConfig, read_config
 from training.datasets.classes import TRANSFER
 from training.datasets.splits import open_splits
@@ -86,13 +87,12 @@ def inspect_data(
     folder = Path(output)
     name = str(project) if coco is None else f"{coco[0]}, {coco[1]}"
     paths = folder / PAGE, folder / SHEET, folder / NUMBERS
-    try:
+    with writing(
+        f"{folder}: results cannot be written there",
+        TrainingError,
+        "make room, or choose another output",
+    ):
         warnings = write_files(*paths, name, splits, config, samples)
-    except OSError as err:
-        raise TrainingError(
-            f"{folder}: results cannot be written there: {err.strerror or err}; make "
-            "room, or choose another output"
-        ) from err
     return Inspection(*paths, warnings)
 
 
