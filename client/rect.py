@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from formats.quoted import quoted
+
 LENGTH_PATTERN = r"^-?[0-9]+(%|px)$"
 MAX_DIGITS = 12
 """Of a length in a config; more makes no sense and is slow to compute with."""
@@ -60,7 +62,9 @@ class Length(NamedTuple):
             ValueError: it is neither.
         """
         if not re.fullmatch(LENGTH_PATTERN[1:-1], text) or len(text) > MAX_DIGITS:
-            raise ValueError(f'expected "12px" or "5%" (whole numbers), got {text!r}')
+            raise ValueError(
+                f'expected "12px" or "5%" (whole numbers), got {quoted(text)}'
+            )
         number = text.removesuffix("px").removesuffix("%")
         return cls(int(number), text.endswith("%"))
 

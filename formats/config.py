@@ -36,6 +36,7 @@ _KINDS = {
     "model_attributes_type": "an object",
     "model_type": "an object",
     "string_type": "a string",
+    "string_unicode": "text without half a character",
     "tuple_type": "a list",
 }
 _BOUNDS = {

@@ -6,6 +6,7 @@ No name of a member is used as a path: the bytes go into a private temporary fil
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import struct
 import tempfile
@@ -72,6 +73,10 @@ def unpacked_weights(path: Path) -> Iterator[tuple[Path, dict[str, str]]]:
                 str(path), [f"damaged zip file: {err}"], ZIP_ADVICE
             ) from err
         except OSError as err:
+            if err.errno == errno.EINVAL:  # a seek to where nothing can be
+                raise WeightsError(
+                    str(path), ["damaged zip file: a part lies outside it"], ZIP_ADVICE
+                ) from err
             raise WeightsError(
                 str(path),
                 [f"cannot be unpacked into {tempfile.gettempdir()}: {err.strerror}"],

@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from client.config.values import ALL, Group, Name, NameGroup, Names, SidesGroup
+from client.config.values import ALL, Group, Name, NameGroup, Names, SidesGroup, Text
 from client.modes import Suppression
 from client.modes.windows import Windows
 from client.rect import Length
@@ -22,7 +22,7 @@ class ModelGroup(Group):
     gpu_device: int = Field(
         default=0, ge=0, description="checked only: the server decides where it runs"
     )
-    confidence_tag_name: str = Field(
+    confidence_tag_name: Text = Field(
         default="confidence", description="tag of the scores, before its suffix"
     )
     min_confidence_threshold: float = Field(

@@ -29,6 +29,7 @@ from client.modes import Bboxes, FullImage, Mode, Roi, SlidingWindow
 from client.selection import NameRule, Selection
 from formats.config import load_config
 from formats.errors import ConfigError as FileConfigError
+from formats.quoted import quoted
 
 
 class InferenceConfig(Group):
@@ -56,8 +57,8 @@ class InferenceConfig(Group):
             raise PydanticCustomError(
                 "tag",
                 "mode.nms_after.confidence_tag_name: expected "
-                f'"{tag}" as in model.confidence_tag_name, got '
-                f'"{mode.nms_after.confidence_tag_name}"',
+                f"{quoted(tag)} as in model.confidence_tag_name, got "
+                f"{quoted(mode.nms_after.confidence_tag_name)}",
             )
         return self
 

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+)
 from pydantic_core import PydanticCustomError
 
 from client.rect import LENGTH_PATTERN, Length, Sides
 from client.selection import NameRule
+from formats.quoted import is_whole_text, quoted
 
 ALL = "__all__"
 
@@ -16,7 +24,7 @@ ALL = "__all__"
 def _check_names(value: Any) -> Any:
     if value != ALL and not isinstance(value, (list, tuple)):
         raise PydanticCustomError(
-            "names", f'expected "{ALL}" or a list of names, got {value!r}'
+            "names", f'expected "{ALL}" or a list of names, got {quoted(value)}'
         )
     return None if value == ALL else tuple(value)
 
@@ -30,7 +38,16 @@ def _check_length(value: Any) -> Any:
     return value
 
 
-Name = Annotated[str, Field(min_length=1)]
+def _check_text(value: str) -> str:
+    if not is_whole_text(value):
+        raise PydanticCustomError(
+            "text", f"expected text, got {quoted(value)} with half a character"
+        )
+    return value
+
+
+Text = Annotated[str, AfterValidator(_check_text)]
+Name = Annotated[str, Field(min_length=1), AfterValidator(_check_text)]
 Names = Annotated[
     tuple[Name, ...] | None,
     BeforeValidator(_check_names),
@@ -69,7 +86,7 @@ class NameGroup(Group):
         default=None,
         description="the same under its other name; wins where both are written",
     )
-    add_suffix: str = Field(default="", description="appended to each name")
+    add_suffix: Text = Field(default="", description="appended to each name")
 
     def rule(self) -> NameRule:
         """Returns the group as the client applies it."""
@@ -98,4 +115,4 @@ class SidesGroup(Group):
         )
 
 
-__all__ = ["ALL", "Group", "Name", "NameGroup", "Names", "SidesGroup"]
+__all__ = ["ALL", "Group", "Name", "NameGroup", "Names", "SidesGroup", "Text"]

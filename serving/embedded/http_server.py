@@ -147,8 +147,11 @@ class RestServer:
 
     async def _drain(self, timeout_s: float) -> None:
         self._draining = True
+        # No more is accepted; what was becomes a connection before the listener
+        # closes, as afterwards asyncio fails to make one and leaves its socket open.
+        self._loop.remove_reader(self._socket)
+        await asyncio.sleep(_SETTLING_S)
         self._listener.close()
-        await asyncio.sleep(_SETTLING_S)  # what was accepted becomes a connection
         self._connections.pre_shutdown()  # ends what is idle
         end = self._loop.time() + timeout_s
         while self._active and self._loop.time() < end:

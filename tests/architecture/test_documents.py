@@ -46,10 +46,19 @@ def test_descriptors_are_up_to_date():
     assert done.returncode == 0, done.stderr
 
 
+def test_architecture_drawing_is_up_to_date():
+    done = subprocess.run(
+        [sys.executable, "docs/draw_architecture.py", "--check"], cwd=ROOT, check=False
+    )
+    assert done.returncode == 0, "run python docs/draw_architecture.py"
+
+
 @pytest.mark.parametrize(
     "page",
     [
         "README.md",
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
         *(str(p.relative_to(ROOT)) for p in sorted((ROOT / "docs").rglob("*.md"))),
     ],
 )

@@ -187,7 +187,7 @@ def _send(served: Served, data: bytes, *, pause_s: float) -> None:
         socket.create_connection(place, timeout=10) as peer,
     ):
         peer.settimeout(0.05)
-        step = len(data) if not pause_s else max(1, len(data) // 10)
+        step = max(1, len(data) // 10 if pause_s else len(data))
         for start in range(0, len(data), step):
             peer.sendall(data[start : start + step])
             time.sleep(pause_s)

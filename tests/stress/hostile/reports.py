@@ -17,7 +17,6 @@ from formats.report.report import (
     Notices,
     Picture,
     Table,
-    Text,
     html_report,
 )
 from tests.stress.hostile.kind import Attempt, Bench, FindingError, Kind, Place, Rng
@@ -57,7 +56,6 @@ def _write(path: Any, texts: list[str], color: str) -> None:
         cell = name()
         report.section(
             name(),
-            Text(name()),
             Table(name(), [name(), "n"], [[cell, 1.5]], {cell: color}, name() or "-"),
         )
         label = name()

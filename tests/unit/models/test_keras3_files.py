@@ -3,6 +3,7 @@
 import io
 import json
 import shutil
+import struct
 import zipfile
 
 import h5py
@@ -249,3 +250,16 @@ def test_keras_3s_archive_cut_short(whole, tmp_path):
     (tmp_path / "w.keras").write_bytes(buffer.getvalue())
     with pytest.raises(WeightsError, match="damaged zip file"):
         inspect_checkpoint(tmp_path / "w.keras")
+
+
+def test_a_zip_whose_directory_shows_outside_it(tmp_path):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("w.h5", b"\x89HDF")
+    damaged = bytearray(buffer.getvalue())
+    place = damaged.rindex(b"PK\5\6") + 16  # of the directory's offset
+    (offset,) = struct.unpack_from("<I", damaged, place)
+    struct.pack_into("<I", damaged, place, offset + 1000)
+    (tmp_path / "w.zip").write_bytes(damaged)
+    with pytest.raises(WeightsError, match="damaged zip file: a part lies outside it"):
+        inspect_checkpoint(tmp_path / "w.zip")

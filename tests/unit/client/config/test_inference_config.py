@@ -200,7 +200,7 @@ def test_schema_key_is_for_editors():
             {"mode": {"model_classes": {"save_classes": "cat"}}},
             [
                 'mode.model_classes.save_classes: expected "__all__" or a list of '
-                "names, got 'cat'"
+                'names, got "cat"'
             ],
         ),
         (
@@ -212,12 +212,19 @@ def test_schema_key_is_for_editors():
             ],
         ),
         (
+            {"mode": {"model_classes": {"add_suffix": "\ud800"}}},
+            [
+                "mode.model_classes.add_suffix: expected text, got "
+                '"\\ud800" with half a character',
+            ],
+        ),
+        (
             {"mode": {"model_classes": None}},
             ["mode.model_classes: expected an object, got null"],
         ),
         (
             {"mode": {"name": "roi", "bounds": {"left": "5.5%", "top": "-1px"}}},
-            ['mode.bounds.left: expected "12px" or "5%" (whole numbers), got \'5.5%\''],
+            ['mode.bounds.left: expected "12px" or "5%" (whole numbers), got "5.5%"'],
         ),
         (
             {"mode": {"name": "roi", "bounds": {"top": "-1px", "botom": "1px"}}},

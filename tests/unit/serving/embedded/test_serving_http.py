@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import http.client
 import json
 import socket
@@ -183,3 +184,12 @@ def test_the_log_has_no_secrets(server, connect, caplog):
     assert b"SECRET" not in answer
     assert "GET '/v1/x': 200" in caplog.text
     assert "SECRET" not in caplog.text
+
+
+def test_what_is_accepted_while_the_server_stops_is_closed(server, connect):
+    # The loop finds the connections and the stop in one turn.
+    server._loop.call_soon_threadsafe(time.sleep, 0.2)
+    for _ in range(10):
+        connect()
+    server.stop(0)
+    gc.collect()  # a socket that is left open is an error of this test
