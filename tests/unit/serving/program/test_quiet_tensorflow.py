@@ -125,3 +125,23 @@ print("imported")
         timeout=60,
     )
     assert (done.returncode, done.stdout) == (0, "imported\n")
+
+
+def test_nothing_of_the_real_one_is_left():
+    program = """
+from serving.program.quiet_tensorflow import quiet_tensorflow
+quiet_tensorflow(debug=False)
+import tensorflow as tf
+tf.config.list_physical_devices()
+print(int(tf.constant(1) + 1))
+"""
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("TF_")}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=inherited | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "2\n", "")
