@@ -6,10 +6,12 @@ BIN := $(VENV)/bin
 
 setup: $(VENV)/.ready
 
+# Folders that take a package's place, of which setuptools warns, are told when it happens.
 $(VENV)/.ready: setup.cfg constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[all]'
+	PYTHONWARNINGS='ignore:Editable installation' $(BIN)/python -m pip install --quiet \
+	    --constraint constraints.txt --editable '.[all]'
 	touch $@
 
 demo: setup

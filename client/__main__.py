@@ -4,57 +4,53 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import json
 import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from client.client import Client
 from client.errors import ClientError
 from client.runs.flags import build_parser, parse_arguments
 from client.runs.local_server import LocalServer
 from client.runs.memory import limit_arenas
-from client.runs.progress import progress, write
+from client.runs.progress import progress
 from client.runs.run import Summary, all_targets, run
 from client.runs.run_folder import open_run
 from client.runs.run_setup import describe_run, make_extras, open_work, read_config
 from client.runs.work import Work
 from serving.plain_text import visible
-from serving.siblings import SiblingError, check_siblings
+from serving.program.run import DONE, FAILED, run_program
+from serving.program.stop import INTERRUPTED, Stop, handled
+from serving.program.terminal import write
 
 if TYPE_CHECKING:
     from client.config.inference_config import InferenceConfig
 
-DONE, FAILED, INTERRUPTED = 0, 1, 130
 OWN_SERVER_WAIT_S = 5.0
 """Seconds that the run's own server is waited for: nobody would start it again."""
 MOST_FAILURES = 20
 """Failures that the summary for people lists."""
 
 
-def main(argv: list[str] | None = None) -> int:
+def main(argv: list[str] | None = None, *, prog: str = "python -m client") -> int:
     """Runs the command line and returns its exit code."""
-    args = parse_arguments(argv)
+    args = parse_arguments(argv, prog)
     # OpenCV writes to the log what our own errors say better.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     limit_arenas()
     _set_up_logging(debug=args.debug)
-    try:
-        check_siblings("client")
-        return _execute(args)
-    except (ClientError, SiblingError) as err:
-        if args.debug:
-            raise
-        write(f"error: {err}")
-        return FAILED
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return INTERRUPTED
+    return run_program(
+        lambda: _execute(args),
+        package="client",
+        errors=lambda: (ClientError,),
+        debug=args.debug,
+    )
 
 
 class _VisibleFormatter(logging.Formatter):
@@ -78,7 +74,8 @@ def _execute(args: argparse.Namespace) -> int:
     config = read_config(args)
     with contextlib.ExitStack() as stack:
         closing: list[Callable[[], None]] = []
-        stack.enter_context(_end_on_terminate(closing))
+        end = functools.partial(_end, closing)
+        stack.enter_context(handled(end, [signal.SIGTERM]))
         address, name = args.server, args.model_name or "mask_rcnn"
         if args.model is not None:
             write(f"starting a server for {args.model}")
@@ -112,7 +109,8 @@ def _run(
         folder = stack.enter_context(
             open_run(args.output, origin, targets, overwrite=args.overwrite)
         )
-        is_stopped = stack.enter_context(_stop_on_interrupt(client))
+        stop = _stop(client)
+        stack.enter_context(handled(stop.heard, [signal.SIGINT]))
         summary = run(
             client,
             work,
@@ -120,14 +118,14 @@ def _run(
             extras,
             in_flight=args.in_flight,
             server_wait_s=args.server_wait,
-            is_stopped=is_stopped,
+            is_stopped=stop.is_asked,
             tell=stack.enter_context(progress(len(work))),
         )
         if summary.is_complete:
             folder.finish(origin)
     _print_json(summary.to_json(args.output))
     _print_summary(summary, len(work), args.output)
-    if is_stopped():
+    if stop.is_asked():
         return INTERRUPTED
     return DONE if summary.is_complete else FAILED
 
@@ -163,45 +161,30 @@ def _print_summary(summary: Summary, pictures: int, output: Path) -> None:
         )
 
 
-@contextlib.contextmanager
-def _stop_on_interrupt(client: Client) -> Iterator[Callable[[], bool]]:
+def _stop(client: Client) -> Stop:
     """Lets the first Ctrl-C finish what has been sent; the second ends at once."""
-    stopped = False
 
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        nonlocal stopped
-        if stopped:
-            client.close()
-            raise KeyboardInterrupt
-        stopped = True
+    def finish() -> None:
         client.stop_waiting()
         write("finishing what has been sent; Ctrl-C again to quit")
 
-    before = signal.signal(signal.SIGINT, stop)
-    try:
-        yield lambda: stopped
-    finally:
-        signal.signal(signal.SIGINT, before)
+    def quit_at_once(_number: int) -> None:
+        client.close()
+        raise KeyboardInterrupt
+
+    return Stop(finish, quit_at_once)
 
 
-@contextlib.contextmanager
-def _end_on_terminate(closing: list[Callable[[], None]]) -> Iterator[None]:
-    """Turns SIGTERM into an ordinary end, so that a server of ours is stopped too.
+def _end(closing: list[Callable[[], None]], number: int) -> NoReturn:
+    """Ends in the ordinary way, so that a server of ours is stopped too.
 
     Args:
         closing: called first, so that nothing waits for an answer any more.
+        number: the signal.
     """
-
-    def end(number: int, _frame: FrameType | None) -> None:
-        for close in closing:
-            close()
-        raise SystemExit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    for close in closing:
+        close()
+    raise SystemExit(128 + number)
 
 
 if __name__ == "__main__":

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import sys
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from serving.program.numbers import positive
+from serving.program.run import DONE, run_program
 from serving.program_version import version_line
-from serving.siblings import check_siblings
 
 logger = logging.getLogger(__name__)
 
@@ -27,10 +27,10 @@ OVERRIDES = (
 """Flags that set the `ModelConfig` field of their name."""
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser(prog: str = "python -m export") -> argparse.ArgumentParser:
     """Returns the parser of the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m export",
+        prog=prog,
         description="Turns a Mask R-CNN checkpoint into a SavedModel for TensorFlow "
         "Serving and prints the path of the new version.",
         epilog="A training's config.json is found beside the weights or one folder up.",
@@ -58,7 +58,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add(
         "--version",
-        type=_positive,
+        type=positive,
         metavar="N",
         help="default: the next free one; alone it shows the version of this program",
     )
@@ -86,7 +86,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--max-detections", type=int, metavar="N", help="default: config, else 100")
     add(
         "--max-image-pixels",
-        type=_positive,
+        type=positive,
         metavar="N",
         help="larger pictures are refused (default: 100,000,000)",
     )
@@ -101,7 +101,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, *, prog: str = "python -m export") -> int:
     """Runs the command line.
 
     Returns:
@@ -110,68 +110,54 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments == ["--version"]:
         print(version_line())
-        return 0
-    parser = build_parser()
+        return DONE
+    parser = build_parser(prog)
     args = parser.parse_args(arguments)
     if args.overwrite and args.version is None:
         parser.error("--overwrite replaces a version: name it with --version")
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    try:
-        return _run(args)
-    except KeyboardInterrupt:
-        return 130
-    except ModuleNotFoundError as err:
-        if err.name not in {"tensorflow", "keras", "h5py"}:
-            raise
-        sys.stderr.write(
-            f"error: {err.name} is not installed: "
-            "pip install '.[export]' in the project's folder\n"
-        )
-        return 1
+    return run_program(
+        lambda: _run(args),
+        package="export",
+        errors=_errors,
+        needed=("tensorflow", "keras", "h5py"),
+        debug=args.debug,
+    )
+
+
+def _errors() -> tuple[type[Exception], ...]:
+    from export.errors import ExportError
+    from models.errors import WeightsError
+
+    return ExportError, WeightsError
 
 
 def _run(args: argparse.Namespace) -> int:
-    from export.errors import ExportError
     from export.settings import Options, read_classes
-    from models.errors import WeightsError
-    from serving.siblings import SiblingError
+    from models.weight_path import find_weights
 
-    try:
-        check_siblings("export")
-        from models.weight_path import find_weights
+    named = args.inspect or args.weights
+    weights = find_weights(named)
+    if weights != named:
+        logger.info("weights: %s", weights)
+    options = Options(
+        weights=weights,
+        config=args.config,
+        classes=read_classes(args.classes) if args.classes else None,
+        output=args.output,
+        model_name=args.model_name,
+        version=args.version,
+        overwrite=args.overwrite,
+        verify_image=args.verify_image,
+        overrides=_given(args, OVERRIDES),
+        **_given(args, ("max_image_pixels",)),
+    )
+    if args.inspect:
+        return _inspect(options)
+    from export.pipeline import export_model
 
-        named = args.inspect or args.weights
-        weights = find_weights(named)
-        if weights != named:
-            logger.info("weights: %s", weights)
-        options = Options(
-            weights=weights,
-            config=args.config,
-            classes=read_classes(args.classes) if args.classes else None,
-            output=args.output,
-            model_name=args.model_name,
-            version=args.version,
-            overwrite=args.overwrite,
-            verify_image=args.verify_image,
-            overrides=_given(args, OVERRIDES),
-            **_given(args, ("max_image_pixels",)),
-        )
-        if args.inspect:
-            return _inspect(options)
-        import tensorflow as tf
-
-        for noisy in (tf.get_logger(), logging.getLogger("absl")):
-            noisy.setLevel(logging.ERROR)
-        from export.pipeline import export_model
-
-        print(export_model(options))
-    except (ExportError, SiblingError, WeightsError) as err:
-        if args.debug:
-            raise
-        sys.stderr.write(f"error: {err}\n")
-        return 1
-    return 0
+    print(export_model(options))
+    return DONE
 
 
 def _inspect(options: Any) -> int:
@@ -186,19 +172,13 @@ def _inspect(options: Any) -> int:
     except ExportError as err:
         print(describe(checkpoint, None))
         print(textwrap.indent(f"config: {err}", "  "))
-    return 0
+    return DONE
 
 
 def _given(args: argparse.Namespace, names: Sequence[str]) -> dict[str, Any]:
     """Returns the flags of these names that were given."""
     values = {name: getattr(args, name) for name in names}
     return {name: value for name, value in values.items() if value is not None}
-
-
-def _positive(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number >= 1, got {text!r}")
-    return int(text)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from export.publish import check_version, folder_bytes, publish, staging_folder
 from export.settings import Options, Settings, resolve
 from export.verify import verify, verify_features
 from export.warmup import write_warmup
+from formats.files.writing import writing
 from models.checkpoint import Checkpoint, inspect_checkpoint, read_arrays, sha256
 from models.errors import WeightsError
 from models.mask_rcnn import MaskRCNN
@@ -174,17 +175,14 @@ def _step(name: str) -> Iterator[None]:
     logger.info("%s: %.1f s", name, time.perf_counter() - started)
 
 
-@contextlib.contextmanager
-def _written(base_path: Path) -> Iterator[None]:
+def _written(base_path: Path) -> contextlib.AbstractContextManager[None]:
     """Tells a disk that is full, and others that cannot be written."""
-    try:
-        yield
-    except (OSError, tf.errors.OpError) as err:
-        reason = getattr(err, "strerror", None) or _plain(err).rpartition("; ")[2]
-        raise ExportError(
-            f"{base_path}: the model cannot be written: {reason}; nothing was "
-            "published; make room or choose another --output"
-        ) from err
+    return writing(
+        f"{base_path}: the model cannot be written",
+        ExportError,
+        "nothing was published; make room or choose another --output",
+        also=(tf.errors.OpError,),
+    )
 
 
 @contextlib.contextmanager

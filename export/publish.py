@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from export.errors import ExportError
+from formats.files.writing import writing
 from serving.version_dirs import next_version, version_numbers
 
 logger = logging.getLogger(__name__)
@@ -47,16 +48,14 @@ def staging_folder(base_path: Path) -> Iterator[Path]:
     Raises:
         ExportError: the base path cannot be written.
     """
-    try:
+    with writing(
+        f"{base_path}: cannot be written", ExportError, "choose another --output"
+    ):
         base_path.mkdir(parents=True, exist_ok=True)
         with _lock(base_path):
             _clear(base_path)
             folder = Path(tempfile.mkdtemp(prefix=_STAGING, dir=base_path))
             lock = _open_lock(folder)
-    except OSError as err:
-        raise ExportError(
-            f"{base_path}: cannot be written ({err.strerror}); choose another --output"
-        ) from err
     try:
         yield folder
     finally:

@@ -47,6 +47,8 @@ def check_readable(path: Path, place: Path) -> None:
             check=False,
             capture_output=True,
             timeout=TIMEOUT_S,
+            # Python looks for modules in the working directory first.
+            cwd=Path(__file__).parents[1],
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         )
     except subprocess.TimeoutExpired as err:

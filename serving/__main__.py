@@ -4,82 +4,54 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import signal
 import sys
-import time
-import types
+import threading
 
 from serving.embedded.flags import build_parser
 from serving.embedded.options import ServerOptions
-from serving.siblings import check_siblings
-
-_INTERRUPTED = 130
-_SIGNAL_POLL_S = 0.1
-_NEEDED = {"tensorflow": "TensorFlow", "aiohttp": "aiohttp", "orjson": "orjson"}
+from serving.program.run import run_program
+from serving.program.stop import INTERRUPTED, Stop, heard_at_once, leave
 
 
-def main(argv: list[str] | None = None) -> int:
+def main(argv: list[str] | None = None, *, prog: str = "python -m serving") -> int:
     """Runs the server until SIGTERM or Ctrl-C; returns the exit code."""
-    args = build_parser().parse_args(argv)
+    args = build_parser(prog).parse_args(argv)
     logging.basicConfig(
         stream=sys.stderr,
         level=logging.DEBUG if args.debug else logging.INFO,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
-    try:
-        check_siblings("serving")
-        return _serve(args)
-    except ModuleNotFoundError as err:
-        missing = _NEEDED.get((err.name or "").partition(".")[0])
-        if missing is None:
-            raise
-        return _fail(
-            f"{missing} is missing: pip install '.[serving]' in the project's folder"
-        )
-    except KeyboardInterrupt:  # before the handlers are set
-        return _INTERRUPTED
-    except RuntimeError as err:
-        if args.debug:
-            raise
-        return _fail(str(err))
+    return run_program(
+        lambda: _serve(args),
+        package="serving",
+        errors=lambda: (RuntimeError,),
+        needed=("tensorflow", "aiohttp", "orjson"),
+        debug=args.debug,
+    )
 
 
 def _serve(args: argparse.Namespace) -> int:
-    # The variable is read once, when TensorFlow is imported.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "0" if args.debug else "2")
-    logging.getLogger("tensorflow").setLevel(
-        logging.DEBUG if args.debug else logging.ERROR
-    )
     from serving.embedded.engines import ENGINES
     from serving.embedded.server import EmbeddedServer
 
-    engine = ENGINES["tensorflow"]()
-    signals: list[int] = []
-
-    def on_signal(number: int, _: types.FrameType | None) -> None:
-        if signals:  # asked twice: at once
-            os._exit(128 + number)
-        signals.append(number)
-
-    signal.signal(signal.SIGTERM, on_signal)
-    signal.signal(signal.SIGINT, on_signal)
-    server = EmbeddedServer(_options(args), engine)
-    server.start()
-    # The one result on stdout: with --port 0 it tells the port.
-    print(server.address, flush=True)
-    # No lock: the handler runs in this thread and could wait for it for ever.
-    while not signals:
-        time.sleep(_SIGNAL_POLL_S)
-    logger = logging.getLogger("serving")
-    logger.info("%s: finishing requests", signal.Signals(signals[0]).name)
-    drained = server.stop(args.drain_timeout_s)
-    code = _INTERRUPTED if signals[0] == signal.SIGINT else 0
-    if not drained:
+    asked = threading.Event()
+    stop = Stop(first=asked.set)
+    with heard_at_once(stop.heard):
+        server = EmbeddedServer(_options(args), ENGINES["tensorflow"]())
+        server.start()
+        # The one result on stdout: with --port 0 it tells the port.
+        print(server.address, flush=True)
+        asked.wait()
+        logger = logging.getLogger("serving")
+        logger.info("%s: finishing requests", signal.Signals(stop.number).name)
+        is_drained = server.stop(args.drain_timeout_s)
+    code = INTERRUPTED if stop.number == signal.SIGINT else 0
+    if not is_drained:
         logger.warning("not everything ended in %g s: cut off", args.drain_timeout_s)
         logging.shutdown()
         # What did not end cannot be stopped, and Python would wait for it.
-        os._exit(code)
+        leave(code)
     logger.info("stopped")
     return code
 
@@ -106,11 +78,6 @@ def _options(args: argparse.Namespace) -> ServerOptions:
         inter_op_threads=args.tensorflow_inter_op_parallelism,
         grpc_channel_arguments=args.grpc_channel_arguments,
     )
-
-
-def _fail(message: str) -> int:
-    print(f"error: {message}", file=sys.stderr)
-    return 1
 
 
 if __name__ == "__main__":

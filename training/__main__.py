@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
-from serving.plain_text import visible
+from serving.program.run import DONE, end, run_program
 from serving.program_version import version_line
-from serving.siblings import SiblingError, check_siblings
-from training.cli.interrupt import INTERRUPTED, leave
 
-FAILED = 1
-_NEEDED = frozenset(
-    {"tensorflow", "keras", "h5py", "matplotlib", "pycocotools", "tensorboard"}
-)
+VERBS = ("train", "inspect", "evaluate")
+"""Each has a module in `training.cli`; the first is meant where none is named."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,60 +23,42 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments == ["--version"]:
         print(version_line())
-        return 0
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        return DONE
+    if arguments[:1] in [[verb] for verb in VERBS[1:]]:
+        verb = arguments.pop(0)
+        return run_verb(verb, arguments, prog=f"python -m training {verb}")
+    return run_verb(VERBS[0], arguments, prog="python -m training")
+
+
+def run_verb(verb: str, arguments: Sequence[str], *, prog: str) -> int:
+    """Runs one of the verbs.
+
+    Args:
+        verb: its name.
+        arguments: what follows it.
+        prog: how it was called.
+
+    Returns:
+        0, 1 after an error, 130 after Ctrl-C.
+    """
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
-    try:
-        check_siblings("training")
-        return _run(arguments)
-    except SiblingError as err:
-        sys.stderr.write(f"error: {err}\n")
-        return FAILED
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted\n")
-        return INTERRUPTED
-    except ModuleNotFoundError as err:
-        name = (err.name or "").partition(".")[0]
-        if name not in _NEEDED:
-            raise
-        sys.stderr.write(
-            f"error: {name} is not installed: "
-            "pip install '.[training]' in a checkout of maskrcnn-serving\n"
-        )
-        return FAILED
+    return run_program(
+        lambda: import_module(f"training.cli.{verb}").run(arguments, prog),
+        package="training",
+        errors=_errors,
+        needed=(
+            *("tensorflow", "keras", "h5py"),
+            *("matplotlib", "pycocotools", "tensorboard"),
+        ),
+        debug="--debug" in arguments,
+    )
 
 
-def _run(arguments: list[str]) -> int:
+def _errors() -> tuple[type[Exception], ...]:
     from training.errors import TrainingError
 
-    command, rest = arguments[:1], arguments[1:]
-    try:
-        if command == ["inspect"]:
-            from training.cli.inspect import run as inspect
-
-            return inspect(rest)
-        _silence_tensorflow()
-        if command == ["evaluate"]:
-            from training.cli.evaluate import run as evaluate
-
-            return evaluate(rest)
-        from training.cli.train import run as train
-
-        return train(arguments)
-    except TrainingError as err:
-        if "--debug" in arguments:
-            raise
-        sys.stderr.write(visible(f"error: {err}\n", keep="\n"))
-        return FAILED
-
-
-def _silence_tensorflow() -> None:
-    for name in ("tensorflow", "absl"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+    return (TrainingError,)
 
 
 if __name__ == "__main__":
-    code = main()
-    if code == INTERRUPTED:
-        leave(code)
-    raise SystemExit(code)
+    end(main())

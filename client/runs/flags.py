@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import math
 from pathlib import Path
 
 from client.transport.address import check_address
 from client.transport.remote_model import MAX_VERSION
 from client.transport.retry import LONGEST_REPEATS_S
 from formats.files.archive import MAX_ARCHIVE_BYTES
+from serving.program.numbers import fraction, positive, some_seconds, whole_number
 from serving.program_version import ShowVersion
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser(prog: str = "python -m client") -> argparse.ArgumentParser:
     """Returns the parser of the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m client",
+        prog=prog,
         description="Finds instances in pictures with a served Mask R-CNN.",
     )
     parser.add_argument(
@@ -31,7 +31,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--max-archive-bytes",
-        type=_positive,
+        type=positive,
         default=MAX_ARCHIVE_BYTES,
         metavar="N",
         help="what a compressed --project may unpack to (default: %(default)s)",
@@ -59,7 +59,10 @@ def build_parser() -> argparse.ArgumentParser:
         help="name on the server (default: mask_rcnn, or the folder's with --model)",
     )
     parser.add_argument(
-        "--model-version", type=_version, metavar="N", help="default: the newest"
+        "--model-version",
+        type=whole_number(0, MAX_VERSION),
+        metavar="N",
+        help="default: the newest",
     )
     parser.add_argument(
         "--config", type=Path, metavar="FILE", help="inference config, JSON"
@@ -97,21 +100,21 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--in-flight",
-        type=_positive,
+        type=positive,
         default=4,
         metavar="N",
         help="pictures under way at a time (default: %(default)s)",
     )
     parser.add_argument(
         "--timeout",
-        type=_seconds,
+        type=some_seconds,
         default=60.0,
         metavar="SECONDS",
         help="for each picture, retries included (default: %(default)g)",
     )
     parser.add_argument(
         "--server-wait",
-        type=_seconds,
+        type=some_seconds,
         default=LONGEST_REPEATS_S,
         metavar="SECONDS",
         help="for a server that exists: while it loads the model, and after its last "
@@ -138,15 +141,17 @@ def _add_selection(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--min-score",
-        type=_score,
+        type=fraction,
         metavar="P",
         help="leave out what has a lower score, 0 to 1",
     )
 
 
-def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
+def parse_arguments(
+    argv: list[str] | None, prog: str = "python -m client"
+) -> argparse.Namespace:
     """Reads a command line; ends the program where it makes no sense."""
-    parser = build_parser()
+    parser = build_parser(prog)
     args = parser.parse_args(argv)
     if args.color_by != "class" and not args.draw:
         parser.error("--color-by is for overlays: expected --draw with it")
@@ -163,27 +168,6 @@ def _address(text: str) -> str:
         raise argparse.ArgumentTypeError(told) from err
 
 
-def _positive(text: str) -> int:
-    return _whole(text, least=1)
-
-
-def _version(text: str) -> int:
-    return _whole(text, least=0, most=MAX_VERSION)
-
-
-def _whole(text: str, *, least: int, most: int | None = None) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = least - 1
-    if number < least or (most is not None and number > most):
-        limit = "" if most is None else f" and at most {most}"
-        raise argparse.ArgumentTypeError(
-            f"expected a whole number, at least {least}{limit}, got {text!r}"
-        )
-    return number
-
-
 def _names(text: str) -> tuple[str, ...]:
     names = tuple(name.strip() for name in text.split(","))
     if not all(names):
@@ -191,28 +175,6 @@ def _names(text: str) -> tuple[str, ...]:
             f"expected names with a comma between two, got {text!r}"
         )
     return names
-
-
-def _score(text: str) -> float:
-    try:
-        score = float(text)
-    except ValueError:
-        score = math.nan
-    if not 0 <= score <= 1:
-        raise argparse.ArgumentTypeError(f"expected a number 0 to 1, got {text!r}")
-    return score
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not 0 < seconds < math.inf:
-        raise argparse.ArgumentTypeError(
-            f"expected a number of seconds above 0, got {text!r}"
-        )
-    return seconds
 
 
 __all__ = ["build_parser", "parse_arguments"]

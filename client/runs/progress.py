@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from collections.abc import Callable, Iterator
-from typing import Any
 
-from serving.plain_text import visible
+from serving.program.terminal import Bar
 
 
 @contextlib.contextmanager
@@ -20,53 +18,18 @@ def progress(total: int) -> Iterator[Callable[[str | None], None]]:
     Args:
         total: pictures.
     """
-    if not sys.stderr.isatty():
-        yield _tell_failure
-        return
-    from rich.console import Console
-    from rich.progress import (
-        MofNCompleteColumn,
-        Progress,
-        ProgressColumn,
-        TimeRemainingColumn,
-    )
-    from rich.text import Text
-
-    class Rate(ProgressColumn):
-        """Pictures per second, of late."""
-
-        def render(self, task: Any) -> Text:
-            speed = task.speed or task.finished_speed
-            return Text("" if speed is None else f"{speed:.1f}/s")
-
-    console = Console(stderr=True)
-    columns = (
-        *Progress.get_default_columns()[:2],
-        MofNCompleteColumn(),
-        Rate(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task("pictures", total=total)
+    done = 0
+    with Bar("pictures") as bar:
+        bar.move(0, total)
 
         def tell(error: str | None) -> None:
+            nonlocal done
             if error:
-                text = visible(f"failed: {error}", keep="\n")
-                console.print(text, markup=False, soft_wrap=True)
-            bar.advance(task)
+                bar.write(f"failed: {error}")
+            done += 1
+            bar.move(done, total)
 
         yield tell
 
 
-def _tell_failure(error: str | None) -> None:
-    if error:
-        write(f"failed: {error}")
-
-
-def write(text: str) -> None:
-    """Writes a line for people; nothing in it acts on their terminal."""
-    sys.stderr.write(visible(text, keep="\n") + "\n")
-    sys.stderr.flush()
-
-
-__all__ = ["progress", "write"]
+__all__ = ["progress"]

@@ -26,6 +26,7 @@ from client.runs.paths import holds
 from formats.errors import FormatError
 from formats.files.regular_file import MAX_JSON_BYTES, read_regular
 from formats.files.safe_path import RUN_SCRATCH, RUN_STATE, is_inside, path_problem
+from formats.files.writing import writing
 from formats.json_file import parse_json
 
 STATE = RUN_STATE
@@ -96,17 +97,18 @@ class RunFolder:
         target = f"{self.path}/{path}"
         temporary = f"{self.path}/{SCRATCH}/new/{next(self._numbers)}"
         self._check(path)
-        try:
-            yield temporary
+        with writing(target, OutputError):
             try:
-                os.replace(temporary, target)
-            except FileNotFoundError:
-                os.makedirs(os.path.dirname(target), exist_ok=True)
-                os.replace(temporary, target)
-        except OSError as err:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-            raise OutputError(f"{target}: {err.strerror or err}") from err
+                yield temporary
+                try:
+                    os.replace(temporary, target)
+                except FileNotFoundError:
+                    os.makedirs(os.path.dirname(target), exist_ok=True)
+                    os.replace(temporary, target)
+            except OSError:
+                with contextlib.suppress(OSError):
+                    os.unlink(temporary)
+                raise
 
     def _check(self, path: str) -> None:
         """Checks that a file will lie in the folder, all links followed.
@@ -149,11 +151,9 @@ class RunFolder:
         Raises:
             OutputError: they cannot be made.
         """
-        try:
+        with writing(self.path, OutputError):
             remove_tree(self.scratch / "new")
             (self.scratch / "new").mkdir(parents=True, exist_ok=True)
-        except OSError as err:
-            raise OutputError(f"{self.path}: {err.strerror or err}") from err
         self._note(origin, is_complete=False)
 
 
@@ -212,25 +212,21 @@ def open_run(
 
 def _remove(folder: RunFolder, targets: Iterable[str]) -> None:
     """Removes results, first the note that they are of one run."""
-    try:
+    with writing(folder.path, OutputError):
         for name in (STATE, *targets):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(f"{folder.path}/{name}")
         for part in folder.scratch.iterdir():
             if part.is_dir():
                 remove_tree(part)
-    except OSError as err:
-        raise OutputError(f"{folder.path}: {err.strerror or err}") from err
 
 
 def _lock(folder: RunFolder) -> IO[str]:
     """Keeps other processes out until the file that is returned is closed."""
-    try:
+    with writing(folder.path, OutputError):
         folder.scratch.mkdir(parents=True, exist_ok=True)
         flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         file = os.fdopen(os.open(folder.scratch / "lock", flags, 0o666), "w")
-    except OSError as err:
-        raise OutputError(f"{folder.path}: {err.strerror or err}") from err
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as err:

@@ -20,6 +20,7 @@ from client.runs.run_folder import OutputError
 from client.runs.work import Work
 from formats.files.atomic_file import make_folder
 from formats.files.safe_path import OWN_NAMES
+from formats.files.writing import writing
 
 if TYPE_CHECKING:
     from client.config.inference_config import InferenceConfig
@@ -95,10 +96,8 @@ def _check_files(files: list[Path], output: Path, work: Work) -> None:
                 "another result; choose another file"
             )
         taken.add(str(real))
-        try:
+        with writing(path, OutputError):
             make_folder(path.parent)
-        except OSError as err:
-            raise OutputError(f"{path}: {err.strerror or err}") from err
         if holds(path.is_dir):
             raise OutputError(f"{path}: expected a file, got a folder")
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import math
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from serving.embedded.foreign_flags import explain_foreign_flag
 from serving.embedded.options import ServerOptions, check_model_name
+from serving.program.numbers import count, positive, seconds, whole_number
 from serving.program_version import ShowVersion
 
 _DRAIN_TIMEOUT_S = 30.0
@@ -33,10 +32,10 @@ class _Parser(argparse.ArgumentParser):
         return super().parse_known_args(args, namespace)
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser(prog: str = "python -m serving") -> argparse.ArgumentParser:
     """Returns the parser of the command line; every flag also takes underscores."""
     parser = _Parser(
-        prog="python -m serving",
+        prog=prog,
         description="Serves a model directory over TensorFlow Serving's gRPC and REST "
         "APIs. The flags are tensorflow_model_server's, with dashes or underscores.",
         allow_abbrev=False,
@@ -70,7 +69,7 @@ def _add_model_flags(group: argparse._ArgumentGroup) -> None:
         group,
         "file-system-poll-wait-seconds",
         "time between looks for a new version; 0 looks once",
-        type=_seconds,
+        type=seconds,
         default=ServerOptions.poll_wait_s,
         metavar="S",
     )
@@ -94,35 +93,35 @@ def _add_wire_flags(group: argparse._ArgumentGroup) -> None:
         group,
         "port",
         "gRPC port; 0 for any free one",
-        type=_port,
+        type=whole_number(0, _MAX_PORT),
         default=ServerOptions.port,
     )
     _add(
         group,
         "rest-api-port",
         "REST port; 0 for no REST",
-        type=_port,
+        type=whole_number(0, _MAX_PORT),
         default=ServerOptions.rest_api_port,
     )
     _add(
         group,
         "rest-api-timeout-in-ms",
         "bound of a REST predict call",
-        type=_positive,
+        type=positive,
         default=round(ServerOptions.rest_api_timeout_s * 1000),
     )
     _add(
         group,
         "rest-api-max-body-bytes",
         "largest REST body, as sent and after unpacking",
-        type=_positive,
+        type=positive,
         default=ServerOptions.rest_api_max_body_bytes,
     )
     _add(
         group,
         "grpc-max-message-bytes",
         "largest gRPC request; larger ones get RESOURCE_EXHAUSTED",
-        type=_message_bytes,
+        type=whole_number(1, _MAX_MESSAGE_BYTES),
         default=ServerOptions.grpc_max_message_bytes,
     )
     _add_switch(
@@ -146,49 +145,49 @@ def _add_load_flags(group: argparse._ArgumentGroup) -> None:
         (
             "max-concurrent-requests",
             "requests that run the model at once",
-            _positive,
+            positive,
             ServerOptions.max_concurrent_requests,
         ),
         (
             "max-queued-requests",
             "requests that may wait for their turn; more get UNAVAILABLE",
-            _count,
+            count,
             ServerOptions.max_queued_requests,
         ),
         (
             "max-batch-size",
             "rows of a request that run at once; more run in parts",
-            _positive,
+            positive,
             ServerOptions.max_batch_size,
         ),
         (
             "max-images-per-request",
             "most images of a request; more get INVALID_ARGUMENT",
-            _positive,
+            positive,
             ServerOptions.max_images_per_request,
         ),
         (
             "grpc-max-threads",
             "gRPC Predict threads beside those of waiting and running requests",
-            _positive,
+            positive,
             ServerOptions.grpc_max_threads,
         ),
         (
             "tensorflow-intra-op-parallelism",
             "threads of one operation; 0 lets TensorFlow choose",
-            _count,
+            count,
             ServerOptions.intra_op_threads,
         ),
         (
             "tensorflow-inter-op-parallelism",
             "operations at once; 0 lets TensorFlow choose",
-            _count,
+            count,
             ServerOptions.inter_op_threads,
         ),
         (
             "drain-timeout-s",
             "how long SIGTERM waits for the requests under way",
-            _seconds,
+            seconds,
             _DRAIN_TIMEOUT_S,
         ),
     ):
@@ -224,32 +223,6 @@ def _add_switch(
         const=True,
         default=default,
     )
-
-
-def _number(
-    kind: type[int | float], least: float, most: float = math.inf
-) -> Callable[[str], int | float]:
-    def read(text: str) -> int | float:
-        try:
-            value = kind(text)
-        except ValueError:
-            value = math.nan
-        if not least <= value <= most or value == math.inf:
-            limit = "" if most == math.inf else f" and at most {most:g}"
-            what = "a whole number" if kind is int else "a number"
-            raise argparse.ArgumentTypeError(
-                f"expected {what}, at least {least:g}{limit}, got {text!r}"
-            )
-        return value
-
-    return read
-
-
-_seconds = _number(float, 0)
-_count = _number(int, 0)
-_positive = _number(int, 1)
-_port = _number(int, 0, _MAX_PORT)
-_message_bytes = _number(int, 1, _MAX_MESSAGE_BYTES)
 
 
 def _model_name(text: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("client", "export", "formats", "models", "serving", "training")
+PACKAGES = ("client", "export", "formats", "maskrcnn", "models", "serving", "training")
 
 
 def modules_of(root, packages):

@@ -8,7 +8,7 @@ import jinja2
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("client", "export", "formats", "models", "serving", "training")
+PACKAGES = ("client", "export", "formats", "maskrcnn", "models", "serving", "training")
 USERS = (*PACKAGES, "benchmarks", "examples")
 USED_FROM_OUTSIDE = {
     # Documented for those who import the client.

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from formats.files.archive import MAX_ARCHIVE_BYTES
+from serving.program.numbers import positive
 from training.datasets.data_formats import DATA_FORMATS
 from training.datasets.labelled_data import DataFormat
 
@@ -48,19 +49,11 @@ def add_data_flags(parser: argparse.ArgumentParser, *, is_single: bool = False) 
     )
     add(
         "--max-archive-bytes",
-        type=_positive,
+        type=positive,
         default=MAX_ARCHIVE_BYTES,
         metavar="N",
         help="what a compressed archive may unpack to (default: %(default)s)",
     )
-
-
-def _positive(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and len(text) < 20 and int(text)):
-        raise argparse.ArgumentTypeError(
-            f"expected a whole number, at least 1, got {text!r}"
-        )
-    return int(text)
 
 
 def _flags(has: Callable[[DataFormat], bool]) -> str:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from formats.class_names import read_class_names
 from formats.errors import ConfigError
-from serving.plain_text import visible
+from serving.program.terminal import Bar, write
 from training.cli.data_flags import add_data_flags, data_arguments, parse
 from training.datasets.data_formats import labelled_data
 from training.detectors.model import DetectionLimits
@@ -29,10 +28,10 @@ _ROWS = (
 )
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser(prog: str = "python -m training evaluate") -> argparse.ArgumentParser:
     """Returns the parser of the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m training evaluate",
+        prog=prog,
         description="Computes COCO's average precision of a network on labelled "
         "pictures, and shows where it is good and bad.",
     )
@@ -89,7 +88,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def run(argv: Sequence[str]) -> int:
+def run(argv: Sequence[str], prog: str) -> int:
     """Runs the command line.
 
     Returns:
@@ -98,7 +97,7 @@ def run(argv: Sequence[str]) -> int:
     Raises:
         TrainingError: what is wrong, in words for the user.
     """
-    args = parse(build_parser(), argv)
+    args = parse(build_parser(prog), argv)
     from training.evaluation.evaluate import evaluate
     from training.evaluation.keywords import named_model
 
@@ -112,7 +111,7 @@ def run(argv: Sequence[str]) -> int:
         model_version=args.model_version,
     )
     data = labelled_data(**data_arguments(args), tag=args.tag)
-    with _progress() as tell:
+    with Bar("pictures") as bar:
         evaluation = evaluate(
             model,
             data,
@@ -120,11 +119,11 @@ def run(argv: Sequence[str]) -> int:
             limits=DetectionLimits(args.score_threshold, args.max_detections),
             output=args.output,
             overwrite=args.overwrite,
-            tell=tell,
-            say=_say,
+            tell=bar.move,
+            say=bar.write,
         )
     sys.stdout.write(table(evaluation))
-    sys.stderr.write(f"written: {args.output}\n")
+    write(f"written: {args.output}")
     return 0
 
 
@@ -133,11 +132,6 @@ def _read_names(text: str) -> tuple[str, ...]:
         return read_class_names(text)
     except ConfigError as err:
         raise TrainingError(str(err)) from err
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(visible(f"{text}\n", keep="\n"))
-    sys.stderr.flush()
 
 
 def table(evaluation: Evaluation) -> str:
@@ -177,22 +171,6 @@ def _class_lines(evaluation: Evaluation) -> list[str]:
 
 def _cell(value: float | None) -> str:
     return f"{'-':>8}" if value is None else f"{value:8.4f}"
-
-
-@contextlib.contextmanager
-def _progress() -> Iterator[Callable[[int, int], None] | None]:
-    """Gives what shows the progress: a bar on a terminal, else nothing."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
-        task = progress.add_task("pictures", total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
 __all__ = ["build_parser", "run", "table"]

@@ -8,15 +8,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from serving.plain_text import visible
+from serving.program.terminal import write
 from training.cli.data_flags import add_data_flags, data_arguments, parse
 from training.inspection.inspect import MAX_SAMPLES, SAMPLES, inspect_data
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser(prog: str = "python -m training inspect") -> argparse.ArgumentParser:
     """Returns the parser of the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m training inspect",
+        prog=prog,
         description="Shows the data of a training as the network will see it: numbers, "
         "how the anchors fit, and augmented samples.",
     )
@@ -41,7 +41,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def run(argv: Sequence[str]) -> int:
+def run(argv: Sequence[str], prog: str) -> int:
     """Runs the command line.
 
     Returns:
@@ -50,7 +50,7 @@ def run(argv: Sequence[str]) -> int:
     Raises:
         TrainingError: it cannot be done.
     """
-    args = parse(build_parser(), argv)
+    args = parse(build_parser(prog), argv)
     found = inspect_data(
         args.config,
         output=args.output,
@@ -58,7 +58,7 @@ def run(argv: Sequence[str]) -> int:
         **data_arguments(args),
     )
     for text in found.warnings:
-        sys.stderr.write(visible(f"warning: {text}\n", keep="\n"))
+        write(f"warning: {text}")
     told = {
         "page": str(found.page),
         "sheet": str(found.sheet),

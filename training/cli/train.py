@@ -8,19 +8,21 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from serving.program.stop import INTERRUPTED, heard_at_once
 from training.cli.data_flags import add_data_flags, data_arguments, parse
-from training.cli.interrupt import INTERRUPTED, Interrupt, interruptible
+from training.cli.interrupt import stop_of
 from training.config.train_config import read_config
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser(prog: str = "python -m training") -> argparse.ArgumentParser:
     """Returns the parser of the command line."""
+    program = prog.removesuffix(" train")
     parser = argparse.ArgumentParser(
-        prog="python -m training",
+        prog=prog,
         description="Trains a Mask R-CNN on a Supervisely project or COCO files.",
-        epilog="Also: python -m training inspect (look at the data before), "
-        "python -m training evaluate (COCO AP of a checkpoint, an exported model or a "
-        "running server); --help of each tells more.",
+        epilog=f"Also: {program} inspect (look at the data before), {program} evaluate "
+        "(COCO AP of a checkpoint, an exported model or a running server); --help of "
+        "each tells more.",
     )
     add = parser.add_argument
     add("--config", type=Path, required=True, metavar="JSON", help="train config")
@@ -55,7 +57,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def run(argv: Sequence[str]) -> int:
+def run(argv: Sequence[str], prog: str) -> int:
     """Runs the command line.
 
     Returns:
@@ -64,14 +66,14 @@ def run(argv: Sequence[str]) -> int:
     Raises:
         TrainingError: it cannot be done.
     """
-    args = parse(build_parser(), argv)
+    args = parse(build_parser(prog), argv)
     # Before TensorFlow, which takes seconds to import.
     config = read_config(args.config)
     from training.engine.progress import Console
 
     console = Console()
-    interrupt = Interrupt(console)
-    with interruptible(interrupt):
+    stop = stop_of(console)
+    with heard_at_once(stop.heard):
         from training.engine.run import train
 
         result = train(
@@ -81,7 +83,7 @@ def run(argv: Sequence[str]) -> int:
             weights=args.weights,
             device=args.device,
             resume=args.resume,
-            is_stopped=lambda: interrupt.is_stopped,
+            is_stopped=stop.is_asked,
             listener=console,
         )
     told = {

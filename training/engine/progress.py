@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
-from serving.plain_text import visible
+from serving.program.terminal import Bar
 from training.engine.pace import Pace
 from training.engine.plan import Plan
 
@@ -53,8 +52,7 @@ class Console:
     """Writes to stderr."""
 
     def __init__(self) -> None:
-        self._bar: Any = None
-        self._task: Any = None
+        self._bar = Bar("epoch", has_note=True)
         self._plan = Plan(1, 1, 1, 1)
         self._pace = Pace()
         self._told = 0.0
@@ -80,30 +78,7 @@ class Console:
                 "the first step compiles the network, which takes half a minute to a "
                 "few minutes"
             )
-        if not sys.stderr.isatty():
-            return
-        from rich.console import Console as RichConsole
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeElapsedColumn,
-        )
-
-        self._bar = Progress(
-            TextColumn("epoch {task.fields[epoch]}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[left]}"),
-            TextColumn("loss {task.fields[loss]}"),
-            console=RichConsole(stderr=True),
-        )
-        self._bar.start()
-        self._task = self._bar.add_task(
-            "training", total=plan.total, completed=step, epoch="", loss="", left=""
-        )
+        self._bar.start(step, plan.total)
 
     def step(self, step: int, values: Mapping[str, float]) -> None:
         """Moves the bar, or writes a line from time to time."""
@@ -111,15 +86,10 @@ class Console:
         self._pace.step(step)
         left = self._pace.left(self._plan.total)
         epoch = f"{step / self._plan.per_epoch:.2f}"
-        if self._bar is not None:
-            loss = f"{values['loss']:.3f}"
-            self._bar.update(
-                self._task,
-                completed=step,
-                epoch=epoch,
-                loss=loss,
-                left=f"{left} left" if left else "",
-            )
+        loss = f"loss {values['loss']:.3f}"
+        if self._bar.is_shown:
+            note = f"{left} left  {loss}" if left else loss
+            self._bar.move(step, self._plan.total, title=f"epoch {epoch}", note=note)
             return
         if is_first:
             self.say(f"the first step took {self._pace.first_s:.0f} s")
@@ -128,25 +98,15 @@ class Console:
             return
         self._told = now
         pace = f"  {self._pace.step_s:.2f} s/step  {left} left" if left else ""
-        self.say(
-            f"step {step}/{self._plan.total}  epoch {epoch}  "
-            f"loss {values['loss']:.3f}{pace}"
-        )
+        self.say(f"step {step}/{self._plan.total}  epoch {epoch}  {loss}{pace}")
 
     def say(self, text: str) -> None:
         """Writes a line."""
-        text = visible(text, keep="\n")
-        if self._bar is not None:
-            self._bar.console.print(text, markup=False, soft_wrap=True, highlight=False)
-        else:
-            sys.stderr.write(f"{text}\n")
-            sys.stderr.flush()
+        self._bar.write(text)
 
     def end(self) -> None:
         """Takes the bar away."""
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
+        self._bar.stop()
 
 
 __all__ = ["Console", "Listener", "Quiet"]

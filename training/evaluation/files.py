@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from formats.files.atomic_file import make_folder, replaced_file
+from formats.files.writing import writing
 from formats.images.image import decode_image
 from training.datasets.coco import CocoSource
 from training.datasets.dataset import FileDataset
@@ -39,18 +40,17 @@ def prepare(folder: Path, *, overwrite: bool) -> None:
     Raises:
         TrainingError: they cannot be written, or would replace others.
     """
-    try:
+    with writing(
+        f"{folder}: results cannot be written there",
+        TrainingError,
+        "choose another output",
+    ):
         make_folder(folder)
         if not overwrite and (folder / FIGURES_NAME).exists():
             raise TrainingError(
                 f"{folder}: holds an evaluation already; choose another --output, or "
                 "replace it with --overwrite"
             )
-    except OSError as err:
-        raise TrainingError(
-            f"{folder}: results cannot be written there: {err.strerror or err}; choose "
-            "another output"
-        ) from err
 
 
 def write_files(
@@ -73,7 +73,11 @@ def write_files(
         DatasetError: a picture cannot be read any more.
         TrainingError: a file cannot be written.
     """
-    try:
+    with writing(
+        f"{folder}: results cannot be written there",
+        TrainingError,
+        "make room, or choose another output",
+    ):
         # The figures are written last: where they are, all files are theirs.
         (folder / FIGURES_NAME).unlink(missing_ok=True)
         _write_results(folder / RESULTS_NAME, dataset, scorer.results)
@@ -94,11 +98,6 @@ def write_files(
         with replaced_file(folder / FIGURES_NAME) as file:
             text = json.dumps(content, ensure_ascii=False, indent=1)
             file.write(text.encode() + b"\n")
-    except OSError as err:
-        raise TrainingError(
-            f"{folder}: results cannot be written there: {err.strerror or err}; make "
-            "room, or choose another output"
-        ) from err
 
 
 def _subtitle(origin: Mapping[str, Any]) -> str:

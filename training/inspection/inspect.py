@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from formats.files.writing import writing
 from training.config.train_config import TrainConfig, read_config
 from training.datasets.classes import TRANSFER
 from training.datasets.data_formats import labelled_data
@@ -69,13 +70,12 @@ def inspect_data(
 
     folder = Path(output)
     paths = folder / PAGE, folder / SHEET, folder / NUMBERS
-    try:
+    with writing(
+        f"{folder}: results cannot be written there",
+        TrainingError,
+        "make room, or choose another output",
+    ):
         warnings = write_files(*paths, data.name, splits, config, samples)
-    except OSError as err:
-        raise TrainingError(
-            f"{folder}: results cannot be written there: {err.strerror or err}; make "
-            "room, or choose another output"
-        ) from err
     return Inspection(*paths, warnings)
 
 

@@ -180,7 +180,7 @@ def test_a_base_path_that_cannot_be_written(tmp_path, below):
     (tmp_path / "file").write_text("no folder")
     base = tmp_path / "file" / below
     with (
-        pytest.raises(ExportError, match=r"cannot be written \(.+\); choose another"),
+        pytest.raises(ExportError, match=r"cannot be written: .+; choose another"),
         staging_folder(base),
     ):
         raise AssertionError("entered")

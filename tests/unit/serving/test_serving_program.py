@@ -158,7 +158,7 @@ def test_a_missing_tensorflow_is_one_line_with_the_cure():
     assert done.returncode == 1
     assert done.stdout == ""
     assert done.stderr == (
-        "error: TensorFlow is missing: pip install '.[serving]' in the project's "
+        "error: tensorflow is not installed: pip install '.[serving]' in the project's "
         "folder\n"
     )
 

@@ -12,12 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from training.cli.interrupt import Interrupt, interruptible
+from serving.program.stop import heard_at_once
+from training.cli.interrupt import stop_of
 
 ROOT = Path(__file__).resolve().parents[4]
 PROGRAM = """
 import os, signal, sys, time
-from training.cli.interrupt import Interrupt, interruptible
+from serving.program.stop import heard_at_once
+from training.cli.interrupt import stop_of
 
 class Console:
     has_stepped = sys.argv[1] == "stepped"
@@ -27,12 +29,12 @@ class Console:
     def end(self):
         print("end", file=sys.stderr)
 
-interrupt = Interrupt(Console())
-with interruptible(interrupt):
+stop = stop_of(Console())
+with heard_at_once(stop.heard):
     for _ in range(int(sys.argv[2])):
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(1)
-print("stopped", interrupt.is_stopped)
+print("stopped", stop.is_asked())
 """
 SAVING = (
     "saving after this step (about 20 s); Ctrl-C again to quit at once, without what "
@@ -95,12 +97,12 @@ def test_signals_of_a_process(arguments, code, out, told):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_is_heard_while_the_main_thread_is_busy(number):
     console = Console()
-    interrupt = Interrupt(console)
+    stop = stop_of(console)
     before = signal.getsignal(number)
-    with interruptible(interrupt):
+    with heard_at_once(stop.heard):
         os.kill(os.getpid(), number)
         assert console.heard.wait(60)
-        assert interrupt.is_stopped
+        assert stop.is_asked()
     assert len(console.told) == 1
     assert signal.getsignal(number) is before
     assert signal.set_wakeup_fd(-1) == -1
@@ -108,8 +110,8 @@ def test_a_signal_is_heard_while_the_main_thread_is_busy(number):
 
 def test_nothing_is_left_of_a_block_without_a_signal():
     threads = threading.active_count()
-    interrupt = Interrupt(Console())
-    with interruptible(interrupt):
+    stop = stop_of(Console())
+    with heard_at_once(stop.heard):
         time.sleep(0)
-    assert not interrupt.is_stopped
+    assert not stop.is_asked()
     assert threading.active_count() == threads

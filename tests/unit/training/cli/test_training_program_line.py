@@ -32,7 +32,7 @@ def test_a_missing_package_names_the_line_that_installs_it(missing, command, tmp
     )
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == (
-        f"error: {missing} is not installed: pip install '.[training]' in a checkout "
-        "of maskrcnn-serving"
+        f"error: {missing} is not installed: pip install '.[training]' in the "
+        "project's folder"
     )
     assert "Traceback" not in done.stderr

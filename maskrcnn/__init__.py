@@ -1,0 +1,1 @@
+"""The command `maskrcnn`: the programs of all packages under one name."""
