@@ -325,7 +325,8 @@ def test_a_joined_mask_is_that_of_its_parts():
 def test_joined_boxes_are_whole_boxes():
     """Without masks a box is all that is known, whatever of it the windows saw."""
     finder = Finder(("thing", 0.9, (5, 2, 20, 78)), masks=False)
-    [found] = windows((60, 40), (0, 4), joins=True).run(blank(), finder).entries
+    mode = windows((60, 40), (0, 4), joins=True)
+    [found] = run_mode(mode, blank(), finder).entries
     assert (found.parts, found.mask_png) == ((), None)
     assert found.crop.mask.all()
     assert found.to_object(None)["points"]["exterior"] == [[2, 5], [77, 19]]
