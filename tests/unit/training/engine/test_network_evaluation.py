@@ -49,6 +49,7 @@ def find_all(detector, dataset):
     return detector(Picture("a.png", pixels.shape[:2], lambda: pixels, lambda: b""))
 
 
+@pytest.mark.slow
 def test_detector_returns_what_a_deployment_draws(make_network, dataset):
     from export.postprocess import finish
     from models.detections import Detections
