@@ -20,9 +20,9 @@ from client.__main__ import main
 from formats.coco.file import open_coco
 from formats.supervisely.project import open_project
 from serving.contract import ModelClass
+from tests.factories import box, meta_json, write_item, write_project
 from tests.fake_server import FakeServer, model_info
 from tests.oracle import ORACLE, OracleServer, load_module, needs_shared
-from tests.project_factory import box, meta_json, write_item, write_project
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORD = ".maskrcnn-run.json"

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from formats.supervisely.meta import BITMAP, ClassMeta
-from tests.project_factory import meta_json, write_project
+from tests.factories import meta_json, write_project
 from training.config.train_config import read_config
 from training.datasets.classes import make_class_map
 from training.datasets.splits import open_project_set
