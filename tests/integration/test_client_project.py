@@ -462,6 +462,7 @@ def test_a_model_that_changes_meanwhile_stops_the_run(
     assert json.loads(capsys.readouterr().out)["done"] == summary["left"]
 
 
+@pytest.mark.slow
 def test_server_that_goes_away(server, project, tmp_path, capsys):
     for number in range(12):
         write_item(project / "ds", f"x{number}.png")
@@ -495,6 +496,7 @@ def test_server_that_goes_away(server, project, tmp_path, capsys):
     assert (summary["done"] + summary["skipped"], summary["left"]) == (17, 0)
 
 
+@pytest.mark.slow
 def test_server_that_is_restarted(server, project, tmp_path, capsys):
     """It is gone, then it loads; no picture is lost, and the results are the same."""
     for number in range(12):
