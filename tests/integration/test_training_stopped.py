@@ -157,7 +157,8 @@ def test_program_tells_all_that_is_wrong_at_once(tmp_path, train_json):
 
 
 def test_killed_at_random_moments_it_ends_with_the_same_bits(tmp_path):
-    found = compare(tmp_path, kills=3)
+    # This seed kills once within the steps, and once on the way to them.
+    found = compare(tmp_path, kills=2, seed=161)
     assert found["kills"] > 0
     assert found["same_weights"], found
     assert found["same_metrics"], found
