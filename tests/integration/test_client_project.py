@@ -560,6 +560,7 @@ def command(server, project, out, *more):
     ]
 
 
+@pytest.mark.slow
 def test_killed_runs_go_on(server, project, tmp_path):
     """SIGKILL at any time leaves whole files only; the rest is done later."""
     for number in range(20):

@@ -82,6 +82,7 @@ def test_detector_returns_what_a_deployment_draws(make_network, dataset):
     assert pixels == [coco_mask.area(runs) for runs in found.masks]
 
 
+@pytest.mark.slow
 def test_traced_once_and_reads_the_weights_of_now(make_network, dataset):
     network, other = loud(make_network()), loud(make_network(seed=3))
     config = network.config
