@@ -5,8 +5,7 @@ import json
 import cv2
 import numpy as np
 
-from formats import annotation_json
-from tests.project_factory import meta_json, vector
+from tests.factories import meta_json, vector, write_item
 
 SIDE = 64
 CLASSES = {"box": "rectangle", "triangle": "polygon"}
@@ -15,8 +14,7 @@ CLASSES = {"box": "rectangle", "triangle": "polygon"}
 def write_shapes(root, train=8, val=3, seed=0):
     """Writes pictures of SIDE x SIDE pixels, each with one object of both classes."""
     rng = np.random.default_rng(seed)
-    (root / "ds" / "img").mkdir(parents=True)
-    (root / "ds" / "ann").mkdir()
+    root.mkdir(parents=True)
     (root / "meta.json").write_text(json.dumps(meta_json(CLASSES)))
     for number in range(train + val):
         pixels = rng.integers(90, 130, (SIDE, SIDE, 3), np.uint8)
@@ -27,12 +25,9 @@ def write_shapes(root, train=8, val=3, seed=0):
         corners = [[x, y], [x + 22, y], [x, y + 22]]
         cv2.fillPoly(pixels, [np.array(corners, np.int32)], (10, 30, 60))
         objects = [box, vector("triangle", corners)]
-        content = annotation_json((SIDE, SIDE), objects)
         tag = "train" if number < train else "val"
         name = f"{number:03}.png"
-        cv2.imwrite(str(root / "ds" / "img" / name), pixels)
-        path = root / "ds" / "ann" / f"{name}.json"
-        path.write_text(json.dumps(content | {"tags": [{"name": tag}]}))
+        write_item(root / "ds", name, objects, [tag], (SIDE, SIDE), value=pixels)
     return root
 
 

@@ -8,6 +8,25 @@ TOY_MARKS = {1: "one", 2: "two"}
 
 
 @pytest.fixture(scope="session")
+def shapes(tmp_path_factory) -> Path:
+    """A project to train on; not to be changed."""
+    from tests.shapes_project import write_shapes
+
+    return write_shapes(tmp_path_factory.mktemp("data") / "shapes")
+
+
+@pytest.fixture(scope="module")
+def tiny_backbone():
+    """Makes "small" a tiny network in this process, which is traced in less time."""
+    from models.architecture import PRESETS
+    from tests.factories import LEARNABLE
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(PRESETS, "small", LEARNABLE)
+        yield
+
+
+@pytest.fixture(scope="session")
 def toys(tmp_path_factory) -> dict[int, Path]:
     """Saved toy models by number, to be published under base paths."""
     from tests.integration.toy_serving import save_toy

@@ -17,7 +17,7 @@ import pytest
 
 from client import Client, ClientError
 from client.__main__ import main
-from tests.project_factory import meta_json, write_item
+from tests.factories import meta_json, write_item
 
 ROOT = Path(__file__).resolve().parents[2]
 NUCLEI = ROOT / "examples" / "nuclei"

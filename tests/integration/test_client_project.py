@@ -20,9 +20,9 @@ from client.__main__ import main
 from formats.coco.file import open_coco
 from formats.supervisely.project import open_project
 from serving.contract import ModelClass
+from tests.factories import box, meta_json, write_item, write_project
 from tests.fake_server import FakeServer, model_info
 from tests.oracle import ORACLE, OracleServer, load_module, needs_shared
-from tests.project_factory import box, meta_json, write_item, write_project
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORD = ".maskrcnn-run.json"
@@ -462,6 +462,7 @@ def test_a_model_that_changes_meanwhile_stops_the_run(
     assert json.loads(capsys.readouterr().out)["done"] == summary["left"]
 
 
+@pytest.mark.slow
 def test_server_that_goes_away(server, project, tmp_path, capsys):
     for number in range(12):
         write_item(project / "ds", f"x{number}.png")
@@ -495,6 +496,7 @@ def test_server_that_goes_away(server, project, tmp_path, capsys):
     assert (summary["done"] + summary["skipped"], summary["left"]) == (17, 0)
 
 
+@pytest.mark.slow
 def test_server_that_is_restarted(server, project, tmp_path, capsys):
     """It is gone, then it loads; no picture is lost, and the results are the same."""
     for number in range(12):
@@ -558,6 +560,7 @@ def command(server, project, out, *more):
     ]
 
 
+@pytest.mark.slow
 def test_killed_runs_go_on(server, project, tmp_path):
     """SIGKILL at any time leaves whole files only; the rest is done later."""
     for number in range(20):

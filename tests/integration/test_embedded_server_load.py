@@ -286,6 +286,7 @@ def program():
         process.popen.communicate()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)]
 )
@@ -308,6 +309,7 @@ def test_signals_drain_the_program(program, toy, release, number, code):
     stubs.close()
 
 
+@pytest.mark.slow
 def test_a_second_signal_ends_the_program_at_once(program, toy, release):
     process = program(
         f"--model_base_path={toy}", "--model_name=toy", "--port=0", "--rest-api-port=0"
@@ -326,6 +328,7 @@ def test_a_second_signal_ends_the_program_at_once(program, toy, release):
     stubs.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flag", ["--port", "--rest-api-port"])
 def test_a_taken_port_is_one_clear_error(program, toy, flag):
     other = {"--port": "--rest-api-port", "--rest-api-port": "--port"}[flag]
@@ -342,6 +345,7 @@ def test_a_taken_port_is_one_clear_error(program, toy, flag):
     assert "Traceback" not in stderr
 
 
+@pytest.mark.slow
 def test_a_version_as_base_path_is_told_at_once(program, toy):
     process = program(f"--model-base-path={toy / '1'}", "--port=0", "--rest-api-port=0")
     stdout, stderr = process.popen.communicate(timeout=TIMEOUT_S)

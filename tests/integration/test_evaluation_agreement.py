@@ -39,6 +39,8 @@ NAME = "nuclei"
 MAX_DIFFERENCE = 0.002
 """Of a figure: batch normalisation is folded in the export, which is float noise."""
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):

@@ -301,6 +301,7 @@ def blind_module(small_checkpoint):
     return make
 
 
+@pytest.mark.slow
 def test_a_line_of_pixels_makes_no_endless_canvas(blind_module):
     import tensorflow as tf
 
@@ -313,6 +314,7 @@ def test_a_line_of_pixels_makes_no_endless_canvas(blind_module):
     assert "got height x width 128 x 256000" in message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("resize_mode", "signature"),
     [("square", contract.ROI_MASKS), ("pad64", contract.SERVING_DEFAULT)],

@@ -289,6 +289,7 @@ def test_an_unwritable_output_is_told_before_any_work(
         export_model(Options(small_checkpoint, output=tmp_path / "file" / "model"))
 
 
+@pytest.mark.slow
 def test_a_network_that_does_not_run_is_one_line(
     small_checkpoint, tmp_path, monkeypatch
 ):

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from models.checkpoint import inspect_checkpoint, read_arrays
-from tests.shapes_project import write_shapes
 from training.engine.metrics import read_rows
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,11 +34,6 @@ def wait(*processes):
     for process in processes:
         told, _ = process.communicate(timeout=400)
         assert process.returncode == 0, told[-4000:]
-
-
-@pytest.fixture(scope="module")
-def shapes(tmp_path_factory):
-    return write_shapes(tmp_path_factory.mktemp("data") / "shapes")
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from typing import Any
 from formats.coco.file import open_coco
 from formats.coco.masks import draw_segmentation
 from formats.errors import FormatError
-from tests.project_factory import coco_json
+from tests.factories import coco_json
 from tests.stress.hostile.kind import Attempt, Bench, Kind, Place, Rng
 from tests.stress.hostile.mutations import (
     EVIL_TEXTS,

@@ -10,8 +10,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from tests.factories import DOG, box, meta_json, write_project
 from tests.fake_server import FakeServer
-from tests.project_factory import DOG, box, meta_json, write_project
 from tests.stress.hostile.images import hostile_image, sound_image
 from tests.stress.hostile.kind import (
     Attempt,

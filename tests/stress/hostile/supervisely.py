@@ -20,7 +20,7 @@ from formats.supervisely.bitmap import write_bitmap
 from formats.supervisely.figures import SHAPES
 from formats.supervisely.meta import ProjectMeta
 from formats.supervisely.placed_objects import place_annotation
-from tests.project_factory import CLASSES, box, meta_json, vector
+from tests.factories import CLASSES, box, meta_json, vector
 from tests.stress.hostile.kind import Attempt, Bench, Kind, Place, Rng
 from tests.stress.hostile.mutations import (
     chance,

@@ -1,24 +1,13 @@
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from examples.seeded_checkpoint import seeded_arrays
-from models.architecture import Architecture, preset
+from models.architecture import preset
 from models.checkpoint import load_network, write_arrays
 from models.config import ModelConfig
-
-TINY = Architecture(
-    stem_filters=4,
-    stage_blocks=(1, 2, 1, 1),
-    stage_filters=(2, 3, 2, 4),
-    fpn_channels=5,
-    rpn_channels=6,
-    box_head_channels=7,
-    pool_size=3,
-    mask_head_channels=4,
-    num_classes=3,
-)
-"""A whole network of a few thousand numbers; every size occurs once or twice."""
+from tests.factories import TINY
 
 
 def eager(function, *values, shapes=None):
@@ -38,6 +27,36 @@ def traced(function, *values, shapes=None):
         for shape, tensor in zip(shapes, tensors, strict=True)
     ]
     return tf.function(function, input_signature=signature)(*tensors)
+
+
+def check_layer(layer, *shapes, rtol):
+    """Asserts that a layer is the same from its config, as symbol, eager and traced.
+
+    Args:
+        layer: a built layer or model of as many inputs as there are shapes.
+        shapes: of the inputs, with batch.
+        rtol: difference of an eager and a traced call, of an output's largest value.
+    """
+    rng = np.random.default_rng(0)
+    inputs = [np.float32(rng.normal(0, 50, shape)) for shape in shapes]
+    expected = tf.nest.flatten(eager(layer, *inputs))
+    again = type(layer).from_config(layer.get_config())
+    again.set_weights(layer.get_weights())
+    symbols = again(*(keras.Input(batch_shape=(None, *shape[1:])) for shape in shapes))
+    for value, other, symbol, graph in zip(
+        expected,
+        tf.nest.flatten(eager(again, *inputs)),
+        tf.nest.flatten(symbols),
+        tf.nest.flatten(traced(layer, *inputs)),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(value, other)
+        assert symbol.dtype == value.dtype.name
+        assert symbol.shape[0] is None
+        assert tf.TensorShape(symbol.shape).is_compatible_with(value.shape)
+        scale = np.abs(value).max()
+        assert scale > 0
+        np.testing.assert_allclose(value, graph, rtol=0, atol=rtol * scale)
 
 
 @pytest.fixture(params=[eager, traced], ids=lambda function: function.__name__)

@@ -10,8 +10,8 @@ from models.anchors import anchors_norm, anchors_px
 from models.architecture import Architecture
 from models.config import ModelConfig
 from models.mask_rcnn import MaskRCNN
+from tests.factories import TINY
 from tests.reference import goldens
-from tests.unit.models.conftest import TINY
 
 ONE_RATIO = ModelConfig(
     architecture=Architecture(anchors_per_cell=1),

@@ -22,7 +22,7 @@ from models.config import ModelConfig
 from models.errors import WeightsError
 from models.layout import RPN_LAYERS, array_shapes, file_layers
 from models.mask_rcnn import MaskRCNN
-from tests.unit.models.conftest import TINY
+from tests.factories import TINY
 
 
 def assert_whole(path, arrays, architecture=TINY):

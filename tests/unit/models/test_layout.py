@@ -5,8 +5,8 @@ import pytest
 
 from models.architecture import PRESETS, preset
 from models.layout import array_shapes, canonical_layer, file_layers
+from tests.factories import TINY
 from tests.reference import goldens
-from tests.unit.models.conftest import TINY
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,12 @@ from models.config import ModelConfig
 from models.folding import fold_batch_norm, norm_of
 from models.layout import array_shapes
 from models.mask_rcnn import MaskRCNN
-from tests.unit.models.conftest import TINY
+from tests.factories import TINY
+from tests.unit.models.conftest import check_layer
 
 CONFIG = ModelConfig(architecture=TINY, mask_pool_size=4)
+TRACED_TOLERANCE = 1e-5
+"""Relative to the largest value; a graph's convolutions may add in another order."""
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +45,19 @@ def test_head_shapes(network):
     assert logits.shape == (5, 3)
     assert deltas.shape == (5, 3, 4)
     assert network.mask_head(tf.zeros((5, 4, 4, 5))).shape == (5, 8, 8, 3)
+
+
+@pytest.mark.parametrize(
+    ("part", "shape"),
+    [
+        ("trunk", (2, 64, 96, 3)),
+        ("box_head", (5, 3, 3, 5)),
+        ("mask_head", (5, 4, 4, 5)),
+    ],
+)
+def test_parts_are_whole_layers(tiny_file, part, shape):
+    network, _ = load_network(tiny_file, CONFIG)
+    check_layer(getattr(network, part), shape, rtol=TRACED_TOLERANCE)
 
 
 @pytest.fixture(scope="module")

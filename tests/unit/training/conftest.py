@@ -5,9 +5,9 @@ import pytest
 import tensorflow as tf
 
 from models.anchors import anchors_px
-from models.architecture import Architecture
 from models.config import ModelConfig
 from models.mask_rcnn import MaskRCNN
+from tests.factories import LEARNABLE
 from training.pipeline.batch import Batch
 from training.pipeline.mini_masks import mini_mask
 from training.pipeline.rpn_targets import rpn_targets
@@ -15,16 +15,7 @@ from training.weights.initialisation import initialise
 
 SIDE = 128
 TINY = ModelConfig(
-    architecture=Architecture(
-        stem_filters=8,
-        stage_blocks=(1, 1, 1, 1),
-        stage_filters=(8, 8, 12, 16),
-        fpn_channels=16,
-        rpn_channels=16,
-        box_head_channels=32,
-        mask_head_channels=16,
-        num_classes=3,
-    ),
+    architecture=LEARNABLE,
     min_dim=SIDE,
     max_dim=SIDE,
     anchor_scales=(8, 16, 32, 64, 128),

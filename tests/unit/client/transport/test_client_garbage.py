@@ -26,7 +26,7 @@ GARBAGE = {
 @pytest.fixture
 def listen():
     """Returns a function that sends bytes to whoever connects; then it ends."""
-    sockets = []
+    sockets, threads = [], []
 
     def start(data, *, reset=False):
         listener = socket.create_server(("localhost", 0))
@@ -50,12 +50,16 @@ def listen():
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
+        threads.append(thread)
         return listener.getsockname()[1]
 
     yield start
     for each in sockets:
         with contextlib.suppress(OSError):
             each.shutdown(socket.SHUT_RDWR)
+    for thread in threads:  # until then, one more may be accepted
+        thread.join()
+    for each in sockets:
         each.close()
 
 

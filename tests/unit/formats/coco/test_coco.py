@@ -10,7 +10,7 @@ from formats.coco import polygon as coco_polygon
 from formats.coco.file import open_coco
 from formats.coco.masks import decode_counts, draw_segmentation, read_segmentation
 from formats.supervisely.project import open_project
-from tests.project_factory import coco_json
+from tests.factories import coco_json
 from tests.whole_mask import pasted
 
 DATA = Path(__file__).resolve().parents[4] / ".." / "shared" / "data"

@@ -16,7 +16,7 @@ from formats import FormatError
 from formats.files import archive
 from formats.supervisely.project import open_project
 from formats.supervisely.project_files import open_files
-from tests.project_factory import write_image, write_project
+from tests.factories import write_image, write_project
 
 PACKERS = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}
 

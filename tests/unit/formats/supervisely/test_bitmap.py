@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from PIL import Image
@@ -54,6 +54,7 @@ def test_empty_mask_has_no_bitmap():
     assert bitmap_object("cat", empty) is None
 
 
+@settings(deadline=None)
 @given(
     npst.arrays(bool, npst.array_shapes(min_dims=2, max_dims=2, max_side=40)),
     st.tuples(st.integers(0, 5000), st.integers(0, 5000)),

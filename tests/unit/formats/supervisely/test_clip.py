@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from formats import AnnotationError
@@ -93,6 +93,7 @@ def test_line_falls_into_parts():
 points = st.tuples(st.integers(-15, 35), st.integers(-15, 25))
 
 
+@settings(deadline=None)
 @given(st.lists(points, min_size=1, max_size=9), st.lists(points, min_size=1))
 def test_whatever_comes_is_inside(exterior, hole):
     for part in clip_polygon(Polygon(exterior, [hole]), SIZE):

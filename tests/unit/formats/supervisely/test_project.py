@@ -11,7 +11,7 @@ from PIL import Image
 
 from formats import AnnotationError, FormatError, ProjectMeta
 from formats.supervisely.project import open_project
-from tests.project_factory import (
+from tests.factories import (
     box,
     meta_json,
     write_image,

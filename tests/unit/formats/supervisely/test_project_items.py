@@ -6,7 +6,7 @@ import pytest
 
 from formats import FormatError
 from formats.supervisely.project import open_project
-from tests.project_factory import meta_json, write_image, write_item, write_project
+from tests.factories import meta_json, write_image, write_item, write_project
 
 
 def left_out(root):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import http.client
 import json
@@ -140,6 +141,9 @@ def test_a_body_that_does_not_come_ends_its_connection(
     server, connect, monkeypatch, name
 ):
     monkeypatch.setattr(http_body, name, 0.1)
+    # aiohttp reads on for ten seconds behind an answer.
+    impatient = functools.partial(http_connection.Connection, lingering_time=0.1)
+    monkeypatch.setattr(http_connection, "Connection", impatient)
     answer = _all_of(connect(POST + b"1"))
     assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
     assert b'{"error": "the body did not come: nothing for ' in answer

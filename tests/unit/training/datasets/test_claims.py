@@ -6,7 +6,7 @@ import tracemalloc
 import pytest
 
 from formats import AnnotationError
-from tests.project_factory import box, coco_json, write_image, write_item, write_project
+from tests.factories import box, coco_json, write_image, write_item, write_project
 from training.datasets import claims
 from training.datasets.coco import open_coco_source
 from training.datasets.supervisely import open_supervisely

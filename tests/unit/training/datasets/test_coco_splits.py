@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.project_factory import coco_json, write_image
+from tests.factories import coco_json, write_image
 from training.config.train_config import read_config
 from training.datasets.classes import make_class_map
 from training.datasets.coco import open_coco_source

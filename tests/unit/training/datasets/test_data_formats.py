@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from tests.project_factory import coco_json, write_image, write_project
+from tests.factories import coco_json, write_image, write_project
 from training.cli import evaluate as evaluate_line
 from training.cli import train as train_line
 from training.cli.data_flags import data_arguments, parse

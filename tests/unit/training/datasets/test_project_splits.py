@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.project_factory import (
+from tests.factories import (
     DOG,
     box,
     meta_json,

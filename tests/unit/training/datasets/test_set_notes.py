@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.project_factory import (
+from tests.factories import (
     box,
     coco_json,
     meta_json,

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from formats.supervisely.meta import BITMAP, ClassMeta
-from tests.project_factory import meta_json, write_project
+from tests.factories import meta_json, write_project
 from training.config.train_config import read_config
 from training.datasets.classes import make_class_map
 from training.datasets.data_formats import labelled_data
@@ -51,6 +51,7 @@ def find_all(detector, dataset):
     return detector(Picture("a.png", pixels.shape[:2], lambda: pixels, lambda: b""))
 
 
+@pytest.mark.slow
 def test_detector_returns_what_a_deployment_draws(make_network, dataset):
     from export.postprocess import finish
     from models.detections import Detections
@@ -83,6 +84,7 @@ def test_detector_returns_what_a_deployment_draws(make_network, dataset):
     assert pixels == [coco_mask.area(runs) for runs in found.masks]
 
 
+@pytest.mark.slow
 def test_traced_once_and_reads_the_weights_of_now(make_network, dataset):
     network, other = loud(make_network()), loud(make_network(seed=3))
     config = network.config

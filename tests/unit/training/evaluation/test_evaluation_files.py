@@ -9,7 +9,7 @@ from formats.drawing.overlay import draw_overlays
 from formats.images.image import decode_image
 from formats.mask_crop import MaskCrop
 from formats.supervisely.meta import BITMAP, ClassMeta
-from tests.project_factory import coco_json, write_image, write_project
+from tests.factories import coco_json, write_image, write_project
 from tests.unit.training.evaluation_cases import found, rectangle, scorer
 from training.config.train_config import read_config
 from training.datasets.classes import ClassMap

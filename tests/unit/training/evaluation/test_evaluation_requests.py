@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from examples.seeded_checkpoint import seeded_arrays
-from models.architecture import Architecture
 from models.checkpoint import write_arrays
-from tests.project_factory import write_project
+from tests.factories import TINY, write_project
 from tests.unit.training.evaluation_cases import (
     evaluate,
     found,
@@ -30,16 +29,7 @@ from training.errors import DatasetError, TrainingError
 from training.evaluation.keywords import named_model
 
 LIMITS = DetectionLimits(0.05, 100)
-TINY = Architecture(
-    stem_filters=4,
-    stage_blocks=(1, 1, 1, 1),
-    stage_filters=(4, 4, 4, 4),
-    fpn_channels=4,
-    rpn_channels=4,
-    box_head_channels=4,
-    mask_head_channels=4,
-    num_classes=4,
-)
+NETWORK = dataclasses.replace(TINY, num_classes=4)
 CONFIG = {
     "settings": {
         "input_size": {"min_dim": 64, "max_dim": 64},
@@ -56,7 +46,9 @@ def checkpoint(tmp_path):
     """A checkpoint's folder, as a training writes it."""
     folder = tmp_path / "00000001"
     (folder / "model_weights").mkdir(parents=True)
-    write_arrays(seeded_arrays(TINY, 0), TINY, folder / "model_weights" / "model.h5")
+    write_arrays(
+        seeded_arrays(NETWORK, 0), NETWORK, folder / "model_weights" / "model.h5"
+    )
     (folder / "config.json").write_text(json.dumps(CONFIG))
     return folder
 
@@ -138,7 +130,7 @@ def test_names_in_place_of_the_config_of_a_training(checkpoint):
 
 
 def test_classes_of_coco_are_assumed():
-    many = dataclasses.replace(TINY, num_classes=81)
+    many = dataclasses.replace(NETWORK, num_classes=81)
     read = read_candidate_config(Path("w.h5"), many, config=None, titles=None)
     assert read.classes.num_classes == 81
     assert (read.classes.ids["person"], read.classes.ids["toothbrush"]) == (1, 80)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from models.anchors import anchors_px
 from models.config import ModelConfig
-from tests.project_factory import (
+from tests.factories import (
     box,
     coco_json,
     meta_json,

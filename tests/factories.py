@@ -1,4 +1,4 @@
-"""Writes small Supervisely projects and COCO files for tests."""
+"""What tests are made of, valid by construction: networks, pictures, annotations."""
 
 import json
 
@@ -6,6 +6,31 @@ import cv2
 import numpy as np
 
 from formats import annotation_json
+from models.architecture import Architecture
+
+TINY = Architecture(
+    stem_filters=4,
+    stage_blocks=(1, 2, 1, 1),
+    stage_filters=(2, 3, 2, 4),
+    fpn_channels=5,
+    rpn_channels=6,
+    box_head_channels=7,
+    pool_size=3,
+    mask_head_channels=4,
+    num_classes=3,
+)
+"""A whole network of a few thousand numbers; every size occurs once or twice."""
+LEARNABLE = Architecture(
+    stem_filters=8,
+    stage_blocks=(1, 1, 1, 1),
+    stage_filters=(8, 8, 12, 16),
+    fpn_channels=16,
+    rpn_channels=16,
+    box_head_channels=32,
+    mask_head_channels=16,
+    num_classes=3,
+)
+"""The least that learns generated pictures by heart."""
 
 CLASSES = {"cat": "bitmap", "dog": "polygon", "box": "rectangle"}
 TAGS = ("train", "val")
@@ -31,13 +56,16 @@ def box(title="box", corners=((2, 3), (6, 5))):
 
 
 def write_image(path, size=(20, 30), value=100):
+    """Writes a picture of one value, or of its pixels, uint8[*size, 3] BGR."""
     path.parent.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(path), np.full((*size, 3), value, np.uint8))
 
 
-def write_item(dataset, name, objects=(), tags=(), size=(20, 30), ann_name=None):
+def write_item(
+    dataset, name, objects=(), tags=(), size=(20, 30), ann_name=None, value=100
+):
     """Writes a picture and its annotation."""
-    write_image(dataset / "img" / name, size)
+    write_image(dataset / "img" / name, size, value)
     content = annotation_json(size, objects) | {"tags": [{"name": t} for t in tags]}
     path = dataset / "ann" / (ann_name or f"{name}.json")
     path.parent.mkdir(parents=True, exist_ok=True)
