@@ -31,7 +31,7 @@ CASES = {
     "100 instances of 500 px, 4000 x 3000": ((3000, 4000), 100, 500),
     "1 instance of 9000 px, 11000 x 9000": ((9000, 11000), 1, 9000),
 }
-"""(height, width) of the picture, instances, their side."""
+"""(height, width) of the image, instances, their side."""
 
 
 def measure(size: tuple[int, int], count: int, side: int) -> tuple[float, float]:

@@ -1,13 +1,13 @@
-"""Scores sliding windows on mosaics of labelled pictures, and times them.
+"""Scores sliding windows on mosaics of labelled images, and times them.
 
     python benchmarks/bench_mosaic.py --model exported/mask_rcnn
         (--project DIR [--tag val] | --coco FILE --images DIR) [--size 256x256]
         [--window 256x256] [--mosaics 6] [--overlaps 0 64 128] [--sides 1 2 3 4 6]
 
 The model is one exported with a score threshold of 0.05 or less; it is served in a
-process of its own. Mosaics are 3 x 3 pictures of one size with their truth. Scored on
-the same truth, by COCO's rules: each picture by itself, the mosaic window by window
-(of the size of a picture, if not told), the mosaic as a whole. A picture may have as
+process of its own. Mosaics are 3 x 3 images of one size with their truth. Scored on
+the same truth, by COCO's rules: each image by itself, the mosaic window by window
+(of the size of an image, if not told), the mosaic as a whole. An image may have as
 many detections as the model gives, a mosaic nine times that. Then mosaics of growing
 sides are timed. Prints Markdown tables.
 """
@@ -46,7 +46,7 @@ from training.evaluation.coco_score import CocoScorer  # noqa: E402
 
 SCORE_THRESHOLD = 0.05
 SIDE = 3
-"""Pictures along a side of a scored mosaic."""
+"""Images along a side of a scored mosaic."""
 TIMED_OVERLAP = 64  # pixels
 SEED = 0
 REPEATS = 3
@@ -111,7 +111,7 @@ def _read(args: argparse.Namespace, classes: ClassMap) -> list[Sample]:
 
 
 def _mosaic(samples: Sequence[Sample], side: int) -> Sample:
-    """Puts side x side pictures of one size into one, with their truth."""
+    """Puts side x side images of one size into one, with their truth."""
     height, width = samples[0].size
     origins = [
         (row * height, col * width) for row in range(side) for col in range(side)
@@ -135,7 +135,7 @@ def _mosaic(samples: Sequence[Sample], side: int) -> Sample:
 
 
 def _draw(samples: Sequence[Sample], count: int, each: int) -> Iterator[list[Sample]]:
-    """Yields pictures for mosaics; all are used before one comes again."""
+    """Yields images for mosaics; all are used before one comes again."""
     rng = np.random.default_rng(SEED)
     order: list[int] = []
     for _ in range(count):
@@ -191,14 +191,14 @@ def _print_scores(
         f"{sum(len(mosaic.masks) for mosaic in mosaics)} objects\n\n"
         "| | mask AP | AP50 | AP75 | box AP | detections |\n|---|---|---|---|---|---|"
     )
-    for name, config, pictures, times in rows:
+    for name, config, images, times in rows:
         scorer = CocoScorer(
             exported_classes(info),
             DetectionLimits(SCORE_THRESHOLD, info.max_detections * times),
         )
         with connect(config) as client:
-            for picture in pictures:
-                scorer.add(picture, _find(client, picture))
+            for image in images:
+                scorer.add(image, _find(client, image))
         figures = scorer.finish().evaluation
         mask, box = figures.mask, figures.box
         values = " | ".join(f"{v:.3f}" for v in (mask.ap, mask.ap50, mask.ap75, box.ap))
@@ -273,11 +273,11 @@ class _Watch:
             self.requests += 1
             return detect(model, *args)
 
-        def timed(call: Any, picture: Any, crops: Any) -> Any:
+        def timed(call: Any, image: Any, crops: Any) -> Any:
             self.windows += len(crops)
             started = time.perf_counter()
             try:
-                return detect_crops(call, picture, crops)
+                return detect_crops(call, image, crops)
             finally:
                 self.seconds += time.perf_counter() - started
 

@@ -24,7 +24,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 SIZE = (120, 160)
-"""(height, width) of the pictures of `memory`."""
+"""(height, width) of the images of `memory`."""
 OBJECTS = 5
 DATASETS = 5
 PROGRAM = """

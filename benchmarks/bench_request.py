@@ -4,7 +4,7 @@
         [--image FILE] [--backbone resnet101] [--requests 6]
 
 Exports the weights (seeded ones without --weights), serves them in a process of its
-own, and sends one picture (a generated one without --image) over gRPC: two warm-ups,
+own, and sends one image (a generated one without --image) over gRPC: two warm-ups,
 then the counted requests, one after the other. Then runs the steps of the network one
 by one in this process. Prints JSON: seconds, bytes, MiB.
 """
@@ -57,7 +57,7 @@ def main() -> int:
         report: dict[str, Any] = {"export_s": time.perf_counter() - started}
         image = args.image or base / "picture.jpg"
         if args.image is None:
-            _write_picture(image)
+            _write_image(image)
         report |= _requests(base / "m", image, args.requests)
         report |= _steps(weights, args.config, image, args.requests)
     print(json.dumps(_rounded(report), indent=2))
@@ -68,12 +68,12 @@ def _python(*command: Any) -> None:
     subprocess.run([sys.executable, *map(str, command)], check=True, cwd=ROOT)
 
 
-def _write_picture(path: Path) -> None:
+def _write_image(path: Path) -> None:
     import cv2
 
-    from export.sample import sample_picture
+    from export.sample import sample_image
 
-    cv2.imwrite(str(path), sample_picture(0, 480, 640)[:, :, ::-1])
+    cv2.imwrite(str(path), sample_image(0, 480, 640)[:, :, ::-1])
 
 
 def _requests(base: Path, image: Path, count: int) -> dict[str, Any]:
@@ -90,19 +90,19 @@ def _requests(base: Path, image: Path, count: int) -> dict[str, Any]:
         try:
             address = server.stdout.readline().strip().replace("0.0.0.0", "localhost")
             client = _connect(Client, address)
-            picture = image.read_bytes()
+            data = image.read_bytes()
             times = []
             for _ in range(WARM_UPS + count):
                 started = time.perf_counter()
-                result = client.predict(picture)
+                result = client.predict(data)
                 times.append(time.perf_counter() - started)
             rss = psutil.Process(server.pid).memory_info().rss / 2**20
-            size = _response_bytes(address, picture, PredictRequest)
+            size = _response_bytes(address, data, PredictRequest)
         finally:
             server.terminate()
     times = times[WARM_UPS:]
     return {
-        "image_bytes": len(picture),
+        "image_bytes": len(data),
         "instances": len(result.instances),
         "response_bytes": size,
         "request_median_s": statistics.median(times),
@@ -124,14 +124,14 @@ def _connect(make: Callable[..., Any], address: str) -> Any:
     return make(address)
 
 
-def _response_bytes(address: str, picture: bytes, request_type: Any) -> int:
+def _response_bytes(address: str, image: bytes, request_type: Any) -> int:
     import grpc
 
     from serving.protos.tensors import to_tensor_proto
 
     request = request_type()
     request.model_spec.name = "mask_rcnn"
-    request.inputs["image_bytes"].CopyFrom(to_tensor_proto([picture]))
+    request.inputs["image_bytes"].CopyFrom(to_tensor_proto([image]))
     with grpc.insecure_channel(
         address, options=[("grpc.max_receive_message_length", -1)]
     ) as channel:
@@ -163,9 +163,9 @@ def _steps(
     names = tf.constant([c.title for c in settings.classes])
 
     def preprocess(contents: tf.Tensor) -> tf.Tensor:
-        picture = decode(contents, 10**8)
-        plan = letterbox(tf.shape(picture)[:2], network.config)
-        return subtract_mean(to_canvas(picture, plan), network.config)[None], plan
+        pixels = decode(contents, 10**8)
+        plan = letterbox(tf.shape(pixels)[:2], network.config)
+        return subtract_mean(to_canvas(pixels, plan), network.config)[None], plan
 
     def finish_one(found: Any, probs: Any, plan: Any) -> Any:
         one = Detections(*(x[0] for x in found))

@@ -3,7 +3,7 @@
     python -m pip install torch torchvision
     python benchmarks/bench_training.py --coco instances.json --images DIR --minutes 8
 
-Same pictures, canvas, pictures per step, time, optimiser and cosine; both from nothing.
+Same images, canvas, images per step, time, optimiser and cosine; both from nothing.
 The COCO file has "split": "train" or "val" in its images. Each runs in a process of its
 own, one after the other. Prints a table; AP is COCO's mask AP at score threshold 0.05
 and 100 detections.

@@ -47,8 +47,8 @@ def write_halved(weights: Path, out: Path) -> float:
     return worst
 
 
-def find(network: Any, picture: Array) -> dict[str, Array]:
-    """Returns boxes in pixels of the picture, class ids, scores and mask probs."""
+def find(network: Any, image: Array) -> dict[str, Array]:
+    """Returns boxes in pixels of the image, class ids, scores and mask probs."""
     import tensorflow as tf
 
     from models.preprocessing import (
@@ -58,8 +58,8 @@ def find(network: Any, picture: Array) -> dict[str, Array]:
         to_image_frame,
     )
 
-    plan = letterbox(tf.shape(picture)[:2], network.config)
-    canvas = subtract_mean(to_canvas(picture, plan), network.config)
+    plan = letterbox(tf.shape(image)[:2], network.config)
+    canvas = subtract_mean(to_canvas(image, plan), network.config)
     found, probs = network(canvas[None], plan.window[None])
     count = int(found.count[0])
     return {
@@ -102,8 +102,8 @@ def compare(weights: Path, images: Sequence[Path]) -> dict[str, Any]:
     differences: dict[str, list[Array]] = {"scores": [], "boxes": [], "probs": []}
     pixels: list[float] = []
     for path in images:
-        picture = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
-        a, b = (find(network, picture) for network in networks)
+        image = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
+        a, b = (find(network, image) for network in networks)
         pairs = pair(a, b)
         counts = [counts[0] + len(a["scores"]), counts[1] + len(b["scores"])]
         alone += len(a["scores"]) + len(b["scores"]) - 2 * len(pairs)

@@ -113,7 +113,7 @@ def _train(
 def _sample(
     coco: COCO, image_id: int, folder: Path, rng: Any
 ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-    """Returns a picture, flipped at random, with its objects."""
+    """Returns an image, flipped at random, with its objects."""
     pixels = _read(coco, image_id, folder)
     found = coco.loadAnns(coco.getAnnIds(image_id))
     masks = np.stack([coco.annToMask(a) for a in found])

@@ -8,9 +8,9 @@
             print(found.class_name, found.score, found.box)
         result.save("street_found.png")
 
-`Client` sends pictures and returns a `Result`, which holds an `Instance` for each thing
-that was found, and a `Region` for each part of the picture that was saved.
-`InferenceConfig` says which classes, names and parts of a picture; `RetryPolicy` how
+`Client` sends images and returns a `Result`, which holds an `Instance` for each thing
+that was found, and a `Region` for each part of the image that was saved.
+`InferenceConfig` says which classes, names and parts of an image; `RetryPolicy` how
 calls are repeated. What goes wrong is a `ClientError`. All else in this package is not
 meant for others and may change.
 """

@@ -1,4 +1,4 @@
-"""`python -m client`: annotations for pictures and whole projects."""
+"""`python -m client`: annotations for images and whole projects."""
 
 from __future__ import annotations
 
@@ -139,11 +139,11 @@ def _print_json(content: dict[str, Any]) -> None:
     print(text)
 
 
-def _print_summary(summary: Summary, pictures: int, output: Path) -> None:
+def _print_summary(summary: Summary, images: int, output: Path) -> None:
     rate = summary.done / summary.seconds if summary.seconds else 0.0
     before = f" {summary.skipped} done before," if summary.skipped else ""
     write(
-        f"{summary.done} of {pictures} pictures done,{before} {len(summary.failed)} "
+        f"{summary.done} of {images} pictures done,{before} {len(summary.failed)} "
         f"failed, {summary.instances} instances, {summary.seconds:.1f} s "
         f"({rate:.1f} pictures/s) -> {output}"
     )

@@ -1,4 +1,4 @@
-"""What is known of a picture before: its Supervisely annotation and meta."""
+"""What is known of an image before: its Supervisely annotation and meta."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from os import PathLike
 from typing import Any, NamedTuple, Union
 
 from client.errors import AnnotationError
-from client.image import Picture
+from client.image import LoadedImage
 from formats.errors import AnnotationError as FileAnnotationError
 from formats.errors import ConfigError as FileConfigError
 from formats.json_file import read_json
@@ -61,21 +61,21 @@ def read_annotation(
         raise AnnotationError(*(f"{where}: {p}" for p in err.problems)) from err
 
 
-def check_size(given: PlacedAnnotation, picture: Picture) -> None:
-    """Checks that an annotation is one of a picture of this size.
+def check_size(given: PlacedAnnotation, image: LoadedImage) -> None:
+    """Checks that an annotation is one of an image of this size.
 
     Raises:
         AnnotationError: it is not.
     """
-    if given.size != picture.size:
+    if given.size != image.size:
         raise AnnotationError(
-            f"{picture.name}: expected an annotation of {_by(picture.size)} pixels as "
+            f"{image.name}: expected an annotation of {_by(image.size)} pixels as "
             f"the picture has, got one of {_by(given.size)}"
         )
 
 
 class Dropped(NamedTuple):
-    """Objects of one picture that its new annotation does not have, of one reason.
+    """Objects of one image that its new annotation does not have, of one reason.
 
     Attributes:
         number: how many.

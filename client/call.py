@@ -9,7 +9,7 @@ from concurrent.futures import CancelledError, Executor, Future
 from dataclasses import dataclass
 
 from client.errors import ConnectError, ImageError, ServerError
-from client.image import Picture, Pixels
+from client.image import LoadedImage, Pixels
 from client.rect import Rect
 from client.transport.answer import Detections
 from client.transport.refusal import is_split
@@ -71,19 +71,21 @@ class Call:
         self._end = None if timeout_s is None else time.monotonic() + timeout_s
         self.versions: set[int | None] = set()
 
-    def detect(self, picture: Picture) -> Detections:
-        """Returns what the model finds in a picture."""
-        return self._request([picture])[0]
+    def detect(self, image: LoadedImage) -> Detections:
+        """Returns what the model finds in an image."""
+        return self._request([image])[0]
 
-    def detect_crops(self, picture: Picture, crops: Sequence[Rect]) -> list[Detections]:
+    def detect_crops(
+        self, image: LoadedImage, crops: Sequence[Rect]
+    ) -> list[Detections]:
         """Returns what the model finds in each crop, in the frame of that crop.
 
         Crops travel as pixels; those of one size share requests.
         """
         if not crops:
             return []
-        self._check_sizes(picture, crops)
-        pixels = picture.rgb()
+        self._check_sizes(image, crops)
+        pixels = image.rgb()
         found: dict[int, Detections] = {}
         waiting: deque[tuple[list[int], Future[list[Detections]]]] = deque()
 
@@ -92,12 +94,12 @@ class Call:
             try:
                 answers = future.result()
             except CancelledError as err:
-                raise ConnectError(f"{picture.name}: the client is closed") from err
+                raise ConnectError(f"{image.name}: the client is closed") from err
             found.update(zip(indices, answers, strict=True))
 
         try:
             for indices in plan_batches(crops, self._limits.batch_size):
-                batch = [_cut(picture.name, pixels, crops[i]) for i in indices]
+                batch = [_cut(image.name, pixels, crops[i]) for i in indices]
                 waiting.append((indices, self._submit(batch)))
                 if len(waiting) >= self._limits.in_flight:
                     collect()
@@ -108,28 +110,28 @@ class Call:
                 future.cancel()
         return [found[index] for index in range(len(crops))]
 
-    def _submit(self, batch: Sequence[Picture]) -> Future[list[Detections]]:
+    def _submit(self, batch: Sequence[LoadedImage]) -> Future[list[Detections]]:
         try:
             return self._pool.submit(self._request, batch)
         except RuntimeError as err:  # the pool's word for being shut down
             raise ConnectError(f"{batch[0].name}: the client is closed") from err
 
-    def _check_sizes(self, picture: Picture, crops: Sequence[Rect]) -> None:
+    def _check_sizes(self, image: LoadedImage, crops: Sequence[Rect]) -> None:
         height, width = max((crop.size for crop in crops), key=lambda s: s[0] * s[1])
         if height * width > self._max_pixels:
             raise ImageError(
-                f"{picture.name}: expected at most {self._max_pixels:,} "
+                f"{image.name}: expected at most {self._max_pixels:,} "
                 f"pixels, got a part of {width} x {height}; choose smaller parts"
             )
 
-    def _request(self, pictures: Sequence[Picture]) -> list[Detections]:
-        """Sends pictures in one request, or one by one where that is refused."""
+    def _request(self, images: Sequence[LoadedImage]) -> list[Detections]:
+        """Sends images in one request, or one by one where that is refused."""
         try:
-            found = self._model.detect(pictures, self._left_s())
+            found = self._model.detect(images, self._left_s())
         except ServerError as err:
-            if len(pictures) == 1 or not is_split(err.code, err.details):
+            if len(images) == 1 or not is_split(err.code, err.details):
                 raise
-            found = [self._request([picture])[0] for picture in pictures]
+            found = [self._request([image])[0] for image in images]
         self.versions.update(detections.version for detections in found)
         return found
 
@@ -149,9 +151,9 @@ def plan_batches(crops: Sequence[Rect], batch_size: int) -> Iterator[list[int]]:
             yield indices[start : start + count]
 
 
-def _cut(name: str, pixels: Pixels, crop: Rect) -> Picture:
+def _cut(name: str, pixels: Pixels, crop: Rect) -> LoadedImage:
     part = pixels[crop.top : crop.bottom, crop.left : crop.right]
-    return Picture(name, crop.size, pixels=part)
+    return LoadedImage(name, crop.size, pixels=part)
 
 
 __all__ = ["Call", "Limits", "plan_batches"]

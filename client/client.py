@@ -1,4 +1,4 @@
-"""The client: pictures in, finished instances out."""
+"""The client: images in, finished instances out."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from client.annotations import (
 )
 from client.call import Call, Limits
 from client.errors import ClientError, ContractError, ModeError
-from client.image import ImageSource, Picture, load_picture, whole_source
+from client.image import ImageSource, LoadedImage, load_image, whole_source
 from client.modes.base import Given, Mode, Outcome
 from client.modes.full_image import FullImage
 from client.pipeline import in_order
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 ATTEMPTS = 3
-"""How often a picture whose parts were seen by several versions is sent."""
+"""How often an image whose parts were seen by several versions is sent."""
 
 
 class Client:
@@ -85,7 +85,7 @@ class Client:
             retry: how calls are repeated while the server is unavailable.
             channel_options: gRPC channel arguments; they win over the client's own.
             credentials: for TLS, as `grpc.ssl_channel_credentials` makes them.
-            batch_size: parts of a picture that go in one request, where the config's
+            batch_size: parts of an image that go in one request, where the config's
                 mode sends parts; more than the server takes at once is no use.
             requests_in_flight: such requests under way at a time.
 
@@ -96,7 +96,7 @@ class Client:
             ContractError: the model is not one of this project's export.
             ValueError: an address that is none or has no port, a time that is not
                 positive and finite, a version that no server can have, or a number of
-                requests or pictures below 1.
+                requests or images below 1.
         """
         self._limits = Limits(batch_size, requests_in_flight)
         self._pool = ThreadPoolExecutor(requests_in_flight, "client-request")
@@ -198,28 +198,28 @@ class Client:
         meta: MetaSource | None = None,
         timeout_s: Timeout = UNSET,
     ) -> Result:
-        """Finds the instances in a picture.
+        """Finds the instances in an image.
 
         Args:
             image: a path, a file's bytes, a file opened in binary mode, a PIL image, or
                 uint8[H, W, 3] RGB.
-            annotation: what is known of the picture: a Supervisely annotation file, or
+            annotation: what is known of the image: a Supervisely annotation file, or
                 its content. The result has its objects and tags too.
             meta: the classes and tags of that annotation: a `meta.json`, its content,
                 or a `ProjectMeta`.
             timeout_s: seconds for the whole call; None for no limit.
 
         Returns:
-            Instances in the frame of the picture as people see it, EXIF applied.
+            Instances in the frame of the image as people see it, EXIF applied.
 
         Raises:
             AnnotationError: annotation or meta are not readable, do not go with each
-                other or the picture, or have names that the config gives to the model.
-            ModeError: the config's mode cannot be applied to this picture.
-            ImageError: the picture is not readable, or larger than the model takes.
+                other or the image, or have names that the config gives to the model.
+            ModeError: the config's mode cannot be applied to this image.
+            ImageError: the image is not readable, or larger than the model takes.
             ConnectError: the server stayed unavailable.
             DeadlineError: no answer in time.
-            ServerError: the server refused the picture, or failed.
+            ServerError: the server refused the image, or failed.
             ContractError: the answer does not keep the serving contract.
             ValueError: `timeout_s` is no positive, finite number.
         """
@@ -231,17 +231,17 @@ class Client:
             raise ModeError("the mode needs the objects of an annotation, got none")
         limit = known.input.max_image_pixels if self._mode.sends_whole else None
         image = whole_source(image)
-        picture = load_picture(image, limit)
+        loaded = load_image(image, limit)
         if given is not None:
-            check_size(given, picture)
+            check_size(given, loaded)
         objects = given.objects if given else ()
-        outcome, version = self._run(picture, objects, limit_s)
+        outcome, version = self._run(loaded, objects, limit_s)
         info = self._model.info(version)
         dropped = outside_objects(given)
         texts = [text for entry in dropped.values() for text in entry.texts]
         return Result(
             entries=outcome.entries,
-            image_size=picture.size,
+            image_size=loaded.size,
             model_version=version,
             warnings=[*self._warnings(info, given_meta), *texts],
             dropped=dropped,
@@ -254,26 +254,26 @@ class Client:
         )
 
     def _run(
-        self, picture: Picture, given: Given, timeout_s: float | None
+        self, image: LoadedImage, given: Given, timeout_s: float | None
     ) -> tuple[Outcome, int | None]:
         """Applies the mode; again if versions of the model took turns meanwhile."""
         pixels = self._model.info(self._model.version).input.max_image_pixels
         end = None if timeout_s is None else time.monotonic() + timeout_s
-        crops = self._mode.plan(picture.size, given)
+        crops = self._mode.plan(image.size, given)
         for _ in range(ATTEMPTS):
             left = None if end is None else max(0.0, end - time.monotonic())
             call = Call(self._model, self._pool, self._limits, pixels, left)
             if self._mode.sends_whole:
-                found = [call.detect(picture)]
+                found = [call.detect(image)]
             else:
-                found = call.detect_crops(picture, crops)
+                found = call.detect_crops(image, crops)
             if len(call.versions) <= 1:
                 answers = list(zip(crops, found, strict=True))
-                outcome = self._mode.merge(answers, picture.size, given)
+                outcome = self._mode.merge(answers, image.size, given)
                 # Where nothing had to be asked, no version answered.
                 return outcome, next(iter(call.versions), self._model.version)
         raise ContractError(
-            f"{picture.name}: expected answers of one version of the model, got "
+            f"{image.name}: expected answers of one version of the model, got "
             f"{sorted(map(str, call.versions))} in each of {ATTEMPTS} attempts; name "
             "the version to use"
         )
@@ -285,17 +285,17 @@ class Client:
         in_flight: int = 4,
         timeout_s: Timeout = UNSET,
     ) -> Iterator[tuple[Image, Result | ClientError]]:
-        """Finds the instances in many pictures, several requests at a time.
+        """Finds the instances in many images, several requests at a time.
 
         Args:
-            images: pictures as `predict` takes them; read as they are needed.
+            images: images as `predict` takes them; read as they are needed.
             in_flight: how many are sent before the first answer is back; no more than
-                that many pictures and results are held at a time.
-            timeout_s: seconds for each picture; None for no limit.
+                that many images and results are held at a time.
+            timeout_s: seconds for each image; None for no limit.
 
         Yields:
-            Each picture with its result, in their order; with the error where it
-            failed, so that one bad picture does not stop the rest.
+            Each image with its result, in their order; with the error where it
+            failed, so that one bad image does not stop the rest.
         """
         limit_s = self._timeout(timeout_s)
         yield from in_order(

@@ -1,4 +1,4 @@
-"""Draws a prediction over its picture."""
+"""Draws a prediction over its image."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ def draw_instances(
     scale: int | None = 1,
     color_by: ColorBy = "class",
 ) -> Pixels:
-    """Draws instances over a picture.
+    """Draws instances over an image.
 
     Args:
         image: uint8[H, W, 3] RGB; not changed.
-        instances: what to draw, in this picture's frame.
+        instances: what to draw, in this image's frame.
         colors: class id to "#RRGGBB"; classes without one, or with one that another
             class has too, get one of their own.
         regions: what the model saw; drawn as dashed boxes, the first of each class
@@ -56,7 +56,7 @@ def draw_instances(
         region_colors: class of a region to "#RRGGBB".
         labels: write classes and scores too.
         scale: draw everything so many times as large; None for the whole factor that
-            makes a small picture readable.
+            makes a small image readable.
         color_by: what has a colour of its own, every class or every instance.
 
     Returns:
@@ -90,7 +90,7 @@ def encode_drawing(drawn: Pixels, extension: str) -> bytes:
         extension: one of `EXTENSIONS`.
 
     Raises:
-        ImageError: the format does not take a picture of this size.
+        ImageError: the format does not take an image of this size.
     """
     bgr = np.ascontiguousarray(drawn[..., ::-1])
     try:

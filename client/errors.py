@@ -50,11 +50,11 @@ class AnnotationError(ClientError, FileAnnotationError):
 
 
 class ModeError(ClientError):
-    """A picture that the config's mode cannot be applied to."""
+    """An image that the config's mode cannot be applied to."""
 
 
 class ImageError(ClientError):
-    """A picture that cannot be read, or that the model would refuse."""
+    """An image that cannot be read, or that the model would refuse."""
 
 
 class OutputError(ClientError):

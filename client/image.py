@@ -1,6 +1,6 @@
-"""Makes pictures ready to send: as they are, or straightened to plain pixels.
+"""Makes images ready to send: as they are, or straightened to plain pixels.
 
-Frame of everything that comes back: the picture as people see it, EXIF applied.
+Frame of everything that comes back: the image as people see it, EXIF applied.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ uint8[H, W, 3] RGB."""
 
 
 @dataclass(frozen=True, eq=False)
-class Picture:
-    """A picture that a model can take; one of `encoded` and `pixels` is there.
+class LoadedImage:
+    """An image that a model can take; one of `encoded` and `pixels` is there.
 
     Attributes:
         name: what messages call it.
@@ -62,16 +62,16 @@ class Picture:
         return _decode(self.encoded or b"", self.name)
 
 
-def load_picture(source: ImageSource, max_pixels: int | None = None) -> Picture:
-    """Reads a picture.
+def load_image(source: ImageSource, max_pixels: int | None = None) -> LoadedImage:
+    """Reads an image.
 
     Args:
         source: a path, a file's bytes, a file opened in binary mode, which is read to
             its end, a PIL image, or uint8[H, W, 3] RGB.
-        max_pixels: refuse larger pictures, from the header; None for any size.
+        max_pixels: refuse larger images, from the header; None for any size.
 
     Raises:
-        ImageError: not readable, not a picture of a known format, or too large.
+        ImageError: not readable, not an image of a known format, or too large.
     """
     source = whole_source(source)
     if isinstance(source, np.ndarray):
@@ -128,7 +128,7 @@ def _is_pil(source: object) -> TypeGuard[PilImage]:
     return pil is not None and isinstance(source, pil.Image)
 
 
-def _from_pil(image: PilImage, max_pixels: int | None) -> Picture:
+def _from_pil(image: PilImage, max_pixels: int | None) -> LoadedImage:
     from PIL import ImageOps
 
     name = getattr(image, "filename", "") or "picture"
@@ -153,7 +153,7 @@ def _from_pil(image: PilImage, max_pixels: int | None) -> Picture:
     return _from_array(pixels, None)
 
 
-def _from_array(array: Pixels, max_pixels: int | None) -> Picture:
+def _from_array(array: Pixels, max_pixels: int | None) -> LoadedImage:
     if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3:
         raise ImageError(
             "picture: expected a uint8 array [height, width, 3] in RGB order, got "
@@ -161,18 +161,18 @@ def _from_array(array: Pixels, max_pixels: int | None) -> Picture:
         )
     size = (array.shape[0], array.shape[1])
     _check_size(size, "picture", max_pixels)
-    return Picture("picture", size, pixels=array)
+    return LoadedImage("picture", size, pixels=array)
 
 
-def _from_file(data: bytes, name: str, max_pixels: int | None) -> Picture:
+def _from_file(data: bytes, name: str, max_pixels: int | None) -> LoadedImage:
     try:
         header = checked_header(data, name)
     except ImageFileError as err:
         raise ImageError(str(err)) from err
     _check_size(header.seen_size, name, max_pixels)
     if header.plain:
-        return Picture(name, header.seen_size, encoded=data)
-    return Picture(name, header.seen_size, pixels=_decode(data, name))
+        return LoadedImage(name, header.seen_size, encoded=data)
+    return LoadedImage(name, header.seen_size, pixels=_decode(data, name))
 
 
 def _check_size(size: tuple[int, int], name: str, max_pixels: int | None) -> None:
@@ -198,4 +198,4 @@ def _by(size: tuple[int, ...]) -> str:
     return f"{size[1]} x {size[0]}"
 
 
-__all__ = ["ImageSource", "Picture", "Pixels", "load_picture", "whole_source"]
+__all__ = ["ImageSource", "LoadedImage", "Pixels", "load_image", "whole_source"]

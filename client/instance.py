@@ -1,6 +1,6 @@
 """One thing that a model found, and what else an annotation holds.
 
-Frame of every box and mask: the picture as people see it (EXIF applied), (0, 0) its
+Frame of every box and mask: the image as people see it (EXIF applied), (0, 0) its
 top-left corner, pixel i spanning [i, i + 1).
 """
 
@@ -35,7 +35,7 @@ class Instance:
         mask_png: one-channel 0/255 PNG of that size; empty if it has no pixel, or
             there are `parts`; None from a model that gives boxes only, whose mask is
             the whole box.
-        image_size: (height, width) of the picture, pixels.
+        image_size: (height, width) of the image, pixels.
         parts: what several windows saw of it, whose union it is; most have none.
     """
 
@@ -75,20 +75,20 @@ class Instance:
 
     @property
     def mask_origin(self) -> tuple[int, int]:
-        """(y, x) of the top-left pixel of `mask_crop` in the picture."""
+        """(y, x) of the top-left pixel of `mask_crop` in the image."""
         return self.mask_box[:2]
 
     @property
     def mask(self) -> Mask:
-        """bool[H, W], the mask in the whole picture; made anew at every use."""
+        """bool[H, W], the mask in the whole image; made anew at every use."""
         return self.crop.within((0, 0, *self.image_size))
 
     def moved(self, origin: tuple[int, int], image_size: tuple[int, int]) -> Instance:
-        """Returns the instance in the picture that its own picture was cut out of.
+        """Returns the instance in the image that its own image was cut out of.
 
         Args:
-            origin: (y, x) of the cut in the picture, pixels.
-            image_size: (height, width) of the picture, pixels.
+            origin: (y, x) of the cut in the image, pixels.
+            image_size: (height, width) of the image, pixels.
         """
         y, x = origin
         y1, x1, y2, x2 = self.box
@@ -120,7 +120,7 @@ class Instance:
 
 @dataclass(frozen=True)
 class Region:
-    """A part of the picture that the model saw, saved as a rectangle.
+    """A part of the image that the model saw, saved as a rectangle.
 
     Attributes:
         class_name: its class.

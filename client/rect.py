@@ -3,7 +3,7 @@
 What the client computes of boxes is here, in whole pixels; the network's own boxes and
 their arithmetic are `models.boxes`, which a client does not have.
 
-Frame: the picture, (0, 0) its top-left corner; half-open.
+Frame: the image, (0, 0) its top-left corner; half-open.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MAX_DIGITS = 12
 
 
 class Rect(NamedTuple):
-    """A part of a picture, pixels, half-open."""
+    """A part of an image, pixels, half-open."""
 
     top: int
     left: int
@@ -134,7 +134,7 @@ class Sides(NamedTuple):
 
 
 def whole(size: tuple[int, int]) -> Rect:
-    """Returns the rectangle of a picture of (height, width) pixels."""
+    """Returns the rectangle of an image of (height, width) pixels."""
     return Rect(0, 0, *size)
 
 

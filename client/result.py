@@ -1,6 +1,6 @@
 """What a prediction returns.
 
-Frame of every box and mask: the picture as people see it (EXIF applied), (0, 0) its
+Frame of every box and mask: the image as people see it (EXIF applied), (0, 0) its
 top-left corner, pixel i spanning [i, i + 1).
 """
 
@@ -17,7 +17,7 @@ import numpy as np
 
 from client.annotations import Dropped
 from client.errors import ImageError
-from client.image import ImageSource, Pixels, load_picture
+from client.image import ImageSource, Pixels, load_image
 from client.instance import Entry, Instance, Region
 from formats.supervisely.annotation import annotation_json
 from formats.supervisely.meta import ProjectMeta
@@ -35,21 +35,21 @@ EMPTY_MASK = "with an empty mask"
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """What the model found in one picture.
+    """What the model found in one image.
 
     Attributes:
         entries: all objects of the annotation, those that were there too, in its order.
-        image_size: (height, width) of the picture as people see it, pixels.
+        image_size: (height, width) of the image as people see it, pixels.
         model_version: the version that answered, None if the server did not tell.
         warnings: what did not go as the config says, and is no error.
         dropped: objects that the annotation does not have, by reason; the warnings
             tell of them too.
         confidence_tag: tag of the scores in annotations, None for none.
         colors: class id to "#RRGGBB".
-        source: the picture, as it was given.
+        source: the image, as it was given.
         meta: classes and tags of the annotation, those that were there too.
         given: the annotation that was there, without its objects.
-        tags: tags of the picture to add to it.
+        tags: tags of the image to add to it.
     """
 
     entries: tuple[Entry, ...]
@@ -98,7 +98,7 @@ class Result:
         return np.array([instance.class_name for instance in self.instances], np.str_)
 
     def to_annotation(self) -> dict[str, Any]:
-        """Returns the Supervisely annotation of the picture.
+        """Returns the Supervisely annotation of the image.
 
         What it had before is kept. An instance whose mask has no pixel is left out, as
         the format has no empty bitmap, and told in `warnings`.
@@ -145,14 +145,14 @@ class Result:
         scale: int | None = 1,
         color_by: ColorBy = "class",
     ) -> Pixels:
-        """Draws masks, outlines, saved regions and labels over the picture.
+        """Draws masks, outlines, saved regions and labels over the image.
 
         Args:
-            image: the picture; the one that was sent, if not given.
+            image: the image; the one that was sent, if not given.
             labels: write classes and scores too, where they hide neither an object nor
                 each other.
             scale: draw everything so many times as large, with smooth masks; None for
-                the whole factor that makes a small picture readable: its longest side
+                the whole factor that makes a small image readable: its longest side
                 grows to at most 1024 pixels.
             color_by: what has a colour of its own, every "class" or every "instance".
 
@@ -160,7 +160,7 @@ class Result:
             uint8[H * scale, W * scale, 3] RGB, a new array.
 
         Raises:
-            ImageError: the picture is not readable any more, or of another size.
+            ImageError: the image is not readable any more, or of another size.
             ValueError: a scale or `color_by` that is none.
         """
         from client.drawing import draw_instances  # brings OpenCV
@@ -174,19 +174,19 @@ class Result:
         source = self.source if image is None else image
         if source is None:
             raise ImageError("draw: expected a picture, got none; pass it as argument")
-        picture = load_picture(source)
-        if picture.size != self.image_size:
+        loaded = load_image(source)
+        if loaded.size != self.image_size:
             raise ImageError(
                 f"draw: expected the picture of the result, {list(self.image_size)} "
-                f"(height, width), got {list(picture.size)}"
+                f"(height, width), got {list(loaded.size)}"
             )
-        if scale not in (None, 1) and scale * max(picture.size) > MOST_PX:
+        if scale not in (None, 1) and scale * max(loaded.size) > MOST_PX:
             raise ValueError(
-                f"scale: expected at most {MOST_PX // max(picture.size)} for a picture "
-                f"of {list(picture.size)} (height, width), got {scale}"
+                f"scale: expected at most {MOST_PX // max(loaded.size)} for a picture "
+                f"of {list(loaded.size)} (height, width), got {scale}"
             )
         return draw_instances(
-            picture.rgb(),
+            loaded.rgb(),
             self.instances,
             self.colors,
             regions=[e for e in self.entries if isinstance(e, Region)],
@@ -204,13 +204,13 @@ class Result:
         scale: int | None = None,
         color_by: ColorBy = "class",
     ) -> None:
-        """Writes the picture with what was found, or the annotation, by the name.
+        """Writes the image with what was found, or the annotation, by the name.
 
         Args:
             path: ends in .png, .jpg, .jpeg or .webp for what `draw` returns, in .json
                 for what `to_annotation` returns. Replaced if it exists.
             labels: see `draw`.
-            scale: see `draw`; small pictures are enlarged if not given.
+            scale: see `draw`; small images are enlarged if not given.
             color_by: see `draw`.
 
         Raises:

@@ -90,7 +90,7 @@ class Selection:
         )
 
     def image_tags(self, detections: Detections) -> list[dict[str, Any]]:
-        """Returns the tags of the whole picture that are kept, renamed."""
+        """Returns the tags of the whole image that are kept, renamed."""
         return [
             tag_json(self.tags.rename(name), value)
             for name, value in detections.image_tags

@@ -1,10 +1,10 @@
 """Writes a Supervisely project of drawn discs, boxes and triangles.
 
-    python examples/generated_shapes.py [--pictures 240] [--seed 0] DIR
+    python examples/generated_shapes.py [--images 240] [--seed 0] DIR
 
 Shapes have random sizes, places and colours over a noisy background and may overlap;
-the later one covers the earlier, in the picture and in the masks. A fifth of the
-pictures are tagged `val`, the rest `train`.
+the later one covers the earlier, in the image and in the masks. A fifth of the
+images are tagged `val`, the rest `train`.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ MIN_PIXELS = 60
 Array = np.ndarray[Any, Any]
 
 
-def write_project(root: Path, pictures: int, seed: int) -> None:
+def write_project(root: Path, images: int, seed: int) -> None:
     """Writes the project.
 
     Args:
         root: folder that is not there yet.
-        pictures: of both sets.
+        images: of both sets.
         seed: decides everything.
     """
     for folder in ("img", "ann"):
@@ -50,8 +50,8 @@ def write_project(root: Path, pictures: int, seed: int) -> None:
     ]
     _write(root / "meta.json", {"classes": classes, "tags": tags})
     rng = np.random.default_rng(seed)
-    for number in range(pictures):
-        pixels, found = draw_picture(rng)
+    for number in range(images):
+        pixels, found = draw_image(rng)
         name = f"{number:04}.png"
         cv2.imwrite(str(root / "shapes" / "img" / name), pixels)
         objects = [
@@ -71,8 +71,8 @@ def write_project(root: Path, pictures: int, seed: int) -> None:
         _write(root / "shapes" / "ann" / f"{name}.json", annotation)
 
 
-def draw_picture(rng: np.random.Generator) -> tuple[Array, list[tuple[str, Array]]]:
-    """Draws one picture.
+def draw_image(rng: np.random.Generator) -> tuple[Array, list[tuple[str, Array]]]:
+    """Draws one image.
 
     Returns:
         uint8[SIDE, SIDE, 3] BGR, and (class, bool[SIDE, SIDE]) of each shape.
@@ -115,11 +115,11 @@ def _write(path: Path, content: dict[str, Any]) -> None:
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pictures", type=int, default=240, metavar="N")
+    parser.add_argument("--pictures", dest="images", type=int, default=240, metavar="N")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("output", type=Path, metavar="DIR")
     args = parser.parse_args(argv)
-    write_project(args.output, args.pictures, args.seed)
+    write_project(args.output, args.images, args.seed)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
 """Draws what each inference mode does, from what a served model answers.
 
-    python examples/mode_pictures.py (--model exported/mask_rcnn | --server HOST:PORT)
+    python examples/mode_images.py (--model exported/mask_rcnn | --server HOST:PORT)
         [--output docs/modes]
 
 The config is the first JSON block of the mode's page in the output folder, so a page
-and its picture agree. Left are the parts that the model sees, as the client saved them
-in the annotation; right is the result. Pictures that are dark are drawn brighter than
+and its image agree. Left are the parts that the model sees, as the client saved them
+in the annotation; right is the result. Images that are dark are drawn brighter than
 they are sent.
 """
 
@@ -47,7 +47,7 @@ JPEG_QUALITY = 84
 
 
 class Example(NamedTuple):
-    """What a picture shows.
+    """What an image shows.
 
     Attributes:
         image: file in `examples/nuclei`.
@@ -168,7 +168,7 @@ def _draw(example: Example, results: Sequence[Result]) -> Pixels:
 
 
 def _brightened(image: Pixels) -> Pixels:
-    """Stretches dark pictures to what one can see."""
+    """Stretches dark images to what one can see."""
     factor = max(1.0, 200 / max(1.0, float(np.percentile(image, 99))))
     return np.clip(image * factor, 0, 255).astype(np.uint8)
 
@@ -250,9 +250,9 @@ def _beside(panels: Sequence[Pixels]) -> Pixels:
     return np.concatenate(row, axis=1)
 
 
-def _save(path: Path, picture: Pixels) -> None:
+def _save(path: Path, image: Pixels) -> None:
     options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
-    done, encoded = cv2.imencode(".jpg", picture[:, :, ::-1], options)
+    done, encoded = cv2.imencode(".jpg", image[:, :, ::-1], options)
     if not done:
         raise SystemExit(f"{path}: cannot be written")
     path.write_bytes(encoded.tobytes())

@@ -1,4 +1,4 @@
-"""Encoded pictures to pixels, inside the graph.
+"""Encoded images to pixels, inside the graph.
 
 The size is read from the file's header and checked before anything is decoded, and so
 is what else a file may unpack to. JPEG is
@@ -23,15 +23,15 @@ _SIGNATURES: tuple[tuple[str, tuple[bytes, ...]], ...] = (
 
 
 def decode(contents: tf.Tensor, max_image_pixels: int) -> tf.Tensor:
-    """Decodes one picture.
+    """Decodes one image.
 
     Args:
         contents: string[], JPEG, PNG, GIF (first frame) or BMP.
-        max_image_pixels: larger pictures are refused before they are decoded.
+        max_image_pixels: larger images are refused before they are decoded.
 
     Returns:
         uint8[H, W, 3] RGB. The op fails with INVALID_ARGUMENT when the format is
-        another one, the picture is too large, or its data is damaged.
+        another one, the image is too large, or its data is damaged.
     """
     header = tf.cast(  # [HEADER_BYTES]
         tf.io.decode_raw(contents, tf.uint8, fixed_length=HEADER_BYTES), tf.int32
@@ -79,7 +79,7 @@ def decode(contents: tf.Tensor, max_image_pixels: int) -> tf.Tensor:
 
 
 def check_size(size: tf.Tensor, name: str, max_image_pixels: int) -> tf.Operation:
-    """Returns an op that fails unless a picture has 1 to `max_image_pixels` pixels.
+    """Returns an op that fails unless an image has 1 to `max_image_pixels` pixels.
 
     Args:
         size: int32[2] (height, width).

@@ -15,13 +15,13 @@ from models.preprocessing import Letterbox, letterbox, subtract_mean, to_canvas
 from serving import contract
 
 MAX_CANVAS_PIXELS = 1 << 24
-"""Canvases that a picture decides (not in "square") may be no larger.
+"""Canvases that an image decides (not in "square") may be no larger.
 
 The network takes about 400 bytes for each pixel; a row of pixels that is enlarged to
 `min_dim` would take any amount.
 """
-PARALLEL_PICTURES = 4
-"""Pictures of a batch decoded at once; each may be `max_image_pixels` large."""
+PARALLEL_IMAGES = 4
+"""Images of a batch decoded at once; each may be `max_image_pixels` large."""
 
 
 class ServingModule(tf.Module):
@@ -53,12 +53,12 @@ class ServingModule(tf.Module):
 
     @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, "image_bytes")])
     def serving_default(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Encoded pictures in, instances with PNG masks out."""
+        """Encoded images in, instances with PNG masks out."""
         return self._encoded(image_bytes, png=True)
 
     @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, "image_bytes")])
     def roi_masks(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Encoded pictures in, instances with mask probabilities out."""
+        """Encoded images in, instances with mask probabilities out."""
         return self._encoded(image_bytes, png=False)
 
     @tf.function(
@@ -87,23 +87,23 @@ class ServingModule(tf.Module):
 
     def _predict(
         self,
-        pictures: tf.Tensor,
+        inputs: tf.Tensor,
         to_image: Callable[[tf.Tensor], tf.Tensor],
         *,
         png: bool,
     ) -> dict[str, tf.Tensor]:
-        """Runs the network over pictures of any sizes.
+        """Runs the network over images of any sizes.
 
         Args:
-            pictures: [B, ...] what `to_image` turns into uint8[h, w, 3], one by one.
+            inputs: [B, ...] what `to_image` turns into uint8[h, w, 3], one by one.
             to_image: decoder.
             png: kind of masks.
         """
         network = self._network()
         names = tf.constant([c.title.encode() for c in self.info.classes])
 
-        def prepare(picture: tf.Tensor) -> tuple[tf.Tensor, Letterbox]:
-            image = to_image(picture)
+        def prepare(one: tf.Tensor) -> tuple[tf.Tensor, Letterbox]:
+            image = to_image(one)
             box = letterbox(tf.shape(image)[:2], network.config)
             fits = check_size(box.canvas_size, "canvas", MAX_CANVAS_PIXELS)
             with tf.control_dependencies([fits]):
@@ -114,8 +114,8 @@ class ServingModule(tf.Module):
         ) -> dict[str, tf.Tensor]:
             return finish(found, mask_probs, box, names, png=png)
 
-        def one_by_one(picture: tf.Tensor) -> dict[str, tf.Tensor]:
-            canvas, box = prepare(picture)  # [H, W, 3]
+        def one_by_one(one: tf.Tensor) -> dict[str, tf.Tensor]:
+            canvas, box = prepare(one)  # [H, W, 3]
             canvas = subtract_mean(canvas, network.config)
             found, probs = network(canvas[None], box.window[None])  # probs [1, D, M, M]
             return answer(Detections(*(x[0] for x in found)), probs[0], box)
@@ -123,17 +123,17 @@ class ServingModule(tf.Module):
         spec = self._row_spec(png=png)
         if network.config.resize_mode != "square":
             return tf.map_fn(
-                one_by_one, pictures, fn_output_signature=spec, parallel_iterations=1
+                one_by_one, inputs, fn_output_signature=spec, parallel_iterations=1
             )
         side = network.config.max_dim
         canvases, boxes = tf.map_fn(
             prepare,
-            pictures,
+            inputs,
             fn_output_signature=(
                 tf.TensorSpec((side, side, 3), tf.uint8),
                 Letterbox(*(tf.TensorSpec((n,), tf.int32) for n in (2, 2, 2, 4))),
             ),
-            parallel_iterations=PARALLEL_PICTURES,
+            parallel_iterations=PARALLEL_IMAGES,
         )
         canvases = subtract_mean(canvases, network.config)  # [B, side, side, 3]
         found, probs = network(canvases, boxes.window)  # probs [B, D, M, M]
@@ -141,7 +141,7 @@ class ServingModule(tf.Module):
             lambda row: answer(*row),
             (found, probs, boxes),
             fn_output_signature=spec,
-            parallel_iterations=PARALLEL_PICTURES,
+            parallel_iterations=PARALLEL_IMAGES,
         )
 
     def _row_spec(self, *, png: bool) -> dict[str, tf.TensorSpec]:

@@ -62,7 +62,7 @@ def export_model(options: Options) -> Path:
     settings = resolve(options, checkpoint)
     precision = PRECISIONS[options.precision]
     info = checked_info(_model_info(options, settings, checkpoint))
-    picture = _read_picture(options) if options.verify_image else None
+    image = _read_image(options) if options.verify_image else None
     with staging_folder(options.base_path) as folder:
         with _step("load weights"):
             arrays = read_arrays(checkpoint)
@@ -78,10 +78,10 @@ def export_model(options: Options) -> Path:
         del arrays, network  # the verification loads what was saved
         logger.info("saved model: %.1f MB", folder_bytes(folder) / 1e6)
         with _step("verify"), _computed():
-            report = verify(folder, reference, info, picture, precision.tolerances)
+            report = verify(folder, reference, info, image, precision.tolerances)
         logger.info(
             "verified on %d picture(s): %d instances, %d without a partner",
-            report.pictures,
+            report.images,
             report.instances,
             report.lost,
         )
@@ -158,7 +158,7 @@ def _model_info(
     )
 
 
-def _read_picture(options: Options) -> np.ndarray[Any, Any]:
+def _read_image(options: Options) -> np.ndarray[Any, Any]:
     path = options.verify_image
     try:
         contents = Path(str(path)).read_bytes()

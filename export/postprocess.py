@@ -1,4 +1,4 @@
-"""Finished instances: the network's answer in the frame of the original picture."""
+"""Finished instances: the network's answer in the frame of the original image."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def finish(
     *,
     png: bool,
 ) -> dict[str, tf.Tensor]:
-    """Turns the detections of one picture into the rows of the contract.
+    """Turns the detections of one image into the rows of the contract.
 
     Rows whose box has no pixel after rounding are dropped, as Matterport drops them.
 
     Args:
-        found: of one picture, without the batch dimension.
+        found: of one image, without the batch dimension.
         mask_probs: float32[D, M, M].
-        box: plan of the picture.
+        box: plan of the image.
         class_names: string[C].
         png: give masks as PNG, else as probabilities.
 
@@ -81,7 +81,7 @@ def encode_masks(mask_probs: tf.Tensor, sizes: tf.Tensor) -> tf.Tensor:
         pixels = tf.cast(to_box(*mask), tf.uint8) * 255  # [height, width]
         return tf.io.encode_png(pixels[:, :, None], compression=PNG_COMPRESSION)
 
-    # One at a time: a mask may be as large as the picture.
+    # One at a time: a mask may be as large as the image.
     return tf.map_fn(
         encode,
         (mask_probs, sizes),

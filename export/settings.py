@@ -50,9 +50,9 @@ class Options:
         model_name: name in `model_info`, and of the default base path.
         version: version folder; the next free one without it.
         overwrite: replace an existing `version`.
-        verify_image: picture to verify with, in place of the built-in ones.
+        verify_image: image to verify with, in place of the built-in ones.
         overrides: `ModelConfig` fields given as flags.
-        max_image_pixels: larger pictures are refused.
+        max_image_pixels: larger images are refused.
         precision: what the model computes in.
     """
 

@@ -17,7 +17,7 @@ import tensorflow as tf
 from export.errors import ExportError
 from export.module import ServingModule
 from export.precisions.precision import Precision, Tolerances
-from export.sample import sample_picture
+from export.sample import sample_image
 from models.mask_rcnn import MaskRCNN
 from models.preprocessing import NONE_MULTIPLE
 from serving import contract
@@ -25,7 +25,7 @@ from serving import contract
 Array = np.ndarray[Any, Any]
 Rows = dict[str, Array]
 
-PICTURE_SIZES = ((480, 640), (333, 257), (512, 512))
+IMAGE_SIZES = ((480, 640), (333, 257), (512, 512))
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,12 @@ class Report:
     """What a verification compared.
 
     Attributes:
-        pictures: run through every signature.
+        images: run through every signature.
         instances: that the network found in them.
         lost: of those, the ones without a partner in the saved model's answers.
     """
 
-    pictures: int
+    images: int
     instances: int
     lost: int
 
@@ -76,11 +76,11 @@ def verify_features(network: MaskRCNN, served: MaskRCNN, precision: Precision) -
     Raises:
         ExportError: it is above the precision's tolerance.
     """
-    picture = sample_picture(1, 128, 128).astype(np.float32)[None] - 128
+    image = sample_image(1, 128, 128).astype(np.float32)[None] - 128
     worst = 0.0
     for before, after in zip(network.models, served.models, strict=True):
         if before is network.trunk:
-            x = picture
+            x = image
         else:
             shape = (2, *before.input_shape[1:])
             x = np.random.default_rng(2).normal(size=shape).astype(np.float32)
@@ -108,16 +108,16 @@ def verify(
     folder: Path,
     network: MaskRCNN,
     info: contract.ModelInfo,
-    picture: Array | None,
+    image: Array | None,
     tolerances: Tolerances,
 ) -> Report:
-    """Runs pictures through every signature of a saved model and compares.
+    """Runs images through every signature of a saved model and compares.
 
     Args:
         folder: of the saved model.
         network: the Keras model it was made from, before any pass over the weights.
         info: what `model_info` must answer.
-        picture: uint8[H, W, 3] to run; without it, generated ones, until one has
+        image: uint8[H, W, 3] to run; without it, generated ones, until one has
             instances.
         tolerances: of the precision that is served.
 
@@ -135,16 +135,16 @@ def verify(
                 f"model_info: got {answer[0]!r}, expected {info.to_json()}"
             )
         reference = ServingModule(network, info)
-        pictures = (
-            [sample_picture(i, *size) for i, size in enumerate(PICTURE_SIZES)]
-            if picture is None
-            else [picture]
+        images = (
+            [sample_image(i, *size) for i, size in enumerate(IMAGE_SIZES)]
+            if image is None
+            else [image]
         )
         if network.config.resize_mode == "none":
-            pictures = [_crop_to_multiple(p, NONE_MULTIPLE) for p in pictures]
+            images = [_crop_to_multiple(p, NONE_MULTIPLE) for p in images]
         report = Report(0, 0, 0)
-        for one in pictures:
-            report = _add(report, _verify_picture(saved, reference, one, tolerances))
+        for one in images:
+            report = _add(report, _verify_image(saved, reference, one, tolerances))
             if report.instances:
                 break
     finally:
@@ -152,17 +152,17 @@ def verify(
     return report
 
 
-def _verify_picture(
-    saved: SavedModel, reference: ServingModule, picture: Array, tolerances: Tolerances
+def _verify_image(
+    saved: SavedModel, reference: ServingModule, image: Array, tolerances: Tolerances
 ) -> Report:
-    encoded = [tf.io.encode_png(picture).numpy()]
+    encoded = [tf.io.encode_png(image).numpy()]
     # The functions below the signatures, eagerly: no graph, no optimiser, no file.
     with_png = _numpy(reference.serving_default.python_function(tf.constant(encoded)))
     with_probs = _numpy(reference.roi_masks.python_function(tf.constant(encoded)))
     found, lost = int(with_png[contract.NUM_DETECTIONS.name][0]), 0
     runs: list[tuple[str, Any, Rows, Callable[..., bool]]] = [
         (contract.SERVING_DEFAULT, encoded, with_png, _same_png),
-        (contract.IMAGE_TENSOR, picture[None], with_png, _same_png),
+        (contract.IMAGE_TENSOR, image[None], with_png, _same_png),
         (contract.ROI_MASKS, encoded, with_probs, _same_probs),
     ]
     for signature, value, expected, same_mask in runs:
@@ -273,10 +273,10 @@ def _numpy(outputs: Mapping[str, Any]) -> Rows:
     return {name: tensor.numpy() for name, tensor in outputs.items()}
 
 
-def _crop_to_multiple(picture: Array, step: int) -> Array:
-    height, width = (n // step * step for n in picture.shape[:2])
-    return picture[:height, :width]
+def _crop_to_multiple(image: Array, step: int) -> Array:
+    height, width = (n // step * step for n in image.shape[:2])
+    return image[:height, :width]
 
 
 def _add(a: Report, b: Report) -> Report:
-    return Report(a.pictures + b.pictures, a.instances + b.instances, a.lost + b.lost)
+    return Report(a.images + b.images, a.instances + b.instances, a.lost + b.lost)

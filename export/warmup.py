@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from export.sample import sample_picture
+from export.sample import sample_image
 from serving import contract
 from serving.protos import PredictionLog
 from serving.protos.tensors import to_tensor_proto
@@ -22,11 +22,11 @@ def write_warmup(folder: Path, model_name: str) -> None:
         folder: the `assets.extra` folder.
         model_name: as the requests name it.
     """
-    picture = sample_picture(0, SIDE_PX, SIDE_PX)
-    encoded = [tf.io.encode_jpeg(picture).numpy()]
+    image = sample_image(0, SIDE_PX, SIDE_PX)
+    encoded = [tf.io.encode_jpeg(image).numpy()]
     inputs: dict[str, Any] = {
         contract.SERVING_DEFAULT: encoded,
-        contract.IMAGE_TENSOR: picture[None],
+        contract.IMAGE_TENSOR: image[None],
         contract.ROI_MASKS: encoded,
         contract.MODEL_INFO: [b""],
     }

@@ -37,7 +37,7 @@ class AnnotationError(FormatError):
 
 
 class ImageFileError(FormatError):
-    """A picture that cannot be read."""
+    """An image that cannot be read."""
 
 
 __all__ = ["AnnotationError", "ConfigError", "FormatError", "ImageFileError"]

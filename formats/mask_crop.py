@@ -1,9 +1,9 @@
-"""One object's mask, cropped to the object. Memory grows with objects, not pictures.
+"""One object's mask, cropped to the object. Memory grows with objects, not images.
 
 A mask is this from the annotation to the training's targets, and from the server's
 answer to the annotation; run lengths and PNG are made of it and read into it.
 
-Frame: the picture as people see it, whole pixels.
+Frame: the image as people see it, whole pixels.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MAX_PIXELS = 1 << 30
 
 
 class MaskCrop(NamedTuple):
-    """The set pixels of a picture.
+    """The set pixels of an image.
 
     Attributes:
         y1: row of the crop's top pixels.
@@ -59,7 +59,7 @@ class MaskCrop(NamedTuple):
 
         Args:
             canvas: bool[h, w] around the crop.
-            origin: (y, x) of the canvas' top-left pixel in the picture.
+            origin: (y, x) of the canvas' top-left pixel in the image.
         """
         y1, x1, y2, x2 = self.box
         top, left = origin
@@ -71,7 +71,7 @@ def tight_crop(mask: Mask, origin: tuple[int, int] = (0, 0)) -> MaskCrop | None:
 
     Args:
         mask: bool[h, w].
-        origin: (y, x) of its top-left pixel in the picture.
+        origin: (y, x) of its top-left pixel in the image.
 
     Returns:
         The crop, which owns its pixels, or None where none is set.
@@ -86,11 +86,11 @@ def tight_crop(mask: Mask, origin: tuple[int, int] = (0, 0)) -> MaskCrop | None:
 
 
 def clip_crop(crop: MaskCrop, size: tuple[int, int]) -> MaskCrop | None:
-    """Cuts off what lies outside of a picture.
+    """Cuts off what lies outside of an image.
 
     Args:
         crop: its origin may be negative.
-        size: (height, width) of the picture.
+        size: (height, width) of the image.
 
     Returns:
         The crop itself if nothing sticks out, else what is left, tight, or None.

@@ -1,4 +1,4 @@
-"""What no array of a checkpoint tells: picture sizing, anchors, thresholds.
+"""What no array of a checkpoint tells: image sizing, anchors, thresholds.
 
 Defaults are Matterport's.
 """
@@ -29,7 +29,7 @@ class ModelConfig:
         architecture: sizes of the layers.
         resize_mode: "square" (resize, pad to max_dim x max_dim), "pad64" (resize, pad
             to multiples of 64) or "none" (as it is; sides must be multiples of 32).
-        min_dim: shorter side in canvas pixels that a picture is enlarged to; 0 never
+        min_dim: shorter side in canvas pixels that an image is enlarged to; 0 never
             enlarges.
         max_dim: canvas side in "square"; not used in the other modes.
         min_scale: smallest resize factor; 0 sets no bound.

@@ -43,7 +43,7 @@ def detections(
         rois: float32[B, K, 4] boxes_norm.
         class_probs: float32[B, K, C].
         box_deltas: float32[B, K, C, 4] as the box head emits them.
-        windows_norm: float32[B, 4] boxes_norm of the picture inside the canvas.
+        windows_norm: float32[B, 4] boxes_norm of the image inside the canvas.
         config: limits and thresholds.
     """
     class_ids = tf.argmax(class_probs, axis=-1, output_type=tf.int32)  # [B, K]

@@ -115,7 +115,7 @@ class MaskRCNN:
         Args:
             canvas: float32[B, H, W, 3] RGB minus the mean pixel; H and W multiples of
                 32.
-            windows: int32[B, 4] yxyx canvas pixels, the picture inside the padding.
+            windows: int32[B, 4] yxyx canvas pixels, the image inside the padding.
         """
         canvas_size = tf.shape(canvas)[1:3]
         features = self.trunk(canvas, training=False)

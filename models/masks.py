@@ -1,4 +1,4 @@
-"""Mask probabilities in the frame of a box to pixels of the picture.
+"""Mask probabilities in the frame of a box to pixels of the image.
 
 Matterport's `unmold_mask`: resize to the box rounded to whole pixels, cut at 0.5.
 """

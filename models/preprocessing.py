@@ -1,4 +1,4 @@
-"""Pictures to network input: resize, pad, take the mean off.
+"""Images to network input: resize, pad, take the mean off.
 
 The one definition, for training and serving: TensorFlow ops that run in a graph or
 eagerly, byte-equal to Matterport's `resize_image` and `mold_image`.
@@ -15,17 +15,17 @@ from models.config import ModelConfig
 from models.resize import resize
 
 NONE_MULTIPLE = 32
-"""Sides that the pyramid's levels fit together at, where nothing pads a picture."""
+"""Sides that the pyramid's levels fit together at, where nothing pads an image."""
 
 
 class Letterbox(NamedTuple):
-    """Where a picture lies on its canvas.
+    """Where an image lies on its canvas.
 
     Attributes:
         image_size: int32[2] (height, width) of the original.
         resized_size: int32[2], after resizing, before padding.
         canvas_size: int32[2], after padding.
-        window: int32[4] yxyx canvas pixels, the resized picture inside the padding.
+        window: int32[4] yxyx canvas pixels, the resized image inside the padding.
     """
 
     image_size: tf.Tensor
@@ -35,14 +35,14 @@ class Letterbox(NamedTuple):
 
 
 def letterbox(image_size: tf.Tensor, config: ModelConfig) -> Letterbox:
-    """Plans how a picture of a size is put on its canvas.
+    """Plans how an image of a size is put on its canvas.
 
     Args:
         image_size: int32[2] (height, width) of the original, at least 1.
         config: resize_mode, min_dim, max_dim, min_scale.
 
     Returns:
-        The plan; no side of the resized picture falls below 1 pixel.
+        The plan; no side of the resized image falls below 1 pixel.
     """
     image_size = tf.convert_to_tensor(image_size, tf.int32)
     if config.resize_mode == "none":
@@ -79,7 +79,7 @@ def letterbox(image_size: tf.Tensor, config: ModelConfig) -> Letterbox:
 
 
 def to_canvas(image: tf.Tensor, box: Letterbox) -> tf.Tensor:
-    """Resizes and pads a picture.
+    """Resizes and pads an image.
 
     Args:
         image: uint8[h, w, 3] RGB.
@@ -107,11 +107,11 @@ def subtract_mean(canvas: tf.Tensor, config: ModelConfig) -> tf.Tensor:
 
 
 def to_image_frame(boxes_norm: tf.Tensor, box: Letterbox) -> tf.Tensor:
-    """Maps boxes from the canvas back to the original picture.
+    """Maps boxes from the canvas back to the original image.
 
     Args:
         boxes_norm: float32[D, 4], canvas frame, inside the window.
-        box: plan of their picture.
+        box: plan of their image.
 
     Returns:
         float32[D, 4] yxyx pixels of the original, half-open, not rounded.
@@ -123,7 +123,7 @@ def to_image_frame(boxes_norm: tf.Tensor, box: Letterbox) -> tf.Tensor:
     whole = tf.constant(box_ops.SHIFT)
     inside = tf.where(extent > 0, (boxes_norm - shift) / extent, whole)
     boxes = box_ops.to_pixels(inside, box.image_size)
-    # Noise of the last bit must not leave the picture.
+    # Noise of the last bit must not leave the image.
     size = tf.cast(tf.concat([box.image_size, box.image_size], axis=0), tf.float64)
     return tf.cast(tf.clip_by_value(boxes, 0, size), tf.float32)
 

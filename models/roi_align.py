@@ -11,7 +11,7 @@ import tensorflow as tf
 
 POOLED_LEVELS = ("P2", "P3", "P4", "P5")
 CANONICAL_SIDE_PX = 224.0
-"""Side of the boxes that belong to P4: that of the ImageNet pictures of a ResNet."""
+"""Side of the boxes that belong to P4: that of the ImageNet images of a ResNet."""
 
 
 def assign_levels(boxes_norm: tf.Tensor, canvas_size: tf.Tensor) -> tf.Tensor:

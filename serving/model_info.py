@@ -55,7 +55,7 @@ class ModelClass:
 
 @dataclass(frozen=True)
 class ModelInput:
-    """How a model sizes its pictures (Matterport's IMAGE_* constants)."""
+    """How a model sizes its images (Matterport's IMAGE_* constants)."""
 
     min_dim: int
     max_dim: int

@@ -1,4 +1,4 @@
-"""What tests are made of, valid by construction: networks, pictures, annotations."""
+"""What tests are made of, valid by construction: networks, images, annotations."""
 
 import json
 
@@ -30,7 +30,7 @@ LEARNABLE = Architecture(
     mask_head_channels=16,
     num_classes=3,
 )
-"""The least that learns generated pictures by heart."""
+"""The least that learns generated images by heart."""
 
 CLASSES = {"cat": "bitmap", "dog": "polygon", "box": "rectangle"}
 TAGS = ("train", "val")
@@ -56,7 +56,7 @@ def box(title="box", corners=((2, 3), (6, 5))):
 
 
 def write_image(path, size=(20, 30), value=100):
-    """Writes a picture of one value, or of its pixels, uint8[*size, 3] BGR."""
+    """Writes an image of one value, or of its pixels, uint8[*size, 3] BGR."""
     path.parent.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(path), np.full((*size, 3), value, np.uint8))
 
@@ -64,7 +64,7 @@ def write_image(path, size=(20, 30), value=100):
 def write_item(
     dataset, name, objects=(), tags=(), size=(20, 30), ann_name=None, value=100
 ):
-    """Writes a picture and its annotation."""
+    """Writes an image and its annotation."""
     write_image(dataset / "img" / name, size, value)
     content = annotation_json(size, objects) | {"tags": [{"name": t} for t in tags]}
     path = dataset / "ann" / (ann_name or f"{name}.json")
@@ -74,7 +74,7 @@ def write_item(
 
 
 def write_project(root, meta=None):
-    """Writes a project: two pictures to train on, one to validate on."""
+    """Writes a project: two images to train on, one to validate on."""
     root.mkdir(parents=True, exist_ok=True)
     (root / "meta.json").write_text(json.dumps(meta or meta_json()))
     write_item(root / "ds", "a.png", [box(), DOG], ["train"])

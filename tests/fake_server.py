@@ -1,6 +1,6 @@
 """A real gRPC server with a canned model: real channel, real messages, no network.
 
-It answers every picture with the same instances, placed in proportion to its size, and
+It answers every image with the same instances, placed in proportion to its size, and
 can be told to fail, to wait, or to break the contract.
 """
 
@@ -71,13 +71,13 @@ def disc(height, width):
 
 
 def answers(sizes, **kwargs):
-    """Returns the outputs of `serving_default` for pictures of (height, width)."""
+    """Returns the outputs of `serving_default` for images of (height, width)."""
     rows = [answer(tuple(size), **kwargs) for size in sizes]
     return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
 
 
 def answer(size, instances=INSTANCES, classes=CLASSES):
-    """Returns the outputs of `serving_default` for a picture of (height, width)."""
+    """Returns the outputs of `serving_default` for an image of (height, width)."""
     rows = MAX_DETECTIONS
     boxes = np.zeros((1, rows, 4), np.float32)
     ids = np.zeros((1, rows), np.int32)

@@ -1,9 +1,9 @@
 """What the client does with a mode, for models that are at hand."""
 
 
-def run_mode(mode, picture, model, given=()):
+def run_mode(mode, image, model, given=()):
     """Has `model.detect_crops` answer to the plan, and returns the mode's outcome."""
-    crops = mode.plan(picture.size, given)
-    found = model.detect_crops(picture, crops)
+    crops = mode.plan(image.size, given)
+    found = model.detect_crops(image, crops)
     answers = list(zip(crops, found, strict=True))
-    return mode.merge(answers, picture.size, given)
+    return mode.merge(answers, image.size, given)

@@ -43,10 +43,10 @@ def read(folder, name):
 
 
 class FakePredictor:
-    """The oracle's model with the client's interface; `seen` has its pictures.
+    """The oracle's model with the client's interface; `seen` has its images.
 
     `settings` are those of a case: `variant` (masks, rectangles, or by class), whether
-    it gives scores, from which on, and whether it tags the picture.
+    it gives scores, from which on, and whether it tags the image.
     """
 
     def __init__(self, settings):
@@ -55,8 +55,8 @@ class FakePredictor:
         self.model.components = components
         self.seen = []
 
-    def detect_crops(self, picture, crops):
-        pixels = picture.rgb()
+    def detect_crops(self, image, crops):
+        pixels = image.rgb()
         return [self._detect(pixels[c.top : c.bottom, c.left : c.right]) for c in crops]
 
     def _detect(self, pixels):
@@ -160,7 +160,7 @@ def components(mask):
 
 
 def negative_bound(folder, predict):
-    """A roi that begins left of or above the picture is an error."""
+    """A roi that begins left of or above the image is an error."""
     with pytest.raises(ClientError, match="expected 0"):
         predict(folder)
 

@@ -12,7 +12,7 @@ CLASSES = {"box": "rectangle", "triangle": "polygon"}
 
 
 def write_shapes(root, train=8, val=3, seed=0):
-    """Writes pictures of SIDE x SIDE pixels, each with one object of both classes."""
+    """Writes images of SIDE x SIDE pixels, each with one object of both classes."""
     rng = np.random.default_rng(seed)
     root.mkdir(parents=True)
     (root / "meta.json").write_text(json.dumps(meta_json(CLASSES)))

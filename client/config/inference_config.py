@@ -1,4 +1,4 @@
-"""The inference config: which classes, which suffix, which part of the picture.
+"""The inference config: which classes, which suffix, which part of the image.
 
 The file is that of the Supervisely Mask R-CNN plugin. What a user writes is laid over
 the defaults of its mode, and its older forms are understood.

@@ -1,6 +1,6 @@
-"""Inference modes: which parts of a picture a model sees, and what becomes of them.
+"""Inference modes: which parts of an image a model sees, and what becomes of them.
 
-A mode is pure: it sees a picture's size, its annotation and answers; no server, no file
+A mode is pure: it sees an image's size, its annotation and answers; no server, no file
 and no pixel. Each is one file with the group of its keys in a config and what these
 make, and a line in `client.modes.table`.
 """

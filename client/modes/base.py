@@ -21,9 +21,9 @@ from formats.supervisely.meta import ProjectMeta
 from formats.supervisely.placed_objects import PlacedObject
 
 Size = tuple[int, int]
-"""(height, width) of the picture as people see it, pixels."""
+"""(height, width) of the image as people see it, pixels."""
 Given = Sequence[PlacedObject]
-"""The objects that a picture has already, in their order."""
+"""The objects that an image has already, in their order."""
 Answers = Sequence[tuple[Rect, Detections]]
 """Each crop of a plan, in its order, with what the model finds in it, in the frame of
 the crop."""
@@ -31,11 +31,11 @@ the crop."""
 
 @dataclass(frozen=True)
 class Outcome:
-    """What becomes of a picture's annotation.
+    """What becomes of an image's annotation.
 
     Attributes:
         entries: all its objects, those that were there too, in their order.
-        tags: tags of the picture to add to its own.
+        tags: tags of the image to add to its own.
     """
 
     entries: tuple[Entry, ...]
@@ -48,7 +48,7 @@ class Mode(ABC):
 
     Attributes:
         selection: which detections are kept, and their names.
-        sends_whole: whether the model sees the picture as a whole and as its file has
+        sends_whole: whether the model sees the image as a whole and as its file has
             it, not pixels of parts.
         needs_annotation: whether there is nothing to do without an annotation.
     """
@@ -62,20 +62,20 @@ class Mode(ABC):
         """Returns what the model has to see, none of it empty.
 
         Args:
-            size: of the picture.
+            size: of the image.
             given: objects of its annotation.
 
         Raises:
-            ModeError: the mode cannot be applied to this picture.
+            ModeError: the mode cannot be applied to this image.
         """
 
     @abstractmethod
     def merge(self, answers: Answers, size: Size, given: Given = ()) -> Outcome:
-        """Makes objects in the frame of the picture out of what the model found.
+        """Makes objects in the frame of the image out of what the model found.
 
         Args:
             answers: to the plan for the same size and objects.
-            size: of the picture.
+            size: of the image.
             given: objects of its annotation.
 
         Raises:
@@ -114,7 +114,7 @@ class Mode(ABC):
     def found_in(
         self, crop: Rect, detections: Detections, size: Size
     ) -> list[Instance]:
-        """Returns what is kept of a crop's detections, in the frame of the picture."""
+        """Returns what is kept of a crop's detections, in the frame of the image."""
         origin = (crop.top, crop.left)
         return [i.moved(origin, size) for i in self.selection.instances(detections)]
 

@@ -1,6 +1,6 @@
 """`bboxes`: the model sees the surroundings of each object that is there already.
 
-Frame: the picture, pixels.
+Frame: the image, pixels.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`full_image`: the model sees the picture as a whole.
+"""`full_image`: the model sees the image as a whole.
 
 Its group is in `client.modes.table`: this is what a client without a config does, which
 needs no pydantic.
@@ -15,7 +15,7 @@ from client.rect import Rect, whole
 
 @dataclass(frozen=True)
 class FullImage(Mode):
-    """The model sees the picture as a whole.
+    """The model sees the image as a whole.
 
     Objects: those that were there, then what was found.
     """

@@ -2,14 +2,14 @@
 
 Two instances of one class, found in different windows, are parts of one object if
  * at least one of them is cut: its box ends at a border of its window that is not a
-   border of the picture; and
+   border of the image; and
  * they agree where both windows see: the masks there have an IoU of `MIN_AGREEMENT` or
    more. Where both windows see a strip too narrow for that, or none because they only
    touch, the outlines of the masks along that strip are compared instead.
 Parts of parts belong to the object too. It gets the union of their masks and the score
 of the best one.
 
-Frame: the picture, pixels.
+Frame: the image, pixels.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Part(NamedTuple):
     """What a window shows of an object.
 
     Attributes:
-        instance: in the frame of the picture.
+        instance: in the frame of the image.
         window: where it was found.
     """
 
@@ -51,7 +51,7 @@ def join_parts(parts: Sequence[Part], image: Rect) -> list[Instance]:
 
     Args:
         parts: what all windows found.
-        image: the whole picture.
+        image: the whole image.
 
     Returns:
         One instance an object, in the order of their first parts.

@@ -1,6 +1,6 @@
-"""`roi`: the model sees the picture without a border.
+"""`roi`: the model sees the image without a border.
 
-Frame: the picture, pixels.
+Frame: the image, pixels.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from formats.supervisely.meta import ProjectMeta
 
 
 class RoiGroup(ModeGroup):
-    """The model sees the picture without a border."""
+    """The model sees the image without a border."""
 
     name: Literal["roi"]
     bounds: SidesGroup = Field(
@@ -56,12 +56,12 @@ class RoiGroup(ModeGroup):
 
 @dataclass(frozen=True)
 class Roi(Mode):
-    """The model sees the picture without a border.
+    """The model sees the image without a border.
 
     Objects: those that were there, what was found, the region if it is saved.
 
     Attributes:
-        bounds: how much is cut off at each side, in percent of the picture's sides.
+        bounds: how much is cut off at each side, in percent of the image's sides.
         class_name: class of the saved region, None to save none.
     """
 
@@ -77,7 +77,7 @@ class Roi(Mode):
     def plan(self, size: Size, given: Given = ()) -> list[Rect]:  # noqa: ARG002
         """See `Mode`.
 
-        A negative bound at the right or the bottom reaches over the picture, which cuts
+        A negative bound at the right or the bottom reaches over the image, which cuts
         it.
         """
         rect = self.bounds.shrink(whole(size))

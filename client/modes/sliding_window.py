@@ -1,6 +1,6 @@
 """`sliding_window_det` and `sliding_window`: the model sees window after window.
 
-Frame: the picture, pixels.
+Frame: the image, pixels.
 """
 
 from __future__ import annotations

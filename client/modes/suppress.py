@@ -4,7 +4,7 @@ Unlike the usual greedy suppression, an instance is dropped if it overlaps any m
 confident one of its class, even one that is dropped itself. Of a chain A > B > C, in
 which only neighbours overlap, A alone stays.
 
-Frame: the picture, pixels.
+Frame: the image, pixels.
 """
 
 from __future__ import annotations

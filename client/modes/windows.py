@@ -1,6 +1,6 @@
-"""Plans the windows that slide over a picture.
+"""Plans the windows that slide over an image.
 
-Frame: the picture, pixels.
+Frame: the image, pixels.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ class Windows(NamedTuple):
     overlap: tuple[int, int] = (0, 0)
 
     def plan(self, image_size: tuple[int, int]) -> list[Rect]:
-        """Returns the windows, row by row; the last ones touch the picture's border.
+        """Returns the windows, row by row; the last ones touch the image's border.
 
         Args:
-            image_size: (height, width) of the picture, pixels.
+            image_size: (height, width) of the image, pixels.
 
         Raises:
-            ModeError: a window is larger than the picture.
+            ModeError: a window is larger than the image.
         """
         height, width = self.size
         if height > image_size[0] or width > image_size[1]:

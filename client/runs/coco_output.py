@@ -3,7 +3,7 @@
 Beside `FILE` lies `FILE`'s name with `.images.json`: what its image and category ids
 stand for, as in a COCO file.
 
-Frame: the pictures; `bbox` is [x, y, width, height], not rounded to whole pixels.
+Frame: the images; `bbox` is [x, y, width, height], not rounded to whole pixels.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ PIXEL_DIGITS = 3
 
 
 class CocoResults:
-    """Collects what was found in each picture; see `Extra`."""
+    """Collects what was found in each image; see `Extra`."""
 
     def __init__(self, path: Path, work: Work, classes: Sequence[ModelClass]) -> None:
         """Prepares, writes nothing.
 
         Args:
             path: the file to make.
-            work: the pictures.
+            work: the images.
             classes: of the model; their ids are the category ids.
         """
         self._path = path
@@ -72,7 +72,7 @@ class CocoResults:
         folder.write(target, json_bytes({"size": result.image_size, "found": found}))
 
     def finish(self, folder: RunFolder, summary: Summary) -> None:
-        """See `Extra`; pictures that failed have no results."""
+        """See `Extra`; images that failed have no results."""
         del summary
         try:
             with (
@@ -109,7 +109,7 @@ class CocoResults:
         return read_kept(folder, target)
 
     def _image_ids(self) -> Sequence[int]:
-        """Returns numbers in the pictures' names, if they all have one, or 1, 2, ..."""
+        """Returns numbers in the images' names, if they all have one, or 1, 2, ..."""
         ids = []
         for index in range(len(self._work)):
             stem = Path(self._work.label(index)).stem

@@ -1,4 +1,4 @@
-"""Keeps the memory of a long run where it was after the first pictures."""
+"""Keeps the memory of a long run where it was after the first images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Overlay pictures of a run: PNG files `OUTPUT/overlay/<picture>`."""
+"""Overlay images of a run: PNG files `OUTPUT/overlay/<image>`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 PNG = ".png"
 MARK = ".overlay"
-"""Goes before the extension where a picture has none."""
+"""Goes before the extension where an image has none."""
 EXTENSIONS = frozenset(
     {
         ".avif",
@@ -33,13 +33,13 @@ EXTENSIONS = frozenset(
         ".webp",
     }
 )
-"""Names of pictures, PNG aside."""
+"""Names of images, PNG aside."""
 OVERLAYS = "overlay"
 """Folder of the overlays."""
 
 
 class Overlays:
-    """Draws what was found over each picture; see `Extra`."""
+    """Draws what was found over each image; see `Extra`."""
 
     is_made = False
 
@@ -47,7 +47,7 @@ class Overlays:
         """Prepares, writes nothing.
 
         Args:
-            work: the pictures.
+            work: the images.
             color_by: what has a colour of its own, see `Result.draw`.
         """
         self._work = work
@@ -66,14 +66,14 @@ class Overlays:
         folder.write(target, encode_drawing(drawn, PNG))
 
     def finish(self, folder: RunFolder, summary: Summary) -> None:
-        """See `Extra`; every picture has its own."""
+        """See `Extra`; every image has its own."""
 
 
 def overlay_name(label: str) -> str:
-    """Returns what the overlay of a picture is called.
+    """Returns what the overlay of an image is called.
 
     `x.png` keeps its name, `x.jpg` becomes `x.jpg.png`, and `x` `x.overlay.png`. It
-    depends on no other picture, and no two pictures share it: `x.jpg.png` becomes
+    depends on no other image, and no two images share it: `x.jpg.png` becomes
     `x.jpg.png.png`.
     """
     path = PurePosixPath(label)

@@ -10,13 +10,13 @@ from serving.program.terminal import Bar
 
 @contextlib.contextmanager
 def progress(total: int) -> Iterator[Callable[[str | None], None]]:
-    """Yields what is called for each picture, with its error if there was one.
+    """Yields what is called for each image, with its error if there was one.
 
     On a terminal there is a bar with the rate and the time that is left; else only
     failures are told.
 
     Args:
-        total: pictures.
+        total: images.
     """
     done = 0
     with Bar("pictures") as bar:

@@ -1,7 +1,7 @@
-"""A Supervisely project as work: a new one with the same pictures comes out.
+"""A Supervisely project as work: a new one with the same images comes out.
 
-`OUTPUT/meta.json`, and in each dataset `img/<picture>`, a hard link where possible, and
-`ann/<picture>.json`, which has the annotation's objects and what was found.
+`OUTPUT/meta.json`, and in each dataset `img/<image>`, a hard link where possible, and
+`ann/<image>.json`, which has the annotation's objects and what was found.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class ProjectWork:
         folder.write(annotation, json_bytes(result.to_annotation()))
 
     def _file(self, item: Item) -> str | None:
-        """Returns the file of a picture, None where it lies in a tar."""
+        """Returns the file of an image, None where it lies in a tar."""
         files = self._project.files
         if isinstance(files, FolderFiles):
             return f"{files.root}/{self._project.root}{item.image}"

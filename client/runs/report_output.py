@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 THUMBNAIL_PX = 480
 MOST_CARDS = 1000
-"""Pictures in the gallery; of more, so many are taken, evenly spread."""
+"""Images in the gallery; of more, so many are taken, evenly spread."""
 MOST_FAILURES = 50
 BINS = 20
 """Columns of the histogram of scores."""
@@ -34,7 +34,7 @@ class Report:
 
         Args:
             path: the file to make.
-            work: the pictures.
+            work: the images.
             model: who is asked.
             title: of the page.
         """
@@ -86,9 +86,9 @@ class Report:
         counts: Counter[str] = Counter()
         bins = np.zeros(BINS, np.int64)
         colors: dict[str, str] = {}
-        pictures = 0
+        images = 0
         for _, content in self._read_all(folder):
-            pictures += 1
+            images += 1
             counts.update(title for title, _ in content["found"])
             scores = [score for _, score in content["found"] if score == score]
             bins += np.histogram(scores, BINS, (0, 1))[0]
@@ -97,7 +97,7 @@ class Report:
         model = self._model
         facts = Facts(
             {
-                "Pictures": pictures,
+                "Pictures": images,
                 "Failed": len(summary.failed),
                 "Instances": counts.total(),
                 "Classes found": len(titles),
@@ -142,7 +142,7 @@ class Report:
             )
 
     def _read_all(self, folder: RunFolder) -> Iterator[tuple[int, Any]]:
-        """Yields what is known of each picture that did not fail."""
+        """Yields what is known of each image that did not fail."""
         for index in range(len(self._work)):
             target = self.targets(index)[-1]
             if folder.has(target):
@@ -150,7 +150,7 @@ class Report:
 
 
 def _thumbnail(result: Result) -> bytes:
-    """Returns the picture, small, with all that was found drawn in."""
+    """Returns the image, small, with all that was found drawn in."""
     import cv2  # drawing brings it anyway
 
     drawn = result.draw(labels=False, scale=None)  # the cards list what was found

@@ -1,4 +1,4 @@
-"""A run over many pictures: several at a time, and a later run does what is missing."""
+"""A run over many images: several at a time, and a later run does what is missing."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ class Summary:
     """What became of a run.
 
     Attributes:
-        done: pictures that got an annotation.
-        skipped: pictures that had one of an earlier run.
+        done: images that got an annotation.
+        skipped: images that had one of an earlier run.
         failed: path and error of the others that were tried.
-        left: pictures that were not tried, as the run was stopped.
-        instances: instances found in the pictures that were done.
-        seconds: time from the first picture to the last.
+        left: images that were not tried, as the run was stopped.
+        instances: instances found in the images that were done.
+        seconds: time from the first image to the last.
         warnings: each once, in the order of their first appearance.
         dropped: objects that new annotations do not have, by reason.
-        left_out: what the user named and is no picture, or belongs to none.
-        stopped: why not all pictures were tried, "" if they were.
+        left_out: what the user named and is no image, or belongs to none.
+        stopped: why not all images were tried, "" if they were.
     """
 
     done: int = 0
@@ -55,7 +55,7 @@ class Summary:
 
     @property
     def is_complete(self) -> bool:
-        """Says whether every picture has its results."""
+        """Says whether every image has its results."""
         return not self.failed and not self.left
 
     def told(self) -> list[str]:
@@ -83,20 +83,20 @@ class Extra(Protocol):
 
     @property
     def is_made(self) -> bool:
-        """Says whether its one file of all pictures is there already."""
+        """Says whether its one file of all images is there already."""
 
     def targets(self, index: int) -> list[str]:
-        """Returns the files that it keeps of a picture, within the run's folder."""
+        """Returns the files that it keeps of an image, within the run's folder."""
 
     def write(self, folder: RunFolder, index: int, result: Result) -> None:
         """Writes these files.
 
         Raises:
-            ClientError: they cannot be written, or the picture cannot be drawn.
+            ClientError: they cannot be written, or the image cannot be drawn.
         """
 
     def finish(self, folder: RunFolder, summary: Summary) -> None:
-        """Makes one file of all pictures, if that is what it is for.
+        """Makes one file of all images, if that is what it is for.
 
         Raises:
             ClientError: it cannot be written.
@@ -105,7 +105,7 @@ class Extra(Protocol):
 
 @dataclass(frozen=True)
 class _Outcome:
-    """What became of one picture; `number` is its index."""
+    """What became of one image; `number` is its index."""
 
     number: int
     was_tried: bool = True
@@ -130,19 +130,19 @@ def run(
     is_stopped: Callable[[], bool],
     tell: Callable[[str | None], None],
 ) -> Summary:
-    """Predicts all pictures that have no results yet, and writes what becomes of them.
+    """Predicts all images that have no results yet, and writes what becomes of them.
 
     Args:
         client: the model to ask.
-        work: the pictures.
+        work: the images.
         folder: where results go.
-        extras: what else is made of each picture.
-        in_flight: how many pictures are under way at a time.
+        extras: what else is made of each image.
+        in_flight: how many images are under way at a time.
         server_wait_s: seconds after its last answer that a server which is gone, or
-            takes no picture, is waited for.
-        is_stopped: asked before each picture; once true, only what has been sent is
+            takes no image, is waited for.
+        is_stopped: asked before each image; once true, only what has been sent is
             still written.
-        tell: called for each picture, with the error if there was one.
+        tell: called for each image, with the error if there was one.
 
     Raises:
         ClientError: nothing can be written, or classes of model and project clash.
@@ -201,7 +201,7 @@ class _Run:
         return bool(self.summary.stopped) or self._asked_to_stop()
 
     def to_do(self) -> Iterator[int]:
-        """Yields pictures without results."""
+        """Yields images without results."""
         for index in range(len(self._work)):
             if self._is_stopped():
                 self.summary.left += 1
@@ -212,7 +212,7 @@ class _Run:
                 yield index
 
     def attempt(self, index: int) -> _Outcome:
-        """Predicts a picture and writes its results."""
+        """Predicts an image and writes its results."""
         if self._is_stopped():
             return _Outcome(index, was_tried=False)
         try:
@@ -230,7 +230,7 @@ class _Run:
         return _Outcome(index, instances=found, warnings=warnings, dropped=objects)
 
     def _predict(self, index: int) -> Result:
-        """Predicts a picture; again where it ends because the server is gone."""
+        """Predicts an image; again where it ends because the server is gone."""
         while True:
             try:
                 result = self._work.predict(self._client, index)
@@ -268,7 +268,7 @@ class _Run:
             )
 
     def note(self, outcome: _Outcome) -> None:
-        """Adds to the summary what became of a picture."""
+        """Adds to the summary what became of an image."""
         summary, error = self.summary, outcome.error
         if _is_stopping(error) and not self._asked_to_stop():
             summary.stopped = summary.stopped or str(error)

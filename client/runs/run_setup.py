@@ -1,4 +1,4 @@
-"""What a command line asks for: pictures, results, and what these depend on."""
+"""What a command line asks for: images, results, and what these depend on."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from client.client import Client
 from client.runs.coco_output import CocoResults
+from client.runs.image_work import ImageWork
 from client.runs.overlay_output import OVERLAYS, Overlays
 from client.runs.paths import holds, resolve
-from client.runs.picture_work import PictureWork
 from client.runs.project_work import ProjectWork
 from client.runs.report_output import Report
 from client.runs.run import Extra
@@ -46,7 +46,7 @@ def read_config(args: argparse.Namespace) -> InferenceConfig | None:
 
 
 def open_work(args: argparse.Namespace) -> Work:
-    """Returns the pictures to predict.
+    """Returns the images to predict.
 
     Raises:
         OutputError: there are none.
@@ -54,14 +54,14 @@ def open_work(args: argparse.Namespace) -> Work:
     if args.project is not None:
         own_names = {OVERLAYS} if args.draw else set()
         return ProjectWork(args.project, args.output, args.max_archive_bytes, own_names)
-    return PictureWork(args.images, args.output)
+    return ImageWork(args.images, args.output)
 
 
 def make_extras(args: argparse.Namespace, client: Client, work: Work) -> list[Extra]:
     """Returns what is made beside annotations.
 
     Raises:
-        OutputError: a file of all pictures cannot be written where the user wants it.
+        OutputError: a file of all images cannot be written where the user wants it.
     """
     extras: list[Extra] = []
     files: list[Path] = []
@@ -80,7 +80,7 @@ def make_extras(args: argparse.Namespace, client: Client, work: Work) -> list[Ex
 
 
 def _check_files(files: list[Path], output: Path, work: Work) -> None:
-    """Checks before the first picture what would fail after the last.
+    """Checks before the first image what would fail after the last.
 
     Raises:
         OutputError: a file would replace another one, or cannot be written.

@@ -1,4 +1,4 @@
-"""What a run is applied to: pictures, or the items of a project."""
+"""What a run is applied to: images, or the items of a project."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from formats.supervisely.meta import ProjectMeta
 
 
 class Work(Protocol):
-    """Pictures in, annotations out. Safe to use from several threads."""
+    """Images in, annotations out. Safe to use from several threads."""
 
     @property
     def meta(self) -> ProjectMeta:
@@ -24,37 +24,37 @@ class Work(Protocol):
 
     @property
     def left_out(self) -> LeftOut:
-        """What is there and no picture, or belongs to none."""
+        """What is there and no image, or belongs to none."""
 
     @property
     def inputs(self) -> list[str]:
         """What the user named."""
 
     def __len__(self) -> int:
-        """Returns the number of pictures."""
+        """Returns the number of images."""
 
     def place(self, index: int) -> str:
-        """Returns what messages call a picture."""
+        """Returns what messages call an image."""
 
     def label(self, index: int) -> str:
-        """Returns what results call a picture: a relative path with "/"."""
+        """Returns what results call an image: a relative path with "/"."""
 
     def targets(self, index: int) -> list[str]:
-        """Returns the files of a picture's results, the annotation last.
+        """Returns the files of an image's results, the annotation last.
 
         Relative to the folder of the run.
         """
 
     def predict(self, client: Client, index: int) -> Result:
-        """Reads a picture and asks the model.
+        """Reads an image and asks the model.
 
         Raises:
             ClientError: no result.
-            FormatError: files of the picture cannot be read.
+            FormatError: files of the image cannot be read.
         """
 
     def write(self, folder: RunFolder, index: int, result: Result) -> None:
-        """Writes a picture's results, the annotation last.
+        """Writes an image's results, the annotation last.
 
         Raises:
             ClientError: they cannot be written, or a mask is damaged.
@@ -62,7 +62,7 @@ class Work(Protocol):
 
 
 def read_kept(folder: RunFolder, path: str) -> Any:
-    """Reads JSON that a run keeps of a picture.
+    """Reads JSON that a run keeps of an image.
 
     Args:
         folder: of the run.

@@ -1,6 +1,6 @@
 """Reads a model's answer and holds it against the serving contract.
 
-Shape letters as in the contract; B is the number of pictures that were sent.
+Shape letters as in the contract; B is the number of images that were sent.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ _MOST = {"D": MAX_ROWS, "M": MAX_MASK_SIZE}
 
 @dataclass(frozen=True, eq=False)
 class Detections:
-    """What a model found in one picture; N rows, scores descending.
+    """What a model found in one image; N rows, scores descending.
 
     Attributes:
-        boxes: float32[N, 4] (y1, x1, y2, x2), pixels of the picture, half-open.
+        boxes: float32[N, 4] (y1, x1, y2, x2), pixels of the image, half-open.
         mask_boxes: int32[N, 4], the boxes rounded to whole pixels: frames of the masks.
         class_ids: int32[N].
         class_names: N names, the model's own.
         scores: float32[N], 0..1; NaN from a model that gives none.
         mask_pngs: N one-channel 0/255 PNGs of the size of their mask box; empty bytes
             where that has no pixel; None from a model that gives boxes only.
-        image_size: (height, width) of the picture, pixels.
+        image_size: (height, width) of the image, pixels.
         version: the model version that answered, None if the server did not tell.
-        image_tags: name and value of tags of the whole picture; a Mask R-CNN has none.
+        image_tags: name and value of tags of the whole image; a Mask R-CNN has none.
     """
 
     boxes: Array
@@ -150,12 +150,12 @@ def read_detections(
     Args:
         outputs: alias to TensorProto.
         signature: `serving_default` or `image_tensor` of the contract.
-        sizes: (height, width) of the pictures that were sent, pixels.
+        sizes: (height, width) of the images that were sent, pixels.
         version: the model version that answered.
         info: what that version says of itself, None where it is not known.
 
     Returns:
-        One entry a picture, in their order.
+        One entry an image, in their order.
 
     Raises:
         ContractError: the answer does not keep the contract.
@@ -214,7 +214,7 @@ def _read_row(
 
 
 def _mask_boxes(boxes: Array, size: tuple[int, int]) -> Array:
-    """Rounds boxes and checks that they lie in the picture."""
+    """Rounds boxes and checks that they lie in the image."""
     if not np.all(np.isfinite(boxes)):
         raise ContractError("answer: boxes: expected numbers, got NaN or infinity")
     limit = max(size) + 1.0  # rounding to int32 is undefined far beyond

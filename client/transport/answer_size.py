@@ -19,11 +19,11 @@ RUN_BYTES = 16
 
 
 def answer_limit(info: contract.ModelInfo, sizes: Sequence[tuple[int, int]]) -> int:
-    """Returns the most bytes that a model may answer to pictures.
+    """Returns the most bytes that a model may answer to images.
 
     Args:
         info: of the model.
-        sizes: (height, width) of the pictures that are sent, pixels.
+        sizes: (height, width) of the images that are sent, pixels.
     """
     name = max((len(c.title.encode()) for c in info.classes), default=0)
     total = FRAME_BYTES + sum(
@@ -37,10 +37,10 @@ def mask_limit(size: tuple[int, int], mask_size: int) -> int:
     """Returns the most bytes that the PNG of a mask takes.
 
     A mask is drawn from M x M values, so a row of it changes its value no more than a
-    few times for each of these; where the picture is small, the pixels are fewer.
+    few times for each of these; where the image is small, the pixels are fewer.
 
     Args:
-        size: (height, width) of the picture, pixels.
+        size: (height, width) of the image, pixels.
         mask_size: M.
     """
     height, width = size

@@ -13,12 +13,12 @@ from client.transport.answer_size import WIRE_LIMIT
 from serving.contract import MAX_INFO_BYTES
 
 SMALL_ANSWER_BYTES = MAX_INFO_BYTES + 4096
-"""Limit of every answer but those to pictures."""
+"""Limit of every answer but those to images."""
 _STEP = 8
 """How much larger the limit of each further connection is."""
 _RECEIVE = "grpc.max_receive_message_length"
 _OPTIONS: dict[str, Any] = {
-    # A 12-megapixel picture is 36 MB of pixels; gRPC's own limit is 4 MiB.
+    # A 12-megapixel image is 36 MB of pixels; gRPC's own limit is 4 MiB.
     "grpc.max_send_message_length": -1,
     "grpc.enable_retries": 0,  # ours know the deadline and tell about themselves
     "grpc.initial_reconnect_backoff_ms": 100,
@@ -34,7 +34,7 @@ class Connections:
     """Connections that are made when they are needed; safe to use from several threads.
 
     gRPC has a limit of answers only for a whole connection: there is one for small
-    answers, and others are made as larger pictures are sent.
+    answers, and others are made as larger images are sent.
     """
 
     def __init__(

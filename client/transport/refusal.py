@@ -88,7 +88,7 @@ def is_repeated(code: grpc.StatusCode, details: str) -> bool:
 
 
 def is_split(code: grpc.StatusCode, details: str) -> bool:
-    """Says whether a request of several pictures is sent again in parts.
+    """Says whether a request of several images is sent again in parts.
 
     That is so where it is too large as a whole, and once where nothing is known of the
     reason; what is repeated as it is would only be more in parts, and a claim of one

@@ -12,7 +12,7 @@ import numpy as np
 from google.protobuf.message import DecodeError
 
 from client.errors import ContractError, ServerError
-from client.image import Picture
+from client.image import LoadedImage
 from client.transport.answer import Detections, read_detections, read_outputs
 from client.transport.answer_size import answer_limit
 from client.transport.channel import (
@@ -99,31 +99,31 @@ class RemoteModel:
         )
 
     def detect(
-        self, pictures: Sequence[Picture], timeout_s: float | None
+        self, images: Sequence[LoadedImage], timeout_s: float | None
     ) -> list[Detections]:
-        """Sends pictures in one request.
+        """Sends images in one request.
 
         Args:
-            pictures: either all encoded, or all pixels and of one size.
+            images: either all encoded, or all pixels and of one size.
             timeout_s: seconds; None for no limit.
 
         Returns:
-            One entry a picture, in their order.
+            One entry an image, in their order.
 
         Raises:
             ClientError: no answer, or one that does not keep the contract.
         """
-        encoded = [p.encoded for p in pictures if p.encoded is not None]
+        encoded = [p.encoded for p in images if p.encoded is not None]
         if encoded:
             signature = contract.SERVING_DEFAULT
             inputs = {contract.IMAGE_BYTES.name: to_tensor_proto(encoded)}
         else:
             signature = contract.IMAGE_TENSOR
-            pixels = np.stack([picture.rgb() for picture in pictures])
+            pixels = np.stack([image.rgb() for image in images])
             inputs = {contract.IMAGES.name: to_tensor_proto(pixels)}
         budget = Budget(timeout_s)
-        sizes = [picture.size for picture in pictures]
-        names = ", ".join(dict.fromkeys(picture.name for picture in pictures))
+        sizes = [image.size for image in images]
+        names = ", ".join(dict.fromkeys(image.name for image in images))
         response = self._loading.ask(
             lambda: self._ask_for(signature, inputs, sizes, budget, names), budget
         )

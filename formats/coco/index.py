@@ -29,7 +29,7 @@ class CocoImage(NamedTuple):
     """An entry of `images`.
 
     Attributes:
-        file_name: path within the folder of pictures.
+        file_name: path within the folder of images.
         size: (height, width), pixels.
         id: what the file calls it.
     """

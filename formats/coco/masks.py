@@ -1,9 +1,9 @@
 """Masks of COCO annotations: polygons and run lengths, pixel for pixel as COCO's tools.
 
 Written out rather than taken from pycocotools: that draws every object into an array of
-the picture's size, and is compiled code for two short routines.
+the image's size, and is compiled code for two short routines.
 
-Frame: the picture. Polygons are continuous: pixel (0, 0) spans [0, 1) x [0, 1).
+Frame: the image. Polygons are continuous: pixel (0, 0) spans [0, 1) x [0, 1).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from formats.mask_crop import MAX_PIXELS, MaskCrop, tight_crop
 from formats.quoted import quoted
 
 _FARTHEST = 1_000_000
-"""Pixels off the picture's corner beyond which a coordinate is taken for an error."""
+"""Pixels off the image's corner beyond which a coordinate is taken for an error."""
 _LONGEST_RUN_BITS = 62
 
 
@@ -44,7 +44,7 @@ def draw_segmentation(segmentation: Any, size: tuple[int, int]) -> MaskCrop | No
     Args:
         segmentation: a list of polygons [x1, y1, x2, y2, ...], which are united, or run
             lengths {"size": [height, width], "counts": list or text}.
-        size: (height, width) of the picture.
+        size: (height, width) of the image.
 
     Returns:
         The mask, or None where no pixel is set.
@@ -62,7 +62,7 @@ def read_segmentation(
 
     Args:
         segmentation: as `draw_segmentation` takes it.
-        size: (height, width) of the picture.
+        size: (height, width) of the image.
         is_lenient: leave out polygons that are none, rather than raise.
 
     Raises:
@@ -152,7 +152,7 @@ def _from_borders(borders: Ints, size: tuple[int, int]) -> MaskCrop | None:
 
     Args:
         borders: int64[N], y + height * x; each turns all pixels from there on over.
-        size: (height, width) of the picture.
+        size: (height, width) of the image.
 
     Raises:
         AnnotationError: more pixels than any image has.
@@ -162,7 +162,7 @@ def _from_borders(borders: Ints, size: tuple[int, int]) -> MaskCrop | None:
     if not borders.size:
         return None
     left = int(borders[0]) // height
-    # An odd number of borders leaves the rest of the picture set.
+    # An odd number of borders leaves the rest of the image set.
     right = int(borders[-1] - 1) // height + 1 if borders.size % 2 == 0 else width
     pixels = (right - left) * height
     if pixels > MAX_PIXELS:
@@ -192,7 +192,7 @@ def _draw_polygons(rings: Sequence[Floats], size: tuple[int, int]) -> MaskCrop |
 
     Args:
         rings: of float64[N, 2] (x, y) each.
-        size: (height, width) of the picture.
+        size: (height, width) of the image.
     """
     if len(rings) == 1:
         return _from_borders(polygon_borders(rings[0], size), size)

@@ -1,6 +1,6 @@
 """Writes masks as COCO's compressed run lengths.
 
-Frame: the picture; runs go down the columns, from the left.
+Frame: the image; runs go down the columns, from the left.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ def encode_mask(crop: MaskCrop, size: tuple[int, int]) -> dict[str, Any]:
     """Returns the `segmentation` of an annotation; inverse of `draw_segmentation`.
 
     Args:
-        crop: the mask, within the picture.
-        size: (height, width) of the picture.
+        crop: the mask, within the image.
+        size: (height, width) of the image.
     """
     return {"size": [*size], "counts": encode_counts(run_lengths(crop, size))}
 
@@ -31,8 +31,8 @@ def run_lengths(crop: MaskCrop, size: tuple[int, int]) -> list[int]:
     """Returns the run lengths of a mask, the first of pixels that are not set.
 
     Args:
-        crop: the mask, within the picture; what is computed grows with it alone.
-        size: (height, width) of the picture.
+        crop: the mask, within the image; what is computed grows with it alone.
+        size: (height, width) of the image.
     """
     height, width = size
     columns = np.pad(crop.mask.T, ((0, 0), (1, 1)))

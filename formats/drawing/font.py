@@ -1,4 +1,4 @@
-"""Text on pictures with OpenCV alone, whichever release is there."""
+"""Text on images with OpenCV alone, whichever release is there."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Font(Protocol):
         """Returns the width of a text, pixels."""
 
     def draw(self, canvas: Pixels, text: str, left: int, top: int, ink: Color) -> None:
-        """Writes a text into a picture, in place.
+        """Writes a text into an image, in place.
 
         Args:
             canvas: uint8[H, W, 3] in any order of colours.
@@ -58,7 +58,7 @@ class OutlineFont:
         return int(box[2])
 
     def draw(self, canvas: Pixels, text: str, left: int, top: int, ink: Color) -> None:
-        """Writes a text into a picture, in place."""
+        """Writes a text into an image, in place."""
         base = (left, top + round(self._size * 0.98))
         text = drawable(text)
         cv2.putText(canvas, text, base, ink, self._face, self._size, _WEIGHT)
@@ -80,7 +80,7 @@ class StrokeFont:
         return int(size[0])
 
     def draw(self, canvas: Pixels, text: str, left: int, top: int, ink: Color) -> None:
-        """Writes a text into a picture, in place."""
+        """Writes a text into an image, in place."""
         base = (left, top + (self.line_px + self._cap) // 2)
         cv2.putText(
             canvas,

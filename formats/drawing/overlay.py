@@ -1,6 +1,6 @@
-"""Draws instances over their picture: masks, outlines, boxes, labels.
+"""Draws instances over their image: masks, outlines, boxes, labels.
 
-Frame: the picture, whole pixels; colours are RGB throughout.
+Frame: the image, whole pixels; colours are RGB throughout.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ GOLDEN_RATIO = 0.618034
 SHIFT = 4
 """Bits of a fraction in the coordinates of lines."""
 READABLE_PX = 1024
-"""Longest side up to which small pictures are enlarged, by a whole factor."""
+"""Longest side up to which small images are enlarged, by a whole factor."""
 DASH_SHARE = 1 / 90
-"""Of the picture's side: a dash of a region's box, and the gap after it."""
+"""Of the image's side: a dash of a region's box, and the gap after it."""
 
 
 class Overlay(NamedTuple):
@@ -63,7 +63,7 @@ class Overlay(NamedTuple):
 class _Drawn(NamedTuple):
     """An overlay with its box in the frame of the drawing.
 
-    Its mask is cut to the picture and not enlarged yet; None where it has no pixel.
+    Its mask is cut to the image and not enlarged yet; None where it has no pixel.
     """
 
     overlay: Overlay
@@ -73,13 +73,13 @@ class _Drawn(NamedTuple):
 
 
 def readable_scale(size: tuple[int, int]) -> int:
-    """Returns the whole factor that makes a small picture large enough to read.
+    """Returns the whole factor that makes a small image large enough to read.
 
     Args:
         size: (height, width), pixels.
 
     Returns:
-        1 for all pictures with a side above 512 pixels; the longest side of others
+        1 for all images with a side above 512 pixels; the longest side of others
         grows to between 513 and 1024.
     """
     return max(1, READABLE_PX // max(size))
@@ -88,11 +88,11 @@ def readable_scale(size: tuple[int, int]) -> int:
 def draw_overlays(
     image: Pixels, overlays: Sequence[Overlay], *, labels: bool = True, scale: int = 1
 ) -> Pixels:
-    """Draws instances over a picture; sizes of lines and text follow the picture's.
+    """Draws instances over an image; sizes of lines and text follow the image's.
 
     Args:
         image: uint8[H, W, 3] RGB; not changed.
-        overlays: what to draw, in this picture's frame; cut to it.
+        overlays: what to draw, in this image's frame; cut to it.
         labels: write classes and scores too, where they hide neither an object nor
             each other.
         scale: draw everything so many times as large, with smooth masks.
@@ -160,7 +160,7 @@ def _enlarged(image: Pixels, scale: int) -> Pixels:
 
 
 def _prepare(overlay: Overlay, size: tuple[int, int], scale: int) -> _Drawn:
-    """Cuts an overlay to the picture of (height, width), and enlarges it."""
+    """Cuts an overlay to the image of (height, width), and enlarges it."""
     top, left, bottom, right = overlay.box
     y1, y2 = (min(max(y, 0), size[0]) for y in (top, max(top, bottom)))
     x1, x2 = (min(max(x, 0), size[1]) for x in (left, max(left, right)))

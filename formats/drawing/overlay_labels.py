@@ -20,13 +20,13 @@ Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
 LABEL_OPACITY = 0.88
 LABELS_SHARE = 0.12
-"""Of the picture that labels may cover; the first of them get theirs."""
+"""Of the image that labels may cover; the first of them get theirs."""
 MOST_LABELS = 500
-"""Labels that a place is looked for; no picture has room for more."""
+"""Labels that a place is looked for; no image has room for more."""
 LARGEST_PX, SMALLEST_PX, CROWDED_PX = 48, 11, 10
 """Sizes of type; the last where labels would cover too much in a larger one."""
 LONGEST_TITLE = 80
-"""Characters of a title that are looked at; no picture has room for more."""
+"""Characters of a title that are looked at; no image has room for more."""
 
 
 class Label(NamedTuple):
@@ -48,7 +48,7 @@ class Label(NamedTuple):
 def draw_labels(
     canvas: Pixels, labels: Sequence[Label], objects: Iterable[tuple[Box, Mask]]
 ) -> None:
-    """Writes labels into a picture, in place, those that come first with most room.
+    """Writes labels into an image, in place, those that come first with most room.
 
     A label goes to its box, else near it with a line that leads there, else only its
     score is written, else nothing.
@@ -82,7 +82,7 @@ def draw_labels(
 
 
 def _choose_font(labels: Sequence[Label], size: tuple[int, int]) -> Font:
-    """Returns a font for the size of the picture, smaller where much is written."""
+    """Returns a font for the size of the image, smaller where much is written."""
     side = math.sqrt(size[0] * size[1])
     usual = round(min(max(side / 50, SMALLEST_PX), LARGEST_PX))
     smaller = max(CROWDED_PX, round(usual * 0.7))
@@ -106,7 +106,7 @@ def _pad(font: Font) -> int:
 
 
 def _texts(label: Label, font: Font, width: int) -> Iterator[str]:
-    """Yields what may be written, the best first; nothing wider than the picture."""
+    """Yields what may be written, the best first; nothing wider than the image."""
     room = width - 2 * _pad(font)
     title = label.title[:LONGEST_TITLE]
     whole = f"{title} {label.score}".strip()

@@ -125,7 +125,7 @@ def find_place(
     Args:
         box: of its object.
         size: (width, height) of the label.
-        canvas_size: (height, width) of the picture.
+        canvas_size: (height, width) of the image.
         taken: where labels and leaders are already.
         hidden: of the objects.
     """

@@ -8,9 +8,9 @@ import stat
 from formats.errors import FormatError
 
 MAX_FILE_BYTES = 2**30
-"""Largest picture file that is read."""
+"""Largest image file that is read."""
 MAX_JSON_BYTES = 2**28
-"""Largest annotation of one picture, and largest meta, that is read."""
+"""Largest annotation of one image, and largest meta, that is read."""
 
 
 def read_regular(

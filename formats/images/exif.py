@@ -1,4 +1,4 @@
-"""Orientation of pictures: EXIF blocks and the directories of TIFF that they are."""
+"""Orientation of images: EXIF blocks and the directories of TIFF that they are."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import struct
 ORIENTATION = 0x0112
 """Tag of the orientation."""
 UPRIGHT = 1
-"""EXIF orientation of a picture that is stored as it is seen."""
+"""EXIF orientation of an image that is stored as it is seen."""
 SIDEWAYS = frozenset({5, 6, 7, 8})
 """EXIF orientations that swap height and width."""
 

@@ -1,6 +1,6 @@
-"""Reads pictures as people see them: 8-bit RGB, EXIF applied, alpha dropped.
+"""Reads images as people see them: 8-bit RGB, EXIF applied, alpha dropped.
 
-Frame of everything that comes back: the picture as people see it.
+Frame of everything that comes back: the image as people see it.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from formats.images.image_header import (
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
 MAX_PIXELS = 2**30
-"""Most pixels of a picture, those that OpenCV takes."""
+"""Most pixels of an image, those that OpenCV takes."""
 PLAIN_PIXELS = 100_000_000
 """So many are decoded of any file, however small it is."""
 PIXELS_PER_BYTE = 200
-"""Larger pictures have at least a byte for so many pixels; photos have some hundred
+"""Larger images have at least a byte for so many pixels; photos have some hundred
 times as much, and what unpacks to more is no photo."""
 _HEIC_ERRORS = (
     ValueError,
@@ -45,7 +45,7 @@ INSTALL = "pip install 'maskrcnn-serving[images]'"
 
 
 def checked_header(data: bytes, name: str) -> Header:
-    """Reads a picture's header.
+    """Reads an image's header.
 
     Args:
         data: content of the file.
@@ -68,7 +68,7 @@ def checked_header(data: bytes, name: str) -> Header:
 
 
 def unreadable(start: bytes) -> str:
-    """Returns why a file cannot be read as a picture, "" if it can.
+    """Returns why a file cannot be read as an image, "" if it can.
 
     Args:
         start: its `FIRST_BYTES`.
@@ -102,14 +102,14 @@ def _check_pixels(header: Header, file_bytes: int, name: str) -> None:
 
 
 def checked_size(data: bytes, name: str) -> tuple[int, int]:
-    """Reads (height, width) of a picture from its header.
+    """Reads (height, width) of an image from its header.
 
     Args:
         data: content of the file.
         name: what errors call it.
 
     Raises:
-        ImageFileError: not a picture, cut off, or far larger than its file.
+        ImageFileError: not an image, cut off, or far larger than its file.
     """
     header = checked_header(data, name)
     if not header.complete:
@@ -119,7 +119,7 @@ def checked_size(data: bytes, name: str) -> tuple[int, int]:
 
 
 def decode_image(data: bytes, name: str) -> Pixels:
-    """Decodes a picture.
+    """Decodes an image.
 
     Args:
         data: content of the file.
@@ -129,7 +129,7 @@ def decode_image(data: bytes, name: str) -> Pixels:
         uint8[H, W, 3] RGB.
 
     Raises:
-        ImageFileError: not a picture, cut off, damaged or far larger than its file.
+        ImageFileError: not an image, cut off, damaged or far larger than its file.
     """
     header = checked_header(data, name)
     if not header.complete:
@@ -161,7 +161,7 @@ def decode_pixels(data: bytes, name: str, orientation: int) -> Pixels:
     Raises:
         ImageFileError: the content is damaged.
     """
-    import cv2  # slow to import, and most pictures go out as they are
+    import cv2  # slow to import, and most images go out as they are
 
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     try:

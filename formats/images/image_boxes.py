@@ -1,4 +1,4 @@
-"""Headers of pictures that are made of boxes: JPEG 2000, AVIF and HEIC.
+"""Headers of images that are made of boxes: JPEG 2000, AVIF and HEIC.
 
 A box is its size, four letters, and content that may be boxes again.
 Source: ISO/IEC 15444-1 annex I, ISO/IEC 14496-12, ISO/IEC 23008-12.
@@ -20,7 +20,7 @@ HEIC_BRANDS = frozenset(
 )
 _END_OF_CODESTREAM = b"\xff\xd9"
 
-# Where the corners of a picture are for each EXIF orientation, row by row.
+# Where the corners of an image are for each EXIF orientation, row by row.
 _ORIENTATIONS = {
     (0, 1, 2, 3): 1,
     (1, 0, 3, 2): 2,
@@ -34,7 +34,7 @@ _ORIENTATIONS = {
 
 
 class BoxedHeader(NamedTuple):
-    """What a file says of its picture.
+    """What a file says of its image.
 
     Attributes:
         height: pixels, as stored.
@@ -80,7 +80,7 @@ def read_jpeg_2000(data: bytes) -> BoxedHeader:
 
 
 def read_item(data: bytes) -> BoxedHeader:
-    """Reads the header of an AVIF or HEIC file: that of its primary picture.
+    """Reads the header of an AVIF or HEIC file: that of its primary image.
 
     Raises:
         ValueError: it makes no sense.

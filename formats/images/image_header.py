@@ -1,4 +1,4 @@
-"""What a picture's first bytes say: format, size, orientation.
+"""What an image's first bytes say: format, size, orientation.
 
 Content decides, never a file's name. Nothing is decoded here, so a file that claims
 40,000 x 40,000 pixels costs nothing to refuse.
@@ -50,7 +50,7 @@ _BMP_HEADERS = frozenset({12, 16, 40, 52, 56, 64, 108, 124})  # bytes, by versio
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says of its picture.
+    """What a file says of its image.
 
     Attributes:
         format: one of `FORMATS`.
@@ -70,14 +70,14 @@ class Header:
 
     @property
     def seen_size(self) -> tuple[int, int]:
-        """(height, width) as people see the picture, pixels."""
+        """(height, width) as people see the image, pixels."""
         if self.orientation in SIDEWAYS:
             return self.width, self.height
         return self.height, self.width
 
 
 def read_header(data: bytes) -> Header | None:
-    """Reads the header of a picture.
+    """Reads the header of an image.
 
     Returns:
         The header, or None if this is none of the known formats.
@@ -97,7 +97,7 @@ def read_header(data: bytes) -> Header | None:
 
 
 def format_of(data: bytes) -> str:
-    """Returns the format of a picture by its first bytes, "" if it is none.
+    """Returns the format of an image by its first bytes, "" if it is none.
 
     Args:
         data: `FIRST_BYTES` of the file, or all.

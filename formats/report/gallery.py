@@ -1,4 +1,4 @@
-"""Cards of pictures that a browser filters by class and score."""
+"""Cards of images that a browser filters by class and score."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ THUMBNAIL_PX = 480
 
 @dataclass(frozen=True)
 class Card:
-    """One picture.
+    """One image.
 
     Attributes:
-        name: of the picture.
+        name: of the image.
         image: uint8[H, W, 3] RGB, everything drawn in.
         instances: class and score (0..1) of each; a score of None passes every filter.
-        values: name -> value, such as the picture's AP.
+        values: name -> value, such as the image's AP.
         note: a remark.
     """
 
@@ -45,8 +45,8 @@ class Gallery:
         cards: read once, while they are written.
         note: a remark under the title.
         colors: class -> "#RRGGBB".
-        thumbnail_px: longest side of the pictures.
-        is_wide: cards twice as wide, for pictures with parts side by side.
+        thumbnail_px: longest side of the images.
+        is_wide: cards twice as wide, for images with parts side by side.
     """
 
     template: ClassVar = "gallery.html"

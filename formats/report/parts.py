@@ -1,4 +1,4 @@
-"""What a report can hold beside galleries: facts, notices, charts, tables, pictures."""
+"""What a report can hold beside galleries: facts, notices, charts, tables, images."""
 
 from __future__ import annotations
 
@@ -144,8 +144,8 @@ class Histogram:
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A picture over the width of the page.
+class Figure:
+    """An image over the width of the page.
 
     Attributes:
         title: what it shows.
@@ -170,7 +170,7 @@ class Section:
 
     template: ClassVar = "section.html"
 
-    parts: Sequence[Bars | Histogram | Picture | Table]
+    parts: Sequence[Bars | Histogram | Figure | Table]
     title: str = ""
 
 
@@ -190,9 +190,9 @@ def _lengths(
 __all__ = [
     "Bars",
     "Facts",
+    "Figure",
     "Histogram",
     "Notices",
-    "Picture",
     "Section",
     "Table",
 ]

@@ -1,14 +1,14 @@
 """Reports as one HTML file that needs nothing else: no server, no network.
 
 Written as its blocks and cards come, so that memory does not grow with the number of
-pictures; the file appears under its name when it is complete. Works without scripts
+images; the file appears under its name when it is complete. Works without scripts
 too, then without filters.
 
     cards = (Card(name, drawn, [("car", 0.93)], {"AP": 0.1}) for name, drawn in worst)
     blocks = [
-        Facts({"Pictures": 120, "AP": 0.41}),
+        Facts({"Images": 120, "AP": 0.41}),
         Section([Bars(...), Table(...)], "Classes"),
-        Gallery("Worst pictures", cards, colors={"car": "#0060FF"}),
+        Gallery("Worst images", cards, colors={"car": "#0060FF"}),
     ]
     write_report("report.html", "Evaluation", "street.json", blocks)
 """
@@ -25,9 +25,9 @@ from formats.report.gallery import Card, Gallery
 from formats.report.parts import (
     Bars,
     Facts,
+    Figure,
     Histogram,
     Notices,
-    Picture,
     Section,
     Table,
 )
@@ -80,10 +80,10 @@ __all__ = [
     "Block",
     "Card",
     "Facts",
+    "Figure",
     "Gallery",
     "Histogram",
     "Notices",
-    "Picture",
     "Section",
     "Table",
     "write_report",

@@ -1,4 +1,4 @@
-"""Numbers, colours and pictures as templates write them."""
+"""Numbers, colours and images as templates write them."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ Value = str | int | float | None
 DASH = "–"
 """For a value that there is none of."""
 WEBP_QUALITY = 82
-"""Of pictures, 1..100; 101 loses nothing."""
+"""Of images, 1..100; 101 loses nothing."""
 _COLOR = re.compile(r"#[0-9A-Fa-f]{6}")
 
 
 class InlineImage(NamedTuple):
-    """A picture inside a page: its address, which holds all of it, and its size."""
+    """An image inside a page: its address, which holds all of it, and its size."""
 
     source: str
     width: int
@@ -58,11 +58,11 @@ def is_rgb(color: str | None) -> TypeGuard[str]:
 
 
 def inline_image(image: Pixels, max_side_px: int) -> InlineImage:
-    """Encodes a picture for a page that holds it.
+    """Encodes an image for a page that holds it.
 
     Args:
         image: uint8[H, W, 3] RGB.
-        max_side_px: larger pictures are shrunk to it.
+        max_side_px: larger images are shrunk to it.
     """
     height, width = image.shape[:2]
     scale = min(1.0, max_side_px / max(height, width))

@@ -1,4 +1,4 @@
-"""Writes Supervisely annotations: one JSON file a picture, its objects and tags."""
+"""Writes Supervisely annotations: one JSON file an image, its objects and tags."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def annotation_json(
     """Returns the content of an annotation file.
 
     Args:
-        size: (height, width) of the picture as people see it, pixels.
+        size: (height, width) of the image as people see it, pixels.
         objects: as `bitmap_object` returns them.
     """
     return {

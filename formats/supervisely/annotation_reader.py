@@ -1,7 +1,7 @@
 """Reads Supervisely annotations of all years.
 
 `read_annotation` is for those who draw the objects' masks; `placed_objects` cuts the
-entries of the file to the picture. Both go through `read_objects`.
+entries of the file to the image. Both go through `read_objects`.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ class Annotation:
     """What an annotation file says.
 
     Attributes:
-        size: (height, width) of the picture as people see it, pixels.
-        tags: names of the picture's tags, in the order of the file.
+        size: (height, width) of the image as people see it, pixels.
+        tags: names of the image's tags, in the order of the file.
         figures: its objects, in the order of the file.
     """
 
@@ -89,7 +89,7 @@ def read_objects(
 
 
 def read_size(content: Any) -> tuple[int, int]:
-    """Reads (height, width) of the picture out of an annotation file's JSON.
+    """Reads (height, width) of the image out of an annotation file's JSON.
 
     Raises:
         AnnotationError: they are not there.

@@ -1,6 +1,6 @@
 """Bitmap geometry of Supervisely: base64 of zlib of a PNG, with an origin.
 
-Frame: the picture, origin (y, x) in whole pixels; in the file it is [x, y].
+Frame: the image, origin (y, x) in whole pixels; in the file it is [x, y].
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _PIXEL_BYTES = 9
 _CHUNKS_BYTES = 1 << 16
 """Of what a PNG has beside its pixels."""
 _ALWAYS_PIXELS = 1 << 20
-"""Of a mask that is read whatever the size of its picture."""
+"""Of a mask that is read whatever the size of its image."""
 _STICKS_OUT = 4
 
 
@@ -54,7 +54,7 @@ def read_bitmap(bitmap: Any, size: tuple[int, int] | None = None) -> MaskCrop:
 
     Args:
         bitmap: as the file has it.
-        size: (height, width) of the picture; a bitmap that sticks out of it may have
+        size: (height, width) of the image; a bitmap that sticks out of it may have
             four times its pixels, but no more. None takes any mask that OpenCV reads.
 
     Returns:

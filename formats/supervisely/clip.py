@@ -1,6 +1,6 @@
-"""Cuts polygons and lines to a picture, with exact arithmetic.
+"""Cuts polygons and lines to an image, with exact arithmetic.
 
-Frame: the picture, points (x, y). The window is that of pixel centres,
+Frame: the image, points (x, y). The window is that of pixel centres,
 [0, width - 1] x [0, height - 1], borders included.
 """
 
@@ -38,13 +38,13 @@ class _Ring(NamedTuple):
 
 
 def clip_polygon(polygon: Polygon, size: tuple[int, int]) -> list[Polygon]:
-    """Cuts a polygon to a picture; it may fall into several.
+    """Cuts a polygon to an image; it may fall into several.
 
     Where it crosses itself, what is inside by the even-odd rule is kept.
 
     Args:
         polygon: whole pixels.
-        size: (height, width) of the picture.
+        size: (height, width) of the image.
 
     Returns:
         Its parts, rounded half-to-even to whole pixels.
@@ -62,11 +62,11 @@ def clip_polygon(polygon: Polygon, size: tuple[int, int]) -> list[Polygon]:
 def clip_line(
     points: Sequence[WholePoint], size: tuple[int, int]
 ) -> list[list[WholePoint]]:
-    """Cuts a line to a picture; it may fall into several.
+    """Cuts a line to an image; it may fall into several.
 
     Args:
         points: whole pixels.
-        size: (height, width) of the picture.
+        size: (height, width) of the image.
 
     Returns:
         Its parts, rounded half-to-even to whole pixels.
@@ -93,7 +93,7 @@ def _sides(size: tuple[int, int]) -> Iterator[tuple[int, int, int]]:
 def _clip_segment(
     start: Point, end: Point, size: tuple[int, int]
 ) -> tuple[Point, Point] | None:
-    """Returns the part of a segment inside of a picture, if it has a length."""
+    """Returns the part of a segment inside of an image, if it has a length."""
     for axis, bound, sign in _sides(size):
         before = sign * (start[axis] - bound)
         after = sign * (end[axis] - bound)

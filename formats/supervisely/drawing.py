@@ -1,7 +1,7 @@
-"""Cuts vector figures to the picture and draws them, as Supervisely does.
+"""Cuts vector figures to the image and draws them, as Supervisely does.
 
-Frame: the picture; points are [x, y] pixels, those of old files with fractions, which
-are rounded half-to-even. What sticks out of the picture is cut off first, which may
+Frame: the image; points are [x, y] pixels, those of old files with fractions, which
+are rounded half-to-even. What sticks out of the image is cut off first, which may
 make several objects of one.
 """
 
@@ -20,7 +20,7 @@ Canvas = np.ndarray[Any, np.dtype[np.uint8]]
 
 
 def draw_figure(polygon: Polygon, shape: str, size: tuple[int, int]) -> list[MaskCrop]:
-    """Draws a figure, cut to the picture.
+    """Draws a figure, cut to the image.
 
     The border of a polygon belongs to it, the borders of its holes do not; both corners
     of a rectangle are inclusive; a line is one pixel wide, a point one pixel.
@@ -28,7 +28,7 @@ def draw_figure(polygon: Polygon, shape: str, size: tuple[int, int]) -> list[Mas
     Args:
         polygon: its points, whole pixels.
         shape: "polygon", "line", "rectangle" or "point".
-        size: (height, width) of the picture.
+        size: (height, width) of the image.
 
     Returns:
         No mask where it lies outside, several where the border cuts it.
@@ -42,12 +42,12 @@ def draw_figure(polygon: Polygon, shape: str, size: tuple[int, int]) -> list[Mas
 
 
 def clip_figure(polygon: Polygon, shape: str, size: tuple[int, int]) -> list[Polygon]:
-    """Cuts a figure to a picture; it may fall into several.
+    """Cuts a figure to an image; it may fall into several.
 
     Args:
         polygon: its points, whole pixels.
         shape: "polygon", "line", "rectangle" or "point".
-        size: (height, width) of the picture.
+        size: (height, width) of the image.
 
     Returns:
         Its parts; itself where its exterior lies inside.
@@ -85,7 +85,7 @@ def _fill(polygon: Polygon, size: tuple[int, int]) -> MaskCrop | None:
     import cv2  # slow to import, and only readers of masks need it
 
     # Holes may stick out of the exterior. A canvas that cuts them, but where the
-    # picture does, would not give the same pixels.
+    # image does, would not give the same pixels.
     points = [point for ring in (polygon.exterior, *polygon.holes) for point in ring]
     canvas, origin = _canvas(points, size)
     cv2.fillPoly(canvas, [_shifted(polygon.exterior, origin)], 1)
@@ -109,8 +109,8 @@ def _canvas(
     """Returns uint8[h, w] around points, and the (x, y) of its top-left pixel.
 
     Args:
-        points: what has to fit in, as far as it lies in the picture.
-        size: (height, width) of the picture.
+        points: what has to fit in, as far as it lies in the image.
+        size: (height, width) of the image.
     """
     y1, x1, y2, x2 = box_around(points)
     top, left = max(0, y1), max(0, x1)

@@ -1,6 +1,6 @@
 """Objects of a Supervisely annotation: their class, shape and mask.
 
-Frame: the picture, points [x, y].
+Frame: the image, points [x, y].
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SHAPES = (BITMAP, "polygon", "rectangle", "line", "point")
 """Shapes of objects that have a mask."""
 
 _FARTHEST = 1_000_000
-"""Pixels off the picture's corner beyond which a coordinate is taken for an error."""
+"""Pixels off the image's corner beyond which a coordinate is taken for an error."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,10 @@ class Figure:
     content: Mapping[str, Any]
 
     def draw(self, size: tuple[int, int]) -> list[MaskCrop]:
-        """Draws the masks of the object, cut to the picture.
+        """Draws the masks of the object, cut to the image.
 
         Args:
-            size: (height, width) of the picture.
+            size: (height, width) of the image.
 
         Returns:
             No mask where the object lies outside, several where the border cuts it.

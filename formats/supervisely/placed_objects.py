@@ -1,9 +1,9 @@
-"""Objects of an annotation where the picture has them: cut to it, with their boxes.
+"""Objects of an annotation where the image has them: cut to it, with their boxes.
 
-Supervisely does this whenever it reads an annotation. What lies in the picture keeps
+Supervisely does this whenever it reads an annotation. What lies in the image keeps
 its entry as the file has it.
 
-Frame: the picture, points [x, y] in the file, boxes (y1, x1, y2, x2) half-open.
+Frame: the image, points [x, y] in the file, boxes (y1, x1, y2, x2) half-open.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from formats.supervisely.meta import BITMAP, ProjectMeta
 
 @dataclass(frozen=True)
 class PlacedObject:
-    """One object within its picture.
+    """One object within its image.
 
     Attributes:
         class_title: its class.
@@ -39,13 +39,13 @@ class PlacedObject:
 
 @dataclass(frozen=True)
 class PlacedAnnotation:
-    """An annotation, its objects cut to the picture.
+    """An annotation, its objects cut to the image.
 
     Attributes:
-        size: (height, width) of the picture as people see it, pixels.
+        size: (height, width) of the image as people see it, pixels.
         content: everything of the file but its objects.
         objects: in the order of the file; the border may have cut one into several.
-        outside: how many objects lay outside of the picture and are left out.
+        outside: how many objects lay outside of the image and are left out.
     """
 
     size: tuple[int, int]

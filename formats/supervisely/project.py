@@ -1,7 +1,7 @@
 """A Supervisely project: its meta, its datasets and their items.
 
-`<dataset>/img/<picture>` goes with `<dataset>/ann/<picture>.json`, or in the old naming
-with `<dataset>/ann/<picture without extension>.json`. Datasets may hold others under
+`<dataset>/img/<image>` goes with `<dataset>/ann/<image>.json`, or in the old naming
+with `<dataset>/ann/<image without extension>.json`. Datasets may hold others under
 `<dataset>/datasets/`. A project may lie one folder down.
 
 Names come from strangers: all of them are checked here, when a project is opened.
@@ -110,7 +110,7 @@ class Project:
             raise AnnotationError(*err.problems) from err
 
     def image_size(self, item: Item) -> tuple[int, int]:
-        """Reads (height, width) of the picture of an item from its header.
+        """Reads (height, width) of the image of an item from its header.
 
         Raises:
             FormatError: it cannot be read.
@@ -118,7 +118,7 @@ class Project:
         return checked_size(self.read(item.image), self.locate(item.image))
 
     def image(self, item: Item) -> Pixels:
-        """Reads the picture of an item.
+        """Reads the image of an item.
 
         Returns:
             uint8[H, W, 3] RGB, as people see it.

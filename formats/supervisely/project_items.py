@@ -19,7 +19,7 @@ from formats.files.text_list import TextList
 EXTENSIONS = frozenset(
     {".bmp", ".jfif", ".jpeg", ".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp"}
 )
-"""Names that make a file of `img/` a picture without a look at its content."""
+"""Names that make a file of `img/` an image without a look at its content."""
 
 _DATASET = r"(?P<dataset>[^/]+(?:/datasets/[^/]+)*)"
 _IMAGE = re.compile(_DATASET + r"/img/(?P<inner>(?:[^/]+/)*)(?P<name>[^/]+)")
@@ -28,11 +28,11 @@ _ANNOTATION = re.compile(_DATASET + r"/ann/[^./][^/]*")
 
 @dataclass(frozen=True)
 class Item:
-    """One picture of a project.
+    """One image of a project.
 
     Attributes:
         dataset: its dataset; a nested one is "outer/inner".
-        image: path of the picture within the project; tells items apart.
+        image: path of the image within the project; tells items apart.
         annotation: path of its annotation, None where there is none.
         problem: why it has none.
     """
@@ -46,17 +46,17 @@ class Item:
 class Items(Sequence[Item]):
     """The items of a project; each is put together when asked for.
 
-    A project may have very many: what is held of one is the path of its picture.
+    A project may have very many: what is held of one is the path of its image.
     """
 
     def __init__(
         self, paths: Sequence[str], look: Callable[[str], str], left_out: LeftOut
     ) -> None:
-        """Finds pictures and their annotations among the files of a project.
+        """Finds images and their annotations among the files of a project.
 
         Args:
             paths: of all files within the project, sorted.
-            look: says why a file whose name tells nothing is no picture, "" if it is.
+            look: says why a file whose name tells nothing is no image, "" if it is.
             left_out: gets the files of datasets that belong to no item.
         """
         annotations = {p for p in paths if p.endswith(".json")}
@@ -90,7 +90,7 @@ class Items(Sequence[Item]):
         left_out: LeftOut,
         others: list[str],
     ) -> Iterator[str]:
-        """Yields the pictures, and notes which files of `img/` are none."""
+        """Yields the images, and notes which files of `img/` are none."""
         for path in paths:
             match = _IMAGE.fullmatch(path)
             if not match or match["name"].startswith("."):
@@ -139,7 +139,7 @@ _NEW, _OLD, _NONE, _SHARED = range(4)
 
 
 def _annotation_names(image: str) -> tuple[str, str]:
-    """Returns where the annotation of a picture is in the new and the old naming."""
+    """Returns where the annotation of an image is in the new and the old naming."""
     # Texts, as there may be very many; paths would leave their parts in memory.
     dataset, _, name = image.rpartition("/img/")
     stem = name.rpartition(".")[0] or name

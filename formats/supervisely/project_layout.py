@@ -35,7 +35,7 @@ _OTHERS = (
     (r"(?:.*/)?Annotations/[^/]+\.xml", "Pascal VOC (Annotations/*.xml)"),
     (r"(?:.*/)?labels/[^/]+\.txt", "YOLO (labels/*.txt)"),
 )
-_PICTURE = re.compile(
+_IMAGE = re.compile(
     r".*\.(?:avif|bmp|gif|heic|heif|jfif|jp2|jpe?g|mpo|png|tiff?|webp)", re.IGNORECASE
 )
 
@@ -84,11 +84,11 @@ def found_layout(paths: Sequence[str], project_type: Any, left_out: LeftOut) -> 
     told += left_out.lines()
     if told:
         return f"found {'; '.join(told)}"
-    pictures = [path for path in paths if _PICTURE.fullmatch(path)]
-    if pictures:
-        folders = sorted({path.rpartition("/")[0] or "." for path in pictures})
+    images = [path for path in paths if _IMAGE.fullmatch(path)]
+    if images:
+        folders = sorted({path.rpartition("/")[0] or "." for path in images})
         return (
-            f"found {counted(len(pictures), 'image')} in "
+            f"found {counted(len(images), 'image')} in "
             f"{named(folders[:SHOWN], len(folders))}, without annotations beside them; "
             "python -m client takes a folder of images as it is, without --project"
         )

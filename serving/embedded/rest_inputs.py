@@ -1,6 +1,6 @@
 """Predict requests as JSON, in TensorFlow Serving's row and column form.
 
-Row form: `{"instances": [...]}`, one entry a picture. Column form: `{"inputs": ...}`,
+Row form: `{"instances": [...]}`, one entry an image. Column form: `{"inputs": ...}`,
 one value an input. Bytes travel as `{"b64": "..."}`.
 """
 

@@ -17,9 +17,9 @@ import orjson
 from serving.embedded.errors import invalid_argument
 
 MAX_VALUES = 5_000_000
-"""Most commas of a body: numbers of a picture, and more than strings need."""
+"""Most commas of a body: numbers of an image, and more than strings need."""
 MAX_LISTS = 1_500_000
-"""Most lists and objects of a body: pixels, where pictures come as numbers."""
+"""Most lists and objects of a body: pixels, where images come as numbers."""
 _SHOWN_CHARS = 80
 _SHOWN_KEYS = 5
 _BEYOND_JSON = (b"NaN", b"Infinity")

@@ -1,6 +1,6 @@
 """Predict answers as JSON, in TensorFlow Serving's row and column form.
 
-Row form: `{"predictions": [...]}`, one entry a picture. Column form: `{"outputs":
+Row form: `{"predictions": [...]}`, one entry an image. Column form: `{"outputs":
 ...}`, one value an output. A string output is written as `{"b64": "..."}` when its
 alias ends in `_bytes`, else as text. NaN and Infinity are written bare, as TensorFlow
 Serving writes them. Large arrays are written part by part, so that other threads get

@@ -1,4 +1,4 @@
-"""What the seeded small network says of a generated picture, as JSON.
+"""What the seeded small network says of a generated image, as JSON.
 
     python -m tests.golden.small
 
@@ -30,7 +30,7 @@ CONFIG = ModelConfig(
 STEPS = {"C2": 4001, "C5": 401, "P2": 4001, "P3": 1009, "P4": 251, "P5": 61, "P6": 17}
 
 
-def picture():
+def generated_image():
     """uint8[90, 140, 3]: stripes, a gradient and three rectangles, integers only."""
     y, x = np.mgrid[:90, :140]
     image = np.stack([60 + (y * 3 + x) % 32, 90 + x // 2, 40 + y], axis=-1)
@@ -47,7 +47,7 @@ def compute():
         architecture = CONFIG.architecture
         write_arrays(seeded_arrays(architecture, 0), architecture, path)
         network, _ = load_network(path, CONFIG)
-    image = picture()
+    image = generated_image()
     box = letterbox(image.shape[:2], CONFIG)
     canvas = subtract_mean(to_canvas(tf.constant(image), box), CONFIG)[None]
     features = network.trunk(canvas, training=False)

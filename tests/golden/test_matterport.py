@@ -1,4 +1,4 @@
-"""Parity with Matterport's own network on the 12 reference pictures.
+"""Parity with Matterport's own network on the 12 reference images.
 
 Rows are compared as sets: near-ties swap under other convolution kernels. Boxes with
 y2 or x2 == 1.0 are left out of the mask checks, as one float ulp decides whether their
@@ -184,7 +184,7 @@ def on_edge(score, probs, rois):
 
 
 def pixel_difference(network, ours, pairs, golden):
-    """Largest difference of the boxes in whole pixels of the original picture."""
+    """Largest difference of the boxes in whole pixels of the original image."""
     box = letterbox(tf.constant(golden["image_shape"][:2], tf.int32), network.config)
     pixels = round_boxes(to_image_frame(ours.boxes, box)).numpy()
     return largest(np.abs(pixels[i] - golden["final_rois"][j]).max() for i, j in pairs)

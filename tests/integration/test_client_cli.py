@@ -30,8 +30,8 @@ def server():
 
 
 @pytest.fixture
-def pictures(tmp_path):
-    """street.jpg, a folder with two pictures, one of them broken, and a text."""
+def images(tmp_path):
+    """street.jpg, a folder with two images, one of them broken, and a text."""
     folder = tmp_path / "pictures"
     (folder / "inner").mkdir(parents=True)
     Image.new("RGB", (80, 40), (9, 99, 199)).save(tmp_path / "street.jpg")
@@ -48,9 +48,9 @@ def run(server, *args):
     return main([*map(str, args), "--server", server.address])
 
 
-def test_annotations_and_overlays(server, pictures, capsys):
-    out = pictures / "out"
-    assert run(server, pictures / "street.jpg", "--output", out, "--draw") == 0
+def test_annotations_and_overlays(server, images, capsys):
+    out = images / "out"
+    assert run(server, images / "street.jpg", "--output", out, "--draw") == 0
     assert {p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file()} == {
         ".maskrcnn-run.json",
         "meta.json",
@@ -65,7 +65,7 @@ def test_annotations_and_overlays(server, pictures, capsys):
     assert origin == [10, 10]
     assert np.array_equal(mask, disc(20, 30))
     with Image.open(out / "overlay/street.jpg.png") as overlay:
-        assert overlay.size == (960, 480)  # small pictures are enlarged
+        assert overlay.size == (960, 480)  # small images are enlarged
     printed = capsys.readouterr()
     summary = json.loads(printed.out)
     assert summary["done"] == 1
@@ -73,7 +73,7 @@ def test_annotations_and_overlays(server, pictures, capsys):
     assert "1 of 1 pictures done, 0 failed, 2 instances" in printed.err
 
 
-def test_overlays_of_pictures_with_names_alike(server, tmp_path):
+def test_overlays_of_images_with_names_alike(server, tmp_path):
     for name in ("a.png", "a.jpg", "b.png"):
         Image.new("RGB", (600, 30)).save(tmp_path / name)
     out = tmp_path / "out"
@@ -82,33 +82,33 @@ def test_overlays_of_pictures_with_names_alike(server, tmp_path):
     assert drawn == {"a.png", "a.jpg.png", "b.png"}
 
 
-def overlay_of(server, picture, out, *args):
-    assert run(server, picture, "--output", out, "--draw", *args) == 0
+def overlay_of(server, image, out, *args):
+    assert run(server, image, "--output", out, "--draw", *args) == 0
     with Image.open(out / "overlay/street.jpg.png") as overlay:
         return np.array(overlay)
 
 
-def test_overlays_show_saved_windows(server, pictures):
+def test_overlays_show_saved_windows(server, images):
     drawn = []
     for save in (False, True):
-        config = pictures / "inference.json"
+        config = images / "inference.json"
         mode = {
             "name": "sliding_window_det",
             "window": {"width": 40, "height": 40},
             "save": save,
         }
         config.write_text(json.dumps({"model": {}, "mode": mode}))
-        args = pictures / "street.jpg", pictures / f"out{save}", "--config", config
+        args = images / "street.jpg", images / f"out{save}", "--config", config
         drawn.append(overlay_of(server, *args))
     color = (drawn[1] == (0xE6, 0xC2, 0x29)).all(2)
     assert color[0].mean() > 0.2
     assert not (drawn[0] == (0xE6, 0xC2, 0x29)).all(2)[0].any()
 
 
-def test_overlays_with_a_color_for_each_instance(server, pictures, capsys):
-    picture, out = pictures / "street.jpg", pictures / "out"
-    by_class = overlay_of(server, picture, out)
-    args = picture, "--output", out, "--draw", "--color-by", "instance"
+def test_overlays_with_a_color_for_each_instance(server, images, capsys):
+    image, out = images / "street.jpg", images / "out"
+    by_class = overlay_of(server, image, out)
+    args = image, "--output", out, "--draw", "--color-by", "instance"
     assert run(server, *args) == 1
     assert 'color_by null, now "instance"; choose' in capsys.readouterr().err
     assert run(server, *args, "--overwrite") == 0
@@ -131,19 +131,19 @@ def names_of(out, name="street.jpg"):
         (["--min-score", "0.76"], [("cat", "confidence")]),
     ],
 )
-def test_selection_without_a_config(server, pictures, flags, names):
-    out = pictures / "out"
-    assert run(server, pictures / "street.jpg", "--output", out, *flags) == 0
+def test_selection_without_a_config(server, images, flags, names):
+    out = images / "out"
+    assert run(server, images / "street.jpg", "--output", out, *flags) == 0
     assert names_of(out) == names
 
 
-def test_flags_beat_the_config(server, pictures, capsys):
-    config, out = pictures / "inference.json", pictures / "out"
+def test_flags_beat_the_config(server, images, capsys):
+    config, out = images / "inference.json", images / "out"
     kept = {"save_names": ["cat"], "add_suffix": "_config"}
     mode = {"name": "full_image", "model_classes": kept}
     model = {"min_confidence_threshold": 0.9}
     config.write_text(json.dumps({"model": model, "mode": mode}))
-    args = pictures / "street.jpg", "--output", out, "--config", config
+    args = images / "street.jpg", "--output", out, "--config", config
     assert run(server, *args) == 0
     assert names_of(out) == [("cat_config", "confidence_maskrcnn")]
     flags = "--classes", "dog", "--min-score", "0"
@@ -155,8 +155,8 @@ def test_flags_beat_the_config(server, pictures, capsys):
     assert names_of(out) == [("dog", "confidence")]
 
 
-def test_classes_that_the_model_lacks(server, pictures, capsys):
-    args = pictures / "street.jpg", "--output", pictures / "out", "--classes", "Dgo,cat"
+def test_classes_that_the_model_lacks(server, images, capsys):
+    args = images / "street.jpg", "--output", images / "out", "--classes", "Dgo,cat"
     assert run(server, *args) == 0
     (warning,) = json.loads(capsys.readouterr().out)["warnings"]
     assert 'the model has no class "Dgo" (did you mean "dog"?) to save' in warning
@@ -194,11 +194,11 @@ def test_names_stay_texts_in_reports(server, tmp_path):
     assert "<script>alert" not in text
 
 
-def test_folder_with_a_bad_file(server, pictures, capsys):
-    out = pictures / "out"
-    config = pictures / "inference.json"
+def test_folder_with_a_bad_file(server, images, capsys):
+    out = images / "out"
+    config = images / "inference.json"
     config.write_text(json.dumps({"mode": {"name": "full_image"}}))
-    code = run(server, pictures / "pictures", "--output", out, "--config", config)
+    code = run(server, images / "pictures", "--output", out, "--config", config)
     assert code == 1
     assert {p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file()} == {
         ".maskrcnn-run.json",
@@ -219,45 +219,45 @@ def test_folder_with_a_bad_file(server, pictures, capsys):
     assert annotation["objects"][0]["classTitle"] == "cat_maskrcnn"
 
 
-def test_earlier_results_stay(server, pictures, capsys):
-    out, picture = pictures / "out", pictures / "street.jpg"
-    assert run(server, picture, "--output", out) == 0
+def test_earlier_results_stay(server, images, capsys):
+    out, image = images / "out", images / "street.jpg"
+    assert run(server, image, "--output", out) == 0
     before = (out / "ann/street.jpg.json").read_bytes()
     server.change = lambda outputs: outputs | {"num_detections": np.zeros(1, np.int32)}
-    assert run(server, picture, "--output", out) == 0
+    assert run(server, image, "--output", out) == 0
     assert "0 of 1 pictures done, 1 done before" in capsys.readouterr().err
     assert (out / "ann/street.jpg.json").read_bytes() == before
-    assert run(server, picture, "--output", out, "--overwrite") == 0
+    assert run(server, image, "--output", out, "--overwrite") == 0
     assert (out / "ann/street.jpg.json").read_bytes() != before
 
 
-def test_results_of_unknown_origin_stay(server, pictures, capsys):
-    out, picture = pictures / "out", pictures / "street.jpg"
-    assert run(server, picture, "--output", out) == 0
+def test_results_of_unknown_origin_stay(server, images, capsys):
+    out, image = images / "out", images / "street.jpg"
+    assert run(server, image, "--output", out) == 0
     before = (out / "ann/street.jpg.json").read_bytes()
     (out / ".maskrcnn-run.json").unlink()
-    assert run(server, picture, "--output", out) == 1
+    assert run(server, image, "--output", out) == 1
     assert "expected no earlier results, got 2 files" in capsys.readouterr().err
     assert (out / "ann/street.jpg.json").read_bytes() == before
-    assert run(server, picture, "--output", out, "--overwrite") == 0
+    assert run(server, image, "--output", out, "--overwrite") == 0
 
 
-def test_same_names_are_refused(server, pictures, capsys):
-    (pictures / "street.jpg").rename(pictures / "a.png")
-    assert run(server, pictures / "a.png", pictures / "pictures") == 1
+def test_same_names_are_refused(server, images, capsys):
+    (images / "street.jpg").rename(images / "a.png")
+    assert run(server, images / "a.png", images / "pictures") == 1
     assert "got a.png twice" in capsys.readouterr().err
     assert not server.requests
 
 
-def test_a_picture_named_twice_is_done_once(server, pictures, capsys):
-    picture = pictures / "street.jpg"
-    again = pictures / "pictures" / ".." / "street.jpg"
-    assert run(server, picture, again, "--output", pictures / "out") == 0
+def test_a_image_named_twice_is_done_once(server, images, capsys):
+    image = images / "street.jpg"
+    again = images / "pictures" / ".." / "street.jpg"
+    assert run(server, image, again, "--output", images / "out") == 0
     assert json.loads(capsys.readouterr().out)["done"] == 1
 
 
-def test_hidden_pictures_are_taken_only_where_they_are_named(server, pictures, capsys):
-    folder, out = pictures / ".hidden", pictures / "out"
+def test_hidden_images_are_taken_only_where_they_are_named(server, images, capsys):
+    folder, out = images / ".hidden", images / "out"
     (folder / ".inner").mkdir(parents=True)
     for name in ("a.png", ".b.png", ".inner/c.png"):
         Image.new("RGB", (20, 20)).save(folder / name)
@@ -270,7 +270,7 @@ def test_hidden_pictures_are_taken_only_where_they_are_named(server, pictures, c
     assert annotations(folder / ".b.png") == [".b.png.json", "a.png.json"]
 
 
-def test_folders_of_pictures_are_accounted_for(server, tmp_path, capsys):
+def test_folders_of_images_are_accounted_for(server, tmp_path, capsys):
     folder = tmp_path / "in"
     (folder / "inner").mkdir(parents=True)
     Image.new("RGB", (20, 30)).save(folder / "a.avif")
@@ -294,38 +294,38 @@ def test_folders_of_pictures_are_accounted_for(server, tmp_path, capsys):
     }
 
 
-def test_results_within_the_folder_are_no_pictures(server, pictures, capsys):
-    (pictures / "pictures" / "broken.jpg").unlink()
-    args = [pictures, "--output", pictures / "out", "--draw", "--overwrite"]
+def test_results_within_the_folder_are_no_images(server, images, capsys):
+    (images / "pictures" / "broken.jpg").unlink()
+    args = [images, "--output", images / "out", "--draw", "--overwrite"]
     for _ in range(2):
         assert run(server, *args) == 0
         assert json.loads(capsys.readouterr().out)["done"] == 3
 
 
-def test_errors_before_any_picture(server, pictures, capsys):
-    picture = pictures / "street.jpg"
-    config = pictures / "c.json"
+def test_errors_before_any_image(server, images, capsys):
+    image = images / "street.jpg"
+    config = images / "c.json"
     config.write_text('{"mode": {"name": "tiles"}}')
-    assert run(server, picture, "--config", config) == 1
+    assert run(server, image, "--config", config) == 1
     assert (
         f"error: {config}: mode.name: expected one of 'full_image', 'roi', 'bboxes', "
         "'sliding_window_det', 'sliding_window', got \"tiles\""
     ) in capsys.readouterr().err
-    assert run(server, pictures / "pictures" / "inner" / "..", "--model-name", "x") == 1
+    assert run(server, images / "pictures" / "inner" / "..", "--model-name", "x") == 1
     assert "NOT_FOUND" in capsys.readouterr().err
-    empty = pictures / "empty"
+    empty = images / "empty"
     empty.mkdir()
     assert run(server, empty) == 1
     assert "at least one picture" in capsys.readouterr().err
-    assert run(server, pictures / "missing.jpg", "--output", pictures / "o") == 1
+    assert run(server, images / "missing.jpg", "--output", images / "o") == 1
     assert "No such file" in capsys.readouterr().err
 
 
-def test_paths_that_lead_nowhere_do_not_stop_the_rest(server, pictures, capsys):
-    loop, long = pictures / "loop", pictures / ("x" * 300)
+def test_paths_that_lead_nowhere_do_not_stop_the_rest(server, images, capsys):
+    loop, long = images / "loop", images / ("x" * 300)
     loop.symlink_to(loop)
-    out = pictures / "out"
-    assert run(server, loop, long, pictures / "street.jpg", "--output", out) == 1
+    out = images / "out"
+    assert run(server, loop, long, images / "street.jpg", "--output", out) == 1
     summary = json.loads(capsys.readouterr().out)
     assert summary["done"] == 1
     assert summary["failed"] == [
@@ -339,12 +339,12 @@ def test_paths_that_lead_nowhere_do_not_stop_the_rest(server, pictures, capsys):
 
 @pytest.mark.parametrize("option", ["--output", "--config", "--model"])
 @pytest.mark.parametrize("name", ["loop", "x" * 300])
-def test_options_that_lead_nowhere(server, pictures, capsys, option, name):
-    path = pictures / name
+def test_options_that_lead_nowhere(server, images, capsys, option, name):
+    path = images / name
     if name == "loop":
         path.symlink_to(path)
     where = [] if option == "--model" else ["--server", server.address]
-    assert main([str(pictures / "street.jpg"), option, str(path), *where]) == 1
+    assert main([str(images / "street.jpg"), option, str(path), *where]) == 1
     (line,) = [
         line
         for line in capsys.readouterr().err.splitlines()
@@ -353,14 +353,14 @@ def test_options_that_lead_nowhere(server, pictures, capsys, option, name):
     assert line.startswith(f"error: {path}")
 
 
-def test_name_that_is_no_text(server, pictures):
+def test_name_that_is_no_text(server, images):
     name = os.fsdecode(b"caf\xe9.jpg")
-    (pictures / name).write_bytes(b"")
-    out = pictures / "out"
+    (images / name).write_bytes(b"")
+    out = images / "out"
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "client", str(pictures / name)),
-            *(str(pictures / "street.jpg"), "--server", server.address),
+            *(sys.executable, "-m", "client", str(images / name)),
+            *(str(images / "street.jpg"), "--server", server.address),
             *("--output", str(out)),
         ],
         cwd=ROOT,
@@ -372,12 +372,12 @@ def test_name_that_is_no_text(server, pictures):
     assert b"Traceback" not in done.stderr
     summary = json.loads(done.stdout.decode())
     assert summary["done"] == 1
-    assert summary["failed"][0]["picture"] == str(pictures / name)
+    assert summary["failed"][0]["picture"] == str(images / name)
 
 
-def test_output_that_cannot_be_written(server, pictures, capsys):
-    (pictures / "out").write_text("a file")
-    code = run(server, pictures / "street.jpg", "--output", pictures / "out")
+def test_output_that_cannot_be_written(server, images, capsys):
+    (images / "out").write_text("a file")
+    code = run(server, images / "street.jpg", "--output", images / "out")
     assert code == 1
     assert "error: " in capsys.readouterr().err
 
@@ -422,16 +422,16 @@ def test_numbers_at_the_ends_of_their_range():
     assert build_parser().parse_args(["a", "--model-version=0"]).model_version == 0
 
 
-def test_program_without_tensorflow(server, pictures):
+def test_program_without_tensorflow(server, images):
     code = (
         "import sys; from client.__main__ import main\n"
         "code = main(sys.argv[1:])\n"
         "assert not {'tensorflow', 'keras'} & set(sys.modules)\n"
         "raise SystemExit(code)"
     )
-    args = [pictures / "street.jpg", "--server", server.address, "--draw"]
+    args = [images / "street.jpg", "--server", server.address, "--draw"]
     done = subprocess.run(
-        [sys.executable, "-c", code, *map(str, args), "--output", pictures / "out"],
+        [sys.executable, "-c", code, *map(str, args), "--output", images / "out"],
         cwd=ROOT,
         check=False,
         capture_output=True,
@@ -439,13 +439,13 @@ def test_program_without_tensorflow(server, pictures):
     assert done.returncode == 0, done.stderr.decode()
 
 
-def test_first_interrupt_finishes_what_was_sent(server, pictures):
-    folder = pictures / "many"
+def test_first_interrupt_finishes_what_was_sent(server, images):
+    folder = images / "many"
     folder.mkdir()
     for number in range(40):
         Image.new("RGB", (20, 20)).save(folder / f"{number:02}.png")
     server.delay_s = 0.3
-    out = pictures / "out"
+    out = images / "out"
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "client", str(folder), "--server", server.address),
@@ -467,12 +467,12 @@ def test_first_interrupt_finishes_what_was_sent(server, pictures):
     assert all(json.loads(path.read_text())["size"]["width"] == 20 for path in written)
 
 
-def test_a_second_interrupt_does_not_wait_for_answers(server, pictures):
+def test_a_second_interrupt_does_not_wait_for_answers(server, images):
     server.delay_s = 20.0
     process = subprocess.Popen(
         [
-            *(sys.executable, "-m", "client", str(pictures / "street.jpg")),
-            *("--server", server.address, "--output", str(pictures / "out")),
+            *(sys.executable, "-m", "client", str(images / "street.jpg")),
+            *("--server", server.address, "--output", str(images / "out")),
         ],
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
@@ -493,16 +493,16 @@ def test_a_second_interrupt_does_not_wait_for_answers(server, pictures):
 
 
 @pytest.mark.parametrize("in_flight", [8, 16])
-def test_a_server_with_few_threads(pictures, capsys, in_flight):
+def test_a_server_with_few_threads(images, capsys, in_flight):
     """TensorFlow Serving refuses what it has no thread for; nothing is lost by it."""
-    folder = pictures / "many"
+    folder = images / "many"
     folder.mkdir()
     for number in range(60):
         Image.new("RGB", (20, 20)).save(folder / f"{number:02}.png")
     server = FakeServer(threads=32)
     server.max_busy, server.delay_s = 4, 0.02
     try:
-        args = [folder, "--output", pictures / "out", "--in-flight", in_flight]
+        args = [folder, "--output", images / "out", "--in-flight", in_flight]
         assert run(server, *args) == 0
     finally:
         server.stop()
@@ -511,12 +511,12 @@ def test_a_server_with_few_threads(pictures, capsys, in_flight):
     assert server.most_busy <= 4
 
 
-def test_nothing_of_a_server_acts_on_the_terminal(server, pictures, capsys):
+def test_nothing_of_a_server_acts_on_the_terminal(server, images, capsys):
     text = "\x1b]0;owned\x07 and \u009b2J"
     server.failures.append((grpc.StatusCode.INVALID_ARGUMENT, text))
-    named = pictures / "a\x1b[2J\u009b.png"
+    named = images / "a\x1b[2J\u009b.png"
     Image.new("RGB", (20, 20)).save(named)
-    assert run(server, named, "--output", pictures / "out") == 1
+    assert run(server, named, "--output", images / "out") == 1
     printed = capsys.readouterr()
     assert json.loads(printed.out)["failed"][0]["picture"] == str(named)
     assert "\\u001b]0;owned\\u0007 and \\u009b2J" in printed.err
@@ -524,19 +524,19 @@ def test_nothing_of_a_server_acts_on_the_terminal(server, pictures, capsys):
         assert not any(c in stream for c in "\x1b\x07\u009b")
 
 
-def test_a_program_that_starts_while_the_model_loads(server, pictures, caplog):
+def test_a_program_that_starts_while_the_model_loads(server, images, caplog):
     server.is_loading = True
     timer = threading.Timer(1.0, lambda: setattr(server, "is_loading", False))
     timer.start()
-    assert run(server, pictures / "street.jpg", "--output", pictures / "out") == 0
+    assert run(server, images / "street.jpg", "--output", images / "out") == 0
     timer.join()
     told = f"{server.address}: model mask_rcnn: version 3 is loading"
     assert caplog.messages.count(told) == 1
 
 
-def test_a_model_that_loads_for_too_long(server, pictures, capsys):
+def test_a_model_that_loads_for_too_long(server, images, capsys):
     server.is_loading = True
-    assert run(server, pictures / "street.jpg", "--server-wait", 0.5) == 1
+    assert run(server, images / "street.jpg", "--server-wait", 0.5) == 1
     assert "version 3 is loading, and was not ready" in capsys.readouterr().err
 
 
@@ -586,11 +586,11 @@ def alive(pid):
     return True
 
 
-def test_model_folder(model, pictures, capsys):
-    args = [pictures / "street.jpg", "--model", model, "--output", pictures / "out"]
+def test_model_folder(model, images, capsys):
+    args = [images / "street.jpg", "--model", model, "--output", images / "out"]
     assert main([*map(str, args)]) == 0
     assert "starting a server" in capsys.readouterr().err
-    assert (pictures / "out/ann/street.jpg.json").is_file()
+    assert (images / "out/ann/street.jpg.json").is_file()
 
 
 @pytest.mark.parametrize(("folder", "version"), [("", 2), ("1", 1)])
@@ -607,19 +607,19 @@ def test_local_server_serves_and_stops(model, folder, version):
     assert not alive(process.pid)
 
 
-def test_local_server_that_fails(model, pictures, capsys):
+def test_local_server_that_fails(model, images, capsys):
     (model / "2" / "bad").touch()
-    args = [pictures / "street.jpg", "--model", model, "--output", pictures / "out"]
+    args = [images / "street.jpg", "--model", model, "--output", images / "out"]
     assert main([*map(str, args)]) == 1
     printed = capsys.readouterr().err
     assert "the embedded server ended" in printed
     assert "cannot load the model" in printed
 
 
-def test_model_that_does_not_load_is_told_at_once(model, pictures, capsys):
+def test_model_that_does_not_load_is_told_at_once(model, images, capsys):
     (model / "2" / "load_error").write_text("no signature serving_default")
     started = time.monotonic()
-    assert main([str(pictures / "street.jpg"), "--model", str(model)]) == 1
+    assert main([str(images / "street.jpg"), "--model", str(model)]) == 1
     assert time.monotonic() - started < 60  # of the 300 s that a load may take
     assert (
         f"error: {model}: the model does not load: version 2: "
@@ -627,8 +627,8 @@ def test_model_that_does_not_load_is_told_at_once(model, pictures, capsys):
     ) in capsys.readouterr().err
 
 
-def test_local_server_is_not_looked_for_behind_a_proxy(model, pictures):
-    args = [pictures / "street.jpg", "--model", model, "--output", pictures / "out"]
+def test_local_server_is_not_looked_for_behind_a_proxy(model, images):
+    args = [images / "street.jpg", "--model", model, "--output", images / "out"]
     code = (
         "import sys, client.runs.local_server as local\n"
         "from client.__main__ import main\n"
@@ -647,6 +647,6 @@ def test_local_server_is_not_looked_for_behind_a_proxy(model, pictures):
     assert done.returncode == 0, done.stderr.decode()
 
 
-def test_folder_without_a_model(tmp_path, pictures, capsys):
-    assert main([str(pictures / "street.jpg"), "--model", str(pictures)]) == 1
+def test_folder_without_a_model(tmp_path, images, capsys):
+    assert main([str(images / "street.jpg"), "--model", str(images)]) == 1
     assert "expected saved_model.pb, or version folders" in capsys.readouterr().err

@@ -41,7 +41,7 @@ def server():
 
 @pytest.fixture
 def project(tmp_path):
-    """Three pictures in one dataset, two in a nested one."""
+    """Three images in one dataset, two in a nested one."""
     root = write_project(tmp_path / "in")
     write_item(root / "ds" / "datasets" / "inner", "a.png", [box()], ["val"])
     write_item(root / "ds" / "datasets" / "inner", "d.png", ann_name="d.json")
@@ -357,7 +357,7 @@ def test_bad_items_fail_alone(server, project, tmp_path, capsys):
     assert (summary["done"], summary["skipped"]) == (3, 2)
 
 
-def test_clashes_are_told_before_any_picture(server, project, tmp_path, capsys):
+def test_clashes_are_told_before_any_image(server, project, tmp_path, capsys):
     (project / "meta.json").write_text(json.dumps(meta_json({"fox": "polygon"})))
     assert run(server, "--project", project, "--output", tmp_path / "out") == 1
     assert (
@@ -371,7 +371,7 @@ def test_clashes_are_told_before_any_picture(server, project, tmp_path, capsys):
     assert "fox_m" in (tmp_path / "out" / "meta.json").read_text()
 
 
-def test_windows_larger_than_a_picture(server, project, tmp_path, capsys):
+def test_windows_larger_than_a_image(server, project, tmp_path, capsys):
     config = write_config(
         tmp_path / "c.json",
         name="sliding_window_det",
@@ -498,7 +498,7 @@ def test_server_that_goes_away(server, project, tmp_path, capsys):
 
 @pytest.mark.slow
 def test_server_that_is_restarted(server, project, tmp_path, capsys):
-    """It is gone, then it loads; no picture is lost, and the results are the same."""
+    """It is gone, then it loads; no image is lost, and the results are the same."""
     for number in range(12):
         write_item(project / "ds", f"x{number}.png")
     assert run(server, "--project", project, "--output", tmp_path / "plain") == 0
@@ -525,7 +525,7 @@ def test_server_that_is_restarted(server, project, tmp_path, capsys):
 
     server.change = die
     out = tmp_path / "out"
-    # Calls end long before the server is back: their pictures are put back.
+    # Calls end long before the server is back: their images are put back.
     args = ["--project", project, "--output", out, "--in-flight", 2, "--timeout", 3]
     try:
         assert run(server, *args) == 0

@@ -68,7 +68,7 @@ def server():
 
 
 @pytest.fixture
-def picture(tmp_path):
+def image(tmp_path):
     path = tmp_path / "street.png"
     Image.new("RGB", (60, 30)).save(path)
     return path
@@ -111,9 +111,9 @@ def test_version(run, arguments):
 
 
 def test_folders_of_the_user_do_not_take_our_place(
-    run, server, picture, small_checkpoint
+    run, server, image, small_checkpoint
 ):
-    done = run("predict", picture, "--server", server.address)
+    done = run("predict", image, "--server", server.address)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["done"] == 1
     inspected = run("export", "--inspect", small_checkpoint)
@@ -138,7 +138,7 @@ def test_usage(capsys, arguments, told):
     assert told in err
 
 
-def test_predicting_needs_no_more_than_the_base_install(server, picture, tmp_path):
+def test_predicting_needs_no_more_than_the_base_install(server, image, tmp_path):
     code = (
         "import sys\n"
         "for name in ('tensorflow', 'keras', 'h5py', 'aiohttp', 'orjson',"
@@ -147,7 +147,7 @@ def test_predicting_needs_no_more_than_the_base_install(server, picture, tmp_pat
         "from maskrcnn.__main__ import main\n"
         "raise SystemExit(main())"
     )
-    arguments = ["predict", str(picture), "--server", server.address]
+    arguments = ["predict", str(image), "--server", server.address]
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments, "--output", str(tmp_path / "out")],
         cwd=ROOT,

@@ -106,7 +106,7 @@ def test_flags_are_those_of_the_program(shown: Shown):
 
 @pytest.fixture(scope="module")
 def reader(small_checkpoint, tmp_path_factory):
-    """A folder with what a reader has: weights, a picture, a project, configs."""
+    """A folder with what a reader has: weights, an image, a project, configs."""
     folder = tmp_path_factory.mktemp("reader")
     shutil.copy(small_checkpoint, folder / "mask_rcnn_coco.h5")
     (folder / "config.json").write_text(json.dumps(_SMALL))

@@ -17,7 +17,7 @@ from formats.supervisely.bitmap import read_bitmap
 from serving.contract import MODEL_INFO_ASSET, ModelInfo, round_boxes
 
 ROOT = Path(__file__).parents[2]
-PICTURE = ROOT / "examples" / "nuclei" / "nuc_136000dc18fa.png"
+IMAGE = ROOT / "examples" / "nuclei" / "nuc_136000dc18fa.png"
 
 
 @pytest.fixture(scope="module")
@@ -64,18 +64,14 @@ def test_client_returns_what_the_session_answers(server, connect, saved_model_di
     signature = model.signatures.signature_def["serving_default"]
     aliases = sorted(signature.outputs)
     values = model.run(
-        {
-            signature.inputs["image_bytes"].name: np.array(
-                [PICTURE.read_bytes()], object
-            )
-        },
+        {signature.inputs["image_bytes"].name: np.array([IMAGE.read_bytes()], object)},
         [signature.outputs[alias].name for alias in aliases],
         lambda: None,
     )
     model.close()
     direct = {alias: value[0] for alias, value in zip(aliases, values, strict=True)}
 
-    result = connect().predict(PICTURE)
+    result = connect().predict(IMAGE)
 
     count = int(direct["num_detections"])
     assert count > 3
@@ -97,18 +93,18 @@ def test_client_returns_what_the_session_answers(server, connect, saved_model_di
         assert instance.mask.sum() == crop.sum()
 
 
-def test_path_bytes_and_pixels_are_one_picture(connect):
+def test_path_bytes_and_pixels_are_one_image(connect):
     client = connect()
-    pixels = cv2.cvtColor(cv2.imread(str(PICTURE)), cv2.COLOR_BGR2RGB)
-    expected = _rows(client.predict(PICTURE))
-    assert _rows(client.predict(PICTURE.read_bytes())) == expected
+    pixels = cv2.cvtColor(cv2.imread(str(IMAGE)), cv2.COLOR_BGR2RGB)
+    expected = _rows(client.predict(IMAGE))
+    assert _rows(client.predict(IMAGE.read_bytes())) == expected
     assert _rows(client.predict(pixels)) == expected
 
 
-def test_a_turned_picture_is_seen_as_people_see_it(connect, tmp_path):
+def test_a_turned_image_is_seen_as_people_see_it(connect, tmp_path):
     from PIL import Image
 
-    upright = Image.open(PICTURE).convert("RGB")
+    upright = Image.open(IMAGE).convert("RGB")
     turned = tmp_path / "turned.png"
     exif = Image.Exif()
     exif[0x0112] = 6  # shown turned a quarter clockwise
@@ -135,8 +131,8 @@ def test_inference_config_is_applied(connect):
             "model_classes": {"save_classes": [names[1], "ghost"], "add_suffix": "_nn"},
         },
     }
-    everything = connect().predict(PICTURE)
-    result = connect(config=config).predict(PICTURE)
+    everything = connect().predict(IMAGE)
+    result = connect(config=config).predict(IMAGE)
     kept = [i for i in everything.instances if i.class_id == 1 and i.score >= 0.9]
     assert kept
     assert [i.score for i in result.instances] == [i.score for i in kept]
@@ -151,20 +147,20 @@ def test_inference_config_is_applied(connect):
 
 
 @pytest.mark.parametrize(
-    ("picture", "error"),
+    ("image", "error"),
     [
         (b"", ImageError),
         (b"no picture", ImageError),
-        (PICTURE.read_bytes()[:2000], ServerError),
+        (IMAGE.read_bytes()[:2000], ServerError),
         (np.zeros((5, 5), np.uint8), ImageError),
         (np.zeros((5, 5, 3), np.float32), ImageError),
     ],
 )
-def test_bad_pictures_are_refused_and_the_next_is_answered(connect, picture, error):
+def test_bad_images_are_refused_and_the_next_is_answered(connect, image, error):
     client = connect()
     with pytest.raises(error):
-        client.predict(picture)
-    assert client.predict(PICTURE).instances
+        client.predict(image)
+    assert client.predict(IMAGE).instances
 
 
 def test_unknown_names_are_told(server, connect):
@@ -177,9 +173,9 @@ def test_unknown_names_are_told(server, connect):
 
 
 def test_an_independent_client_gets_the_same_rows(server, connect):
-    expected = connect().predict(PICTURE)
+    expected = connect().predict(IMAGE)
     other = ovmsclient.make_grpc_client(server.address)
-    answer = other.predict({"image_bytes": [PICTURE.read_bytes()]}, "mask_rcnn")
+    answer = other.predict({"image_bytes": [IMAGE.read_bytes()]}, "mask_rcnn")
     count = int(answer["num_detections"][0])
     assert count == len(expected.instances)
     np.testing.assert_allclose(
@@ -187,15 +183,15 @@ def test_an_independent_client_gets_the_same_rows(server, connect):
     )
 
 
-def test_program_goes_on_after_a_bad_picture(saved_model_dir, tmp_path):
-    pictures = tmp_path / "pictures"
-    pictures.mkdir()
-    (pictures / "good.png").write_bytes(PICTURE.read_bytes())
-    (pictures / "cut.png").write_bytes(PICTURE.read_bytes()[:2000])
+def test_program_goes_on_after_a_bad_image(saved_model_dir, tmp_path):
+    images = tmp_path / "pictures"
+    images.mkdir()
+    (images / "good.png").write_bytes(IMAGE.read_bytes())
+    (images / "cut.png").write_bytes(IMAGE.read_bytes()[:2000])
     out = tmp_path / "out"
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "client", str(pictures), "--draw"),
+            *(sys.executable, "-m", "client", str(images), "--draw"),
             *("--model", str(saved_model_dir.parent), "--output", str(out)),
         ],
         cwd=ROOT,
@@ -212,11 +208,11 @@ def test_program_goes_on_after_a_bad_picture(saved_model_dir, tmp_path):
     titles = {c["title"] for c in meta["classes"]}
     assert {o["classTitle"] for o in annotation["objects"]} <= titles
     overlay = cv2.imread(str(out / "overlay" / "good.png"))
-    picture = cv2.imread(str(PICTURE))
-    height, width = picture.shape[:2]
+    image = cv2.imread(str(IMAGE))
+    height, width = image.shape[:2]
     scale = 1024 // max(height, width)
     assert overlay.shape == (scale * height, scale * width, 3)
-    large = cv2.resize(picture, (0, 0), fx=scale, fy=scale)
+    large = cv2.resize(image, (0, 0), fx=scale, fy=scale)
     assert (overlay != large).any()
 
 
@@ -230,7 +226,7 @@ def test_parts_do_not_depend_on_batches(connect, options):
     }
     config = {"model": {}, "mode": mode}
     one, other = (
-        connect(config=config, **kwargs).predict(PICTURE)
+        connect(config=config, **kwargs).predict(IMAGE)
         for kwargs in ({"batch_size": 8, "requests_in_flight": 1}, options)
     )
     assert len(one.instances) == len(other.instances) > 20
@@ -242,11 +238,11 @@ def test_parts_do_not_depend_on_batches(connect, options):
         assert (first.mask_crop != second.mask_crop).mean() < 0.01
 
 
-def test_parts_are_what_cut_pictures_are(connect):
-    pixels = cv2.cvtColor(cv2.imread(str(PICTURE)), cv2.COLOR_BGR2RGB)
+def test_parts_are_what_cut_images_are(connect):
+    pixels = cv2.cvtColor(cv2.imread(str(IMAGE)), cv2.COLOR_BGR2RGB)
     bounds = {"left": "40px", "top": "30px", "right": "20px", "bottom": "50px"}
     config = {"model": {}, "mode": {"name": "roi", "bounds": bounds}}
-    found = connect(config=config).predict(PICTURE)
+    found = connect(config=config).predict(IMAGE)
     cut = connect().predict(np.ascontiguousarray(pixels[30:-50, 40:-20]))
     assert len(found.instances) == len(cut.instances) > 3
     for whole, part in zip(found.instances, cut.instances, strict=True):

@@ -19,11 +19,11 @@ from models.checkpoint import inspect_checkpoint, read_arrays
 from models.folding import fold_batch_norm
 from models.mask_rcnn import MaskRCNN
 from serving.contract import ModelInfo, ModelInput
-from tests.pictures import encode
+from tests.images import encode
 from tests.whole_mask import pasted
 from training.cli.evaluate import run
 from training.datasets.data_formats import labelled_data
-from training.detectors.detector import Picture
+from training.detectors.detector import DetectorImage
 from training.detectors.model import DetectionLimits
 from training.detectors.sources import ModelFolder, ModelServer, Weights, open_model
 from training.errors import DatasetError, TrainingError
@@ -198,8 +198,8 @@ def test_three_ways_agree(model, server, coco, images, tmp_path):
     assert local.mask.ap != local.box.ap
     for other in (saved, served):
         assert figures(other) == pytest.approx(figures(local), abs=MAX_DIFFERENCE)
-        assert (other.pictures, other.objects, other.crowds) == (
-            local.pictures,
+        assert (other.images, other.objects, other.crowds) == (
+            local.images,
             local.objects,
             local.crowds,
         )
@@ -256,10 +256,10 @@ def test_program(server, coco, images, tmp_path, capsys):
     assert (written["score_threshold"], written["max_detections"]) == (0.6, 20)
 
 
-def test_pictures_that_a_model_refuses(model, images):
+def test_images_that_a_model_refuses(model, images):
     candidate = open_model(ModelFolder(model, 3), DetectionLimits(0.5))
     data = bytearray((images / "small.png").read_bytes())
-    whole = Picture("small.png", (200, 150), lambda: None, lambda: bytes(data))
+    whole = DetectorImage("small.png", (200, 150), lambda: None, lambda: bytes(data))
     assert len(candidate.detector(whole).scores)
     with pytest.raises(DatasetError, match=r"saw 150 x 200 pixels, .* is for 200 x 1"):
         candidate.detector(whole._replace(size=(150, 200)))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from serving import contract
-from tests.pictures import Frame, encode, gif, gif_indices, gif_palette, picture
+from tests.images import Frame, encode, gif, gif_indices, gif_palette, image
 
 MAX_DETECTIONS = 100
 SCORE_NOISE = 1e-4
@@ -17,23 +17,23 @@ SCORE_NOISE = 1e-4
 ROWS = ("detection_boxes", "detection_classes", "detection_class_names")
 ROWS += ("detection_scores",)
 FLAT = encode(np.zeros((50, 50, 3), np.uint8), "PNG")
-"""Of all pictures this one has fewer detections than there may be."""
+"""Of all images this one has fewer detections than there may be."""
 WIRE = {"string": "DT_STRING", "uint8": "DT_UINT8"}
 WIRE |= {"int32": "DT_INT32", "float32": "DT_FLOAT"}
 
 
 @pytest.fixture(scope="module")
 def answers(loaded_model):
-    """serving_default's answers to a textured and to a flat picture, by name."""
-    pictures = {"textured": encode(picture(200, 300), "PNG"), "flat": FLAT}
+    """serving_default's answers to a textured and to a flat image, by name."""
+    images = {"textured": encode(image(200, 300), "PNG"), "flat": FLAT}
     return {
         name: loaded_model(contract.SERVING_DEFAULT, [data])
-        for name, data in pictures.items()
+        for name, data in images.items()
     }
 
 
 def rows_of(answer, index=0):
-    """The rows that count of one picture, sorted so that near ties do not matter."""
+    """The rows that count of one image, sorted so that near ties do not matter."""
     count = int(answer["num_detections"][index])
     order = np.lexsort(np.round(answer["detection_boxes"][index][:count], 2).T)
     return {name: answer[name][index][:count][order] for name in ROWS}
@@ -95,7 +95,7 @@ def test_signatures_are_the_contracts(saved_model_dir):
 @pytest.mark.parametrize("signature", list(contract.SIGNATURES))
 def test_outputs_have_the_contracts_form(loaded_model, signature, batch):
     value = {
-        contract.IMAGE_TENSOR: np.stack([picture(64, 80)] * batch),
+        contract.IMAGE_TENSOR: np.stack([image(64, 80)] * batch),
         contract.MODEL_INFO: [b""] * batch,
     }.get(signature, [FLAT] * batch)
     got = loaded_model(signature, value)
@@ -172,7 +172,7 @@ def test_a_png_has_the_size_of_its_rounded_box(answers, name):
 def test_roi_masks_drawn_by_the_caller_are_the_pngs(loaded_model, answers):
     from models.masks import to_box
 
-    probs = loaded_model(contract.ROI_MASKS, [encode(picture(200, 300), "PNG")])
+    probs = loaded_model(contract.ROI_MASKS, [encode(image(200, 300), "PNG")])
     assert_same(probs, answers["textured"])
     np.testing.assert_array_equal(
         probs["detection_boxes"], answers["textured"]["detection_boxes"]
@@ -187,7 +187,7 @@ def test_roi_masks_drawn_by_the_caller_are_the_pngs(loaded_model, answers):
 
 
 def test_pixels_give_what_their_png_gives(loaded_model, answers):
-    got = loaded_model(contract.IMAGE_TENSOR, picture(200, 300)[None])
+    got = loaded_model(contract.IMAGE_TENSOR, image(200, 300)[None])
     assert_same(got, answers["textured"])
     for (_, a), (_, b) in zip(
         masks_of(got), masks_of(answers["textured"]), strict=True
@@ -196,10 +196,10 @@ def test_pixels_give_what_their_png_gives(loaded_model, answers):
     assert got["image_size"].tolist() == [[200, 300]]
 
 
-def test_a_mixed_batch_is_answered_as_its_pictures_one_by_one(loaded_model):
+def test_a_mixed_batch_is_answered_as_its_images_one_by_one(loaded_model):
     batch = [
-        encode(picture(200, 300), "JPEG"),
-        encode(picture(77, 31, seed=5)[:, :, 0], "PNG"),
+        encode(image(200, 300), "JPEG"),
+        encode(image(77, 31, seed=5)[:, :, 0], "PNG"),
         gif([Frame(gif_indices(120, 90))], gif_palette()),
     ]
     together = loaded_model(contract.SERVING_DEFAULT, batch)
@@ -210,11 +210,11 @@ def test_a_mixed_batch_is_answered_as_its_pictures_one_by_one(loaded_model):
         assert_same(together, alone, index)
 
 
-def test_a_batch_of_pixels_is_answered_as_its_pictures_one_by_one(loaded_model):
-    pictures = np.stack([picture(64, 96, seed=s) for s in (1, 2, 3)])
-    together = loaded_model(contract.IMAGE_TENSOR, pictures)
+def test_a_batch_of_pixels_is_answered_as_its_images_one_by_one(loaded_model):
+    images = np.stack([image(64, 96, seed=s) for s in (1, 2, 3)])
+    together = loaded_model(contract.IMAGE_TENSOR, images)
     for index in range(3):
-        alone = loaded_model(contract.IMAGE_TENSOR, pictures[index : index + 1])
+        alone = loaded_model(contract.IMAGE_TENSOR, images[index : index + 1])
         assert_same(together, alone, index)
 
 
@@ -222,7 +222,7 @@ def test_a_batch_of_pixels_is_answered_as_its_pictures_one_by_one(loaded_model):
     ("height", "width"), [(1, 1), (1, 5000), (5000, 1), (2, 3), (257, 255)]
 )
 def test_extreme_sizes_are_answered(loaded_model, height, width):
-    pixels = np.resize(picture(), (height, width, 3))
+    pixels = np.resize(image(), (height, width, 3))
     answer = loaded_model(contract.SERVING_DEFAULT, [encode(pixels, "PNG")])
     assert answer["image_size"].tolist() == [[height, width]]
     count = int(answer["num_detections"][0])
@@ -233,7 +233,7 @@ def test_extreme_sizes_are_answered(loaded_model, height, width):
 
 
 def test_a_large_photo_is_answered(loaded_model):
-    pixels = np.tile(picture(500, 750), (8, 8, 1))
+    pixels = np.tile(image(500, 750), (8, 8, 1))
     answer = loaded_model(contract.SERVING_DEFAULT, [encode(pixels, "JPEG")])
     assert answer["image_size"].tolist() == [[4000, 6000]]
     count = int(answer["num_detections"][0])
@@ -321,7 +321,7 @@ def test_a_line_of_pixels_makes_no_endless_canvas(blind_module):
 )
 def test_no_detections_are_zeros(blind_module, resize_mode, signature):
     module = blind_module(resize_mode)
-    outputs = getattr(module, signature)([encode(picture(), "PNG"), FLAT])
+    outputs = getattr(module, signature)([encode(image(), "PNG"), FLAT])
     got = {alias: tensor.numpy() for alias, tensor in outputs.items()}
     assert got.pop("image_size").tolist() == [[61, 83], [50, 50]]
     assert got.pop("num_detections").tolist() == [0, 0]

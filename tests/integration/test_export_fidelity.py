@@ -27,7 +27,7 @@ SETS = {
     "iv": ("resnet50_81", 17),
 }
 """Name -> manifest and seed of the weights."""
-PICTURES = 3
+IMAGES = 3
 MAX_SCORE_ERROR = 0.002
 MIN_BOX_IOU = 0.98
 MIN_MASK_IOU = 0.97
@@ -55,13 +55,13 @@ class Count(NamedTuple):
 
 @pytest.fixture(scope="module")
 def counts(tmp_path_factory):
-    """Set -> one count a picture."""
+    """Set -> one count an image."""
     from export.verify import SavedModel
 
     found = {}
     for name in SETS:
         model = SavedModel(saved(name, tmp_path_factory.mktemp(f"set_{name}")))
-        found[name] = [compare(model, name, k) for k in range(PICTURES)]
+        found[name] = [compare(model, name, k) for k in range(IMAGES)]
         model.close()
     return found
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from serving import contract
-from tests.pictures import encode, gif, picture, with_png_size
+from tests.images import encode, gif, image, with_png_size
 
-GOOD = encode(picture(), "PNG")
+GOOD = encode(image(), "PNG")
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def test_an_empty_batch_is_refused(refused, name):
 
 
 @pytest.mark.parametrize("shape", [(1, 0, 20, 3), (1, 20, 0, 3), (2, 0, 0, 3)])
-def test_pictures_without_pixels_are_refused(refused, shape):
+def test_images_without_pixels_are_refused(refused, shape):
     message = refused(contract.IMAGE_TENSOR, np.zeros(shape, np.uint8))
     assert (
         "images: expected a picture of 1 to 100000000 pixels, got height x" in message
@@ -100,14 +100,14 @@ def test_too_many_pixels_are_refused(refused):
     ("data", "told"),
     [
         (b"", "expected a JPEG, PNG, GIF or BMP file, got 0 bytes"),
-        (encode(picture(), "WEBP"), "expected a JPEG, PNG, GIF or BMP file"),
+        (encode(image(), "WEBP"), "expected a JPEG, PNG, GIF or BMP file"),
         (GOOD[:200], "Invalid PNG"),
         (with_png_size(GOOD, 40_000, 40_000), "got height x width 40000 x 40000"),
         (gif([], None, (5, 5)), "expected a GIF file with a frame, found none"),
     ],
     ids=["empty", "WebP", "cut", "too large", "no frame"],
 )
-def test_a_bad_picture_fails_its_request_only(fed, refused, name, data, told):
+def test_a_bad_image_fails_its_request_only(fed, refused, name, data, told):
     before = fed(name, np.array([GOOD], object))
     assert told in refused(name, np.array([data], object))
     assert told in refused(name, np.array([GOOD, data], object))

@@ -17,10 +17,10 @@ from export.errors import ExportError
 from export.precisions.float32 import FLOAT32, build
 from export.precisions.precision import Pass
 from serving import contract
-from tests.pictures import encode, picture
+from tests.images import encode, image
 
 ROOT = Path(__file__).parents[2]
-SMALL_PICTURE = picture(96, 128)
+SMALL_IMAGE = image(96, 128)
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +70,8 @@ def tampered(saved_model_dir, tmp_path_factory):
 def test_the_untouched_model_passes(saved_model_dir, network, info):
     from export.verify import verify
 
-    report = verify(saved_model_dir, network, info, SMALL_PICTURE, FLOAT32.tolerances)
-    assert report.pictures == 1
+    report = verify(saved_model_dir, network, info, SMALL_IMAGE, FLOAT32.tolerances)
+    assert report.images == 1
     assert report.instances == 100
     assert report.lost <= 5
 
@@ -85,7 +85,7 @@ def test_a_changed_kernel_is_noticed(tampered, network, info):
         r"computes: of 100 instances \d+ are missing or differ, and it has \d+ others; "
         "nothing was published",
     ):
-        verify(tampered, network, info, SMALL_PICTURE, FLOAT32.tolerances)
+        verify(tampered, network, info, SMALL_IMAGE, FLOAT32.tolerances)
 
 
 def test_another_mean_pixel_is_noticed(saved_model_dir, network, info):
@@ -93,7 +93,7 @@ def test_another_mean_pixel_is_noticed(saved_model_dir, network, info):
 
     network.config = dataclasses.replace(network.config, mean_pixel=(0, 0, 0))
     with pytest.raises(ExportError, match="does not compute what the network computes"):
-        verify(saved_model_dir, network, info, SMALL_PICTURE, FLOAT32.tolerances)
+        verify(saved_model_dir, network, info, SMALL_IMAGE, FLOAT32.tolerances)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_another_information_is_noticed(saved_model_dir, network, info, change):
 
     other = dataclasses.replace(info, **change(info))
     with pytest.raises(ExportError, match=r"^model_info: got "):
-        verify(saved_model_dir, network, other, SMALL_PICTURE, FLOAT32.tolerances)
+        verify(saved_model_dir, network, other, SMALL_IMAGE, FLOAT32.tolerances)
 
 
 def test_damaged_storage_is_noticed(saved_model_dir, network, info, tmp_path):
@@ -128,7 +128,7 @@ def test_damaged_storage_is_noticed(saved_model_dir, network, info, tmp_path):
     content[len(content) // 2] ^= 0xFF
     data.write_bytes(content)
     with pytest.raises(ExportError, match="the saved model does not load: "):
-        verify(folder, network, info, SMALL_PICTURE, FLOAT32.tolerances)
+        verify(folder, network, info, SMALL_IMAGE, FLOAT32.tolerances)
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ def test_rows_are_judged_by_the_tolerances(saved_model_dir, network, info):
         FLOAT32.tolerances, score_error=0.0, mask_prob_error=0.0, lost_share=0.0
     )
     with pytest.raises(ExportError, match="does not compute what the network computes"):
-        verify(saved_model_dir, network, info, SMALL_PICTURE, exact)
+        verify(saved_model_dir, network, info, SMALL_IMAGE, exact)
 
 
 def test_a_model_that_fails_verification_is_not_published(
@@ -225,7 +225,7 @@ def test_a_model_that_fails_verification_is_not_published(
     monkeypatch.setattr(pipeline, "save", save_tampered)
     monkeypatch.setattr(pipeline, "_model_info", lambda *_: info)
     image = tmp_path / "small.png"
-    image.write_bytes(encode(SMALL_PICTURE, "PNG"))
+    image.write_bytes(encode(SMALL_IMAGE, "PNG"))
     base = tmp_path / "base"
     (base / "1").mkdir(parents=True)
     (base / "1" / "mark").write_text("old")
@@ -268,7 +268,7 @@ def test_contradictions_are_told_before_any_work(
     from export.settings import Options
 
     image = tmp_path / "picture.png"
-    image.write_bytes(encode(SMALL_PICTURE, "PNG"))
+    image.write_bytes(encode(SMALL_IMAGE, "PNG"))
     if options.get("verify_image") is ...:
         options = {**options, "verify_image": image}
     base = tmp_path / "base"
@@ -328,7 +328,7 @@ def test_the_program_end_to_end(small_checkpoint, tmp_path):
     from export.verify import SavedModel
 
     (tmp_path / "names.txt").write_text("Kätzchen\ndog\n", "utf-8")
-    (tmp_path / "picture.png").write_bytes(encode(SMALL_PICTURE, "PNG"))
+    (tmp_path / "picture.png").write_bytes(encode(SMALL_IMAGE, "PNG"))
     (tmp_path / "out" / "6").mkdir(parents=True)
     arguments = [sys.executable, "-m", "export", "--weights", str(small_checkpoint)]
     arguments += ["--output", "out", "--model-name", "cats", "--classes", "names.txt"]
@@ -359,7 +359,7 @@ def test_the_program_end_to_end(small_checkpoint, tmp_path):
     }
     model = SavedModel(folder)
     try:
-        answer = model("serving_default", [encode(SMALL_PICTURE, "PNG")])
+        answer = model("serving_default", [encode(SMALL_IMAGE, "PNG")])
         assert answer["detection_scores"].shape == (1, 7)
         assert set(answer["detection_class_names"][0]) <= {"Kätzchen".encode(), b"dog"}
         with pytest.raises(Exception, match=r"of 1 to 12288 pixels.* 96 x 129"):

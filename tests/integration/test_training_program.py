@@ -1,4 +1,4 @@
-"""Whole trainings of a tiny network on a few small pictures."""
+"""Whole trainings of a tiny network on a few small images."""
 
 import json
 
@@ -181,7 +181,7 @@ def test_worker_config_that_cannot_be_read(shapes, tmp_path, monkeypatch):
         run(shapes, tmp_path)
 
 
-def test_picture_that_breaks_under_a_training(tmp_path):
+def test_image_that_breaks_under_a_training(tmp_path):
     shapes = write_shapes(tmp_path / "shapes")
 
     def spoil():
@@ -193,7 +193,7 @@ def test_picture_that_breaks_under_a_training(tmp_path):
         run(shapes, tmp_path / "out", {"epochs": 9}, is_stopped=spoil)
 
 
-def test_picture_of_the_validation_set_that_breaks_under_a_training(tmp_path):
+def test_image_of_the_validation_set_that_breaks_under_a_training(tmp_path):
     shapes = write_shapes(tmp_path / "shapes")
 
     def spoil():

@@ -20,7 +20,7 @@ from serving.contract import SIGNATURES
 D = 2
 M = 4
 PNG = tf.io.encode_png(np.full((1, 1, 1), 255, np.uint8)).numpy()
-"""A white 1x1 picture."""
+"""A white 1x1 image."""
 
 
 def wait_until(condition: Callable[[], bool], timeout_s: float = 60.0) -> None:
@@ -36,7 +36,7 @@ def _string(name: str) -> tf.TensorSpec:
 
 
 class _Toy(tf.Module):
-    """Answers one detection a picture, its score the mean brightness."""
+    """Answers one detection an image, its score the mean brightness."""
 
     def __init__(self, mark: str) -> None:
         super().__init__()
@@ -138,5 +138,5 @@ def is_running(release: Path) -> bool:
 
 
 def images(*shape: int) -> np.ndarray:
-    """Returns white uint8 pictures."""
+    """Returns white uint8 images."""
     return np.full(shape, 255, np.uint8)

@@ -1,4 +1,4 @@
-"""Which parts of a picture the inference modes send, for any picture and config."""
+"""Which parts of an image the inference modes send, for any image and config."""
 
 import itertools
 
@@ -27,7 +27,7 @@ SIDES = st.builds(Sides, LENGTH, LENGTH, LENGTH, LENGTH)
 
 @st.composite
 def windows_and_size(draw):
-    """Windows that fit into a picture, and the picture's size."""
+    """Windows that fit into an image, and the image's size."""
     size = draw(SIZE)
     window = tuple(draw(st.integers(1, side)) for side in size)
     overlap = tuple(draw(st.integers(0, side - 1)) for side in window)
@@ -66,7 +66,7 @@ def test_windows(case):
 
 @FEW
 @given(windows_and_size(), st.integers(1, 5))
-def test_windows_larger_than_the_picture(case, more):
+def test_windows_larger_than_the_image(case, more):
     windows, (height, width) = case
     for size in ((windows.size[0] - 1, width), (height, windows.size[1] - 1)):
         if min(size) > 0:
@@ -77,7 +77,7 @@ def test_windows_larger_than_the_picture(case, more):
 @FEW
 @given(SIZE, SIDES)
 def test_roi(size, bounds):
-    """In the picture and not empty, by the pixels that each side is said to lose."""
+    """In the image and not empty, by the pixels that each side is said to lose."""
     height, width = size
     top, left = bounds.top.pixels(height), bounds.left.pixels(width)
     bottom = height - bounds.bottom.pixels(height)

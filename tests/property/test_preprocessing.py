@@ -30,7 +30,7 @@ CONFIGS = st.one_of(
 
 @settings(deadline=None)
 @given(height=SIDES, width=SIDES, config=CONFIGS)
-def test_picture_lies_centred_on_its_canvas(height, width, config):
+def test_image_lies_centred_on_its_canvas(height, width, config):
     box = letterbox((height, width), config)
     resized = box.resized_size.numpy()
     canvas, window = box.canvas_size.numpy(), box.window.numpy()
@@ -62,8 +62,8 @@ def test_resized_size_is_matterports(height, width, config):
 @settings(deadline=None)
 @given(height=SIDES, width=SIDES, config=CONFIGS, data=st.data())
 @example(height=1, width=3000, config=ModelConfig(max_dim=64), data=None)
-def test_canvas_boxes_come_back_to_the_picture(height, width, config, data):
-    """Shares of the window become the same shares of the picture."""
+def test_canvas_boxes_come_back_to_the_image(height, width, config, data):
+    """Shares of the window become the same shares of the image."""
     box = letterbox((height, width), config)
     window = box_ops.to_norm(box.window, box.canvas_size, tf.float64).numpy()
     share = st.floats(0, 1, width=32, allow_subnormal=False)
@@ -77,7 +77,7 @@ def test_canvas_boxes_come_back_to_the_picture(height, width, config, data):
         assert 0 <= back[axis] <= back[axis + 2] <= side
         if extent[axis] > 0:
             start, end = ((y1, y2), (x1, x2))[axis]
-            # A grey canvas pixel is side / resized picture pixels; float32 noise of it.
+            # A grey canvas pixel is side / resized image pixels; float32 noise of it.
             noise = 1e-6 * (side + side * 3000 / max(1, box.resized_size[axis]))
             assert math.isclose(back[axis], start * (side - 1), abs_tol=noise)
             assert math.isclose(back[axis + 2], end * (side - 1) + 1, abs_tol=noise)
@@ -104,7 +104,7 @@ def test_resizing_equals_skimage(source, target, seed, as_float):
 
 @settings(deadline=None, max_examples=40)
 @given(st.integers(1, 60), st.integers(1, 60), st.integers(0, 255))
-def test_flat_pictures_stay_flat(height, width, level):
+def test_flat_images_stay_flat(height, width, level):
     image = np.full((7, 5, 3), level, np.uint8)
     assume(level > 0)
     assert (resize(image, (height, width)).numpy() == level).all()

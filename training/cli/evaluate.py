@@ -144,7 +144,7 @@ def table(evaluation: Evaluation) -> str:
     lines += ["", *_class_lines(evaluation), ""]
     objects = sum(evaluation.objects.values())
     lines.append(
-        f"pictures {evaluation.pictures}, objects {objects}, detections "
+        f"pictures {evaluation.images}, objects {objects}, detections "
         f"{evaluation.detections} (score >= {evaluation.score_threshold:g}, at most "
         f"{evaluation.max_detections} of a picture)"
     )

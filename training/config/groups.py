@@ -79,7 +79,7 @@ class Group(BaseModel):
 
 
 class BatchSize(Group):
-    """`batch_size`: pictures of a step, on each device.
+    """`batch_size`: images of a step, on each device.
 
     Attributes:
         train: of a training step.
@@ -109,7 +109,7 @@ class InputSize(Group):
 
 
 class DatasetTags(Group):
-    """`dataset_tags`: image tags that put a picture into a set.
+    """`dataset_tags`: image tags that put an image into a set.
 
     Attributes:
         train: tag of the training set.
@@ -145,11 +145,11 @@ class DataWorkers(Group):
 
 
 class Augmentation(Group):
-    """`augmentation`, drawn anew for every picture. The original has none.
+    """`augmentation`, drawn anew for every image. The original has none.
 
     Attributes:
-        horizontal_flip: mirror half of the pictures left to right.
-        vertical_flip: mirror half of the pictures top to bottom.
+        horizontal_flip: mirror half of the images left to right.
+        vertical_flip: mirror half of the images top to bottom.
         rotate_90: turn by a random number of quarter turns.
         scale: smallest and largest random zoom.
         brightness: largest random shift, share of the full range.
@@ -204,11 +204,11 @@ class Rois(Group):
     """`rois`: which proposals the heads learn from; defaults are Matterport's.
 
     Attributes:
-        proposals: of the RPN that are kept per picture, POST_NMS_ROIS_TRAINING.
+        proposals: of the RPN that are kept per image, POST_NMS_ROIS_TRAINING.
         per_image: taken of them at random, TRAIN_ROIS_PER_IMAGE.
         positive_ratio: largest share of those that lie on an object,
             ROI_POSITIVE_RATIO.
-        fill_negatives: false keeps to the ratio, so that a picture with few positives
+        fill_negatives: false keeps to the ratio, so that an image with few positives
             comes with few negatives and one without objects with none, and rows left
             over count as background; true takes as many negatives as fit, and rows left
             over count nowhere.

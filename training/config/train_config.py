@@ -51,7 +51,7 @@ class TrainConfig(Group):
     Attributes:
         lr: learning rate.
         epochs: passes over the training set.
-        batch_size: pictures of a step.
+        batch_size: images of a step.
         input_size: canvas of the network.
         gpu_devices: indices of the GPUs to train on.
         train_layers: what is trained; "4+" is ResNet stages 4, 5 and the heads.
@@ -62,10 +62,10 @@ class TrainConfig(Group):
         save_every: epochs between saved checkpoints.
         keep_last: newest checkpoints that are kept, beside the best; null for all.
         data_workers: threads that prepare batches.
-        check_images: "decode" reads every picture at the start, "header" its header.
-        use_empty_images: pictures without objects serve as negatives.
-        max_instances: of a picture; more are thinned out at random.
-        augmentation: random changes of training pictures.
+        check_images: "decode" reads every image at the start, "header" its header.
+        use_empty_images: images without objects serve as negatives.
+        max_instances: of an image; more are thinned out at random.
+        augmentation: random changes of training images.
         backbone: "resnet101", "resnet50" or "small".
         anchor_scales: anchor sides of P2..P6, canvas pixels.
         anchor_aspect_ratios: width / height of the anchors.

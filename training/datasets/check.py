@@ -30,7 +30,7 @@ class Facts(NamedTuple):
     """What is remembered of an item.
 
     Attributes:
-        tags: names of the picture's tags.
+        tags: names of the image's tags.
         size: (height, width) of its annotation, pixels.
         instances: class title -> number of objects that can be learnt.
         digest: hash of its annotation.
@@ -52,7 +52,7 @@ class Facts(NamedTuple):
 
 
 class Findings(NamedTuple):
-    """What a reading of annotations or pictures gave.
+    """What a reading of annotations or images gave.
 
     Attributes:
         facts: index of an item -> what is remembered; broken items are not in it.
@@ -88,13 +88,13 @@ def read_facts(source: Source, classes: ClassMap) -> Findings:
 def check_images(
     source: Source, sizes: Mapping[int, tuple[int, int] | None], *, decode: bool
 ) -> list[str]:
-    """Returns a problem for every picture that cannot be used.
+    """Returns a problem for every image that cannot be used.
 
     Args:
         source: the items.
         sizes: index of an item -> (height, width) of its annotation, None where that
             is not known.
-        decode: read whole pictures; headers only otherwise.
+        decode: read whole images; headers only otherwise.
     """
 
     def check(index: int) -> str | None:

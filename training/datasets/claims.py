@@ -61,11 +61,11 @@ class MaskRoom:
 
 
 def size_problem(name: str, seen: tuple[int, int], expected: tuple[int, int]) -> str:
-    """Returns the problem of a picture of another size than its annotation.
+    """Returns the problem of an image of another size than its annotation.
 
     Args:
-        name: of the picture.
-        seen: (height, width) of the picture as people see it.
+        name: of the image.
+        seen: (height, width) of the image as people see it.
         expected: (height, width) of the annotation.
     """
     hint = "annotate this picture, or put the annotated one here"

@@ -34,8 +34,8 @@ class CocoSource:
 
     Attributes:
         file: the file.
-        images: folder of the pictures.
-        paths: of the pictures, within the folder.
+        images: folder of the images.
+        paths: of the images, within the folder.
         odd: which files are not where their `file_name` says, or belong to two entries.
     """
 
@@ -76,7 +76,7 @@ class CocoSource:
         return self.file.images[index].file_name
 
     def locate(self, index: int) -> str:
-        """Returns what messages call the picture of an item."""
+        """Returns what messages call the image of an item."""
         return str(self.images / self.paths[index])
 
     def content(self, index: int) -> Content:
@@ -103,7 +103,7 @@ class CocoSource:
         return Content(size, objects, (), digest.digest(), left_out, notes["odd"])
 
     def image(self, index: int) -> Pixels:
-        """Reads the picture of an item, uint8[H, W, 3] RGB.
+        """Reads the image of an item, uint8[H, W, 3] RGB.
 
         Raises:
             FormatError: it cannot be read.
@@ -111,7 +111,7 @@ class CocoSource:
         return decode_image(self.encoded(index), self.locate(index))
 
     def image_size(self, index: int) -> tuple[int, int]:
-        """Reads (height, width) of a picture from its header.
+        """Reads (height, width) of an image from its header.
 
         Raises:
             FormatError: it cannot be read.
@@ -119,7 +119,7 @@ class CocoSource:
         return checked_size(self.encoded(index), self.locate(index))
 
     def encoded(self, index: int) -> bytes:
-        """Reads the file of the picture of an item.
+        """Reads the file of the image of an item.
 
         Raises:
             FormatError: it cannot be read.
@@ -149,11 +149,11 @@ def open_coco_source(
     *,
     is_lenient: bool = False,
 ) -> CocoSource:
-    """Opens a COCO file with the folder of its pictures.
+    """Opens a COCO file with the folder of its images.
 
     Args:
         path: of the file.
-        images: folder of the pictures.
+        images: folder of the images.
         is_lenient: go past what a training can do without, and count it.
 
     Raises:

@@ -44,7 +44,7 @@ class FileDataset:
         return len(self.indices)
 
     def __getitem__(self, index: int) -> Sample:
-        """Reads the annotation of one sample; its picture is read when first used.
+        """Reads the annotation of one sample; its image is read when first used.
 
         Raises:
             DatasetError: its annotation cannot be read any more, or has changed.
@@ -70,11 +70,11 @@ class FileDataset:
         return self.source.name(self.indices[index])
 
     def locate(self, index: int) -> str:
-        """Returns what messages call the picture of a sample."""
+        """Returns what messages call the image of a sample."""
         return self.source.locate(self.indices[index])
 
     def encoded(self, index: int) -> bytes:
-        """Reads the file of a picture.
+        """Reads the file of an image.
 
         Raises:
             DatasetError: it cannot be read any more.
@@ -125,7 +125,7 @@ class FileDataset:
 
 
 def _read_image(source: Source, item: int, size: tuple[int, int]) -> Pixels:
-    """Reads a picture, uint8[H, W, 3] RGB.
+    """Reads an image, uint8[H, W, 3] RGB.
 
     Raises:
         DatasetError: it cannot be read any more, or has changed.

@@ -1,6 +1,6 @@
-"""What a dataset gives to training: pictures with their instances.
+"""What a dataset gives to training: images with their instances.
 
-Frame of everything: the picture as people see it (EXIF applied), whole pixels.
+Frame of everything: the image as people see it (EXIF applied), whole pixels.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ Boxes = np.ndarray[Any, np.dtype[np.float32]]
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """One picture with its instances.
+    """One image with its instances.
 
     Attributes:
         name: of the item; unique in its dataset.
         size: (height, width), pixels.
         class_ids: int32[G], 1..C-1; objects of the background are left out.
-        masks: G crops, each with a set pixel and inside of the picture.
+        masks: G crops, each with a set pixel and inside of the image.
         is_crowd: bool[G]; true where the mask covers a group that is not told apart.
         neutral: crops of what no loss may look at.
         read_image: reads the pixels.

@@ -18,7 +18,7 @@ NAMED = 5
 
 
 class ReadSets(NamedTuple):
-    """Sets whose annotations and pictures were read.
+    """Sets whose annotations and images were read.
 
     Attributes:
         items: the items of every set.
@@ -39,12 +39,12 @@ def read_sets(
     config: TrainConfig,
     tags: Mapping[str, str | None],
 ) -> ReadSets:
-    """Reads all annotations and the pictures that are used.
+    """Reads all annotations and the images that are used.
 
     Args:
         source: all items.
         classes: titles and ids.
-        config: how thoroughly to check, and whether to keep pictures without objects.
+        config: how thoroughly to check, and whether to keep images without objects.
         tags: set -> the tag of its items, None takes all; a set whose tag is not there
             may be empty.
     """
@@ -98,7 +98,7 @@ def too_large_batch(dataset: FileDataset, config: TrainConfig) -> list[str]:
 def shared_items(
     train: tuple[Source, Iterable[int]], val: tuple[Source, Iterable[int]], how: str
 ) -> list[str]:
-    """Returns a warning where pictures are in both sets.
+    """Returns a warning where images are in both sets.
 
     Args:
         train: items of the training set.

@@ -15,7 +15,7 @@ def split_by_tags(
 
     Args:
         tags: set -> name of its tag; None takes every item.
-        tags_of_items: index of an item -> names of its picture's tags.
+        tags_of_items: index of an item -> names of its image's tags.
 
     Returns:
         Set -> items, in their order. An item may be in several, or in none.

@@ -48,7 +48,7 @@ class Content(NamedTuple):
     Attributes:
         size: (height, width) that the annotation is for, pixels.
         objects: in the order of the file; those without a pixel are left out.
-        tags: names of the picture's tags.
+        tags: names of the image's tags.
         digest: hash of the annotation as it is on disk.
         left_out: what of it is not among the objects, and why.
         odd: what looks wrong, but is read.
@@ -88,7 +88,7 @@ def notes_of_objects(
 
 
 class Source(Protocol):
-    """Labelled pictures. Safe to read from many threads.
+    """Labelled images. Safe to read from many threads.
 
     What it raises are `FormatError`s that name the file, or `AnnotationError`s with a
     list of such texts.
@@ -128,7 +128,7 @@ class Source(Protocol):
         ...
 
     def locate(self, index: int) -> str:
-        """Returns what messages call the picture of an item; no other is called so."""
+        """Returns what messages call the image of an item; no other is called so."""
         ...
 
     def content(self, index: int) -> Content:
@@ -136,15 +136,15 @@ class Source(Protocol):
         ...
 
     def image(self, index: int) -> Pixels:
-        """Reads the picture of an item, uint8[H, W, 3] RGB."""
+        """Reads the image of an item, uint8[H, W, 3] RGB."""
         ...
 
     def encoded(self, index: int) -> bytes:
-        """Reads the file of the picture of an item."""
+        """Reads the file of the image of an item."""
         ...
 
     def image_size(self, index: int) -> tuple[int, int]:
-        """Reads (height, width) of a picture from its header."""
+        """Reads (height, width) of an image from its header."""
         ...
 
 

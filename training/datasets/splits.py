@@ -31,7 +31,7 @@ from training.errors import DatasetError, TrainingError
 EVALUATION = "evaluation"
 """What messages call a single set."""
 WHOLE_SET = TrainConfig(use_empty_images=True, check_images="header")
-"""How a set to evaluate on is read: its empty pictures belong to it."""
+"""How a set to evaluate on is read: its empty images belong to it."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def open_coco_splits(
     *,
     is_lenient: bool = False,
 ) -> Splits:
-    """Opens the sets of two COCO files with the folder of the pictures of both.
+    """Opens the sets of two COCO files with the folder of the images of both.
 
     See `open_splits`, and `LabelledData` for `is_lenient`.
     """
@@ -156,7 +156,7 @@ def open_set(
     Args:
         data: where it is.
         classes: of the network.
-        config: how thoroughly to check, and whether to keep pictures without objects.
+        config: how thoroughly to check, and whether to keep images without objects.
 
     Raises:
         DatasetError: lists everything that is wrong with the data.

@@ -62,11 +62,11 @@ class ProjectSource:
         return len(self.project.items)
 
     def name(self, index: int) -> str:
-        """Returns what tells an item apart: the path of the picture."""
+        """Returns what tells an item apart: the path of the image."""
         return self.project.items[index].image
 
     def locate(self, index: int) -> str:
-        """Returns what messages call the picture of an item."""
+        """Returns what messages call the image of an item."""
         return self.project.locate(self.name(index))
 
     def content(self, index: int) -> Content:
@@ -103,7 +103,7 @@ class ProjectSource:
         return Content(annotation.size, objects, annotation.tags, digest, **notes)
 
     def image(self, index: int) -> Pixels:
-        """Reads the picture of an item, uint8[H, W, 3] RGB.
+        """Reads the image of an item, uint8[H, W, 3] RGB.
 
         Raises:
             FormatError: it cannot be read.
@@ -111,7 +111,7 @@ class ProjectSource:
         return self.project.image(self.project.items[index])
 
     def encoded(self, index: int) -> bytes:
-        """Reads the file of the picture of an item.
+        """Reads the file of the image of an item.
 
         Raises:
             FormatError: it cannot be read.
@@ -119,7 +119,7 @@ class ProjectSource:
         return self.project.read(self.project.items[index].image)
 
     def image_size(self, index: int) -> tuple[int, int]:
-        """Reads (height, width) of a picture from its header.
+        """Reads (height, width) of an image from its header.
 
         Raises:
             FormatError: it cannot be read.

@@ -1,7 +1,7 @@
-"""What a network finds in a picture, in the form that scores are computed from.
+"""What a network finds in an image, in the form that scores are computed from.
 
-Frame: the picture as people see it (EXIF applied). Masks are run lengths, so that what
-is kept of a picture grows with its outlines, not with its pixels.
+Frame: the image as people see it (EXIF applied). Masks are run lengths, so that what
+is kept of an image grows with its outlines, not with its pixels.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ RunLengths = dict[str, Any]
 
 
 class Found(NamedTuple):
-    """The detections of one picture, n rows, best first.
+    """The detections of one image, n rows, best first.
 
     Attributes:
         boxes: float32[n, 4] yxyx pixels, half-open, not rounded.
         class_ids: int32[n], from 1.
         scores: float32[n], 0..1, descending.
-        masks: n masks of the whole picture; one may be without a pixel.
+        masks: n masks of the whole image; one may be without a pixel.
     """
 
     boxes: Array
@@ -47,8 +47,8 @@ class Found(NamedTuple):
         )
 
 
-class Picture(NamedTuple):
-    """A picture to look at; it is read when it is asked for.
+class DetectorImage(NamedTuple):
+    """An image to look at; it is read when it is asked for.
 
     Attributes:
         name: what messages call it.
@@ -63,15 +63,15 @@ class Picture(NamedTuple):
     encoded: Callable[[], bytes]
 
 
-Detector = Callable[[Picture], Found]
+Detector = Callable[[DetectorImage], Found]
 
 
 def encode_mask(crop: MaskCrop, size: tuple[int, int]) -> RunLengths:
     """Encodes a mask as pycocotools takes it.
 
     Args:
-        crop: inside of the picture.
-        size: (height, width) of the picture.
+        crop: inside of the image.
+        size: (height, width) of the image.
     """
     from pycocotools import mask as coco_mask
 
@@ -80,4 +80,4 @@ def encode_mask(crop: MaskCrop, size: tuple[int, int]) -> RunLengths:
     return encoded
 
 
-__all__ = ["Array", "Detector", "Found", "Picture", "RunLengths", "encode_mask"]
+__all__ = ["Array", "Detector", "DetectorImage", "Found", "RunLengths", "encode_mask"]

@@ -14,16 +14,16 @@ from client import ClientError, ImageError, Result
 from formats.supervisely.meta import BITMAP, ClassMeta
 from serving.contract import ModelInfo
 from training.datasets.classes import ClassMap
-from training.detectors.detector import Found, Picture, encode_mask
+from training.detectors.detector import DetectorImage, Found, encode_mask
 from training.detectors.model import DetectionLimits
 from training.errors import DatasetError, TrainingError
 
 
 class ExportedDetector:
-    """Shows pictures to an exported model, one at a time."""
+    """Shows images to an exported model, one at a time."""
 
     def __init__(
-        self, predict: Callable[[Picture], Result], version: int | None
+        self, predict: Callable[[DetectorImage], Result], version: int | None
     ) -> None:
         """Asks nothing yet.
 
@@ -35,28 +35,28 @@ class ExportedDetector:
         self._predict = predict
         self._version = version
 
-    def __call__(self, picture: Picture) -> Found:
-        """Finds the instances of a picture.
+    def __call__(self, image: DetectorImage) -> Found:
+        """Finds the instances of an image.
 
         Raises:
-            DatasetError: the picture cannot be read, or is not of its annotation's
+            DatasetError: the image cannot be read, or is not of its annotation's
                 size.
             TrainingError: no answer, one that does not keep the contract, or one of
                 another version.
         """
         try:
-            result = self._predict(picture)
-            if result.image_size != picture.size:
-                raise DatasetError([_other_size(picture, result.image_size)])
+            result = self._predict(image)
+            if result.image_size != image.size:
+                raise DatasetError([_other_size(image, result.image_size)])
             instances = result.instances
-            masks = tuple(encode_mask(one.crop, picture.size) for one in instances)
+            masks = tuple(encode_mask(one.crop, image.size) for one in instances)
         except ImageError as err:
-            raise DatasetError([f"{picture.name}: {err}"]) from err
+            raise DatasetError([f"{image.name}: {err}"]) from err
         except ClientError as err:
-            raise TrainingError(f"{picture.name}: {err}") from err
+            raise TrainingError(f"{image.name}: {err}") from err
         if result.model_version != self._version:
             raise TrainingError(
-                f"{picture.name}: version {result.model_version} of the model "
+                f"{image.name}: version {result.model_version} of the model "
                 f"answered, the pictures before were version {self._version}'s; name "
                 "one with --model-version"
             )
@@ -68,10 +68,10 @@ class ExportedDetector:
         )
 
 
-def _other_size(picture: Picture, seen: tuple[int, int]) -> str:
+def _other_size(image: DetectorImage, seen: tuple[int, int]) -> str:
     return (
-        f"{picture.name}: the model saw {seen[1]} x {seen[0]} pixels, its annotation "
-        f"is for {picture.size[1]} x {picture.size[0]}"
+        f"{image.name}: the model saw {seen[1]} x {seen[0]} pixels, its annotation "
+        f"is for {image.size[1]} x {image.size[0]}"
     )
 
 

@@ -43,7 +43,7 @@ class DetectionLimits:
     Attributes:
         score_threshold: those below are left out, 0..1; average precision looks at
             weak ones too.
-        max_detections: of a picture, at least 1; the best ones count.
+        max_detections: of an image, at least 1; the best ones count.
     """
 
     score_threshold: float = 0.05

@@ -16,12 +16,12 @@ from formats.mask_crop import MaskCrop
 from models.mask_rcnn import MaskRCNN
 from models.masks import round_boxes, to_box
 from models.preprocessing import letterbox, subtract_mean, to_canvas, to_image_frame
-from training.detectors.detector import Found, Picture, encode_mask
+from training.detectors.detector import DetectorImage, Found, encode_mask
 from training.detectors.model import DetectionLimits
 
 
 class NetworkDetector:
-    """Runs a network over pictures, one at a time.
+    """Runs a network over images, one at a time.
 
     The graph is traced once; it reads the weights that the network has at each call.
     """
@@ -50,25 +50,25 @@ class NetworkDetector:
             ],
         )
 
-    def __call__(self, picture: Picture) -> Found:
-        """Finds the instances of a picture.
+    def __call__(self, image: DetectorImage) -> Found:
+        """Finds the instances of an image.
 
         Raises:
-            DatasetError: the picture cannot be read.
+            DatasetError: the image cannot be read.
         """
-        found = self._find(tf.constant(picture.pixels()))
+        found = self._find(tf.constant(image.pixels()))
         boxes, class_ids, scores, probs = (rows.numpy() for rows in found)
         corners = round_boxes(boxes).numpy()
         masks = []
         for (y1, x1, y2, x2), prob in zip(corners, probs, strict=True):
             mask = self._draw(prob, np.array((y2 - y1, x2 - x1), np.int32)).numpy()
-            masks.append(encode_mask(MaskCrop(int(y1), int(x1), mask), picture.size))
+            masks.append(encode_mask(MaskCrop(int(y1), int(x1), mask), image.size))
         return Found(boxes, class_ids, scores, tuple(masks))
 
     def _find_in(
         self, image: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Detects in one picture.
+        """Detects in one image.
 
         Args:
             image: uint8[H, W, 3] RGB.

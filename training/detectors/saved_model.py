@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from client import Result
-from client.image import load_picture
+from client.image import load_image
 from client.selection import Selection
 from client.transport.answer import read_detections
 from serving import contract
@@ -17,7 +17,7 @@ from serving.embedded.predict import run_signature
 from serving.embedded.session import SessionModel
 from serving.protos.tensors import to_tensor_proto
 from serving.version_dirs import SAVED_MODEL, list_models, version_number
-from training.detectors.detector import Picture
+from training.detectors.detector import DetectorImage
 from training.detectors.exported import (
     ExportedDetector,
     check_exported,
@@ -93,15 +93,15 @@ class _LocalModel:
                     f"{', '.join(expected)}, missing are {', '.join(missing)}; {ADVICE}"
                 )
 
-    def predict(self, picture: Picture) -> Result:
-        """Finds the instances of a picture.
+    def predict(self, image: DetectorImage) -> Result:
+        """Finds the instances of an image.
 
         Raises:
-            ClientError: the picture is not readable, or the answer does not keep the
+            ClientError: the image is not readable, or the answer does not keep the
                 contract.
-            DatasetError: the model refuses the picture.
+            DatasetError: the model refuses the image.
         """
-        sent = load_picture(picture.encoded(), self._info.input.max_image_pixels)
+        sent = load_image(image.encoded(), self._info.input.max_image_pixels)
         if sent.encoded is not None:
             name, array = contract.SERVING_DEFAULT, np.array([sent.encoded], object)
         else:
@@ -118,7 +118,7 @@ class _LocalModel:
         except ServingError as err:
             reason = err.message.strip().splitlines()[0]
             raise DatasetError(
-                [f"{picture.name}: the model refuses it: {reason}"]
+                [f"{image.name}: the model refuses it: {reason}"]
             ) from err
         outputs = {alias: to_tensor_proto(rows) for alias, rows in answer.items()}
         (detections,) = read_detections(

@@ -13,7 +13,7 @@ from training.detectors.model import Candidate, DetectionLimits
 from training.errors import TrainingError
 
 TIMEOUT_S = 300.0
-"""For one picture: the first one may wait for the model to warm up."""
+"""For one image: the first one may wait for the model to warm up."""
 
 
 def open_server(
@@ -36,7 +36,7 @@ def open_server(
         check_exported(f"{address}: model {model_name}", info, limits)
         served = client.model_version
         return Candidate(
-            ExportedDetector(lambda picture: client.predict(picture.encoded()), served),
+            ExportedDetector(lambda image: client.predict(image.encoded()), served),
             exported_classes(info),
             {
                 "kind": "server",

@@ -34,7 +34,7 @@ def evaluate_network(
         tell: for a progress bar.
 
     Raises:
-        DatasetError: a picture cannot be read.
+        DatasetError: an image cannot be read.
         TrainingError: the set is empty, or has classes that the network does not have.
     """
     num_classes = network.config.architecture.num_classes

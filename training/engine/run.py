@@ -96,11 +96,11 @@ def train(
         resume: goes on from the last checkpoint in `output`, if there is one.
         strategy: in place of the one that `device` means.
         is_stopped: asked after every step, and within a validation before every
-            picture; True saves and returns.
+            image; True saves and returns.
         listener: is told how it goes.
         where: the labelled images are: `project`, a Supervisely project; or `coco`, the
             files of the training and the validation set, with `images`, the folder of
-            their pictures. See `labelled_data` for the rest.
+            their images. See `labelled_data` for the rest.
 
     Raises:
         TrainingError: config, data, devices, weights or files do not allow it.

@@ -66,7 +66,7 @@ class Identity:
 class RunState:
     """Where a training stands.
 
-    Everything random is a function of the seed, the epoch and the picture, so the step
+    Everything random is a function of the seed, the epoch and the image, so the step
     is the whole random state.
 
     Attributes:

@@ -23,7 +23,7 @@ class Validation:
     """Runs the validation set through a network that is learning.
 
     Nothing of it is random from one call to the next: the RoIs that are sampled of a
-    picture are decided by the seed, and by where the proposals lie.
+    image are decided by the seed, and by where the proposals lie.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Validation:
             go_on: called before each batch; what it raises ends the validation.
 
         Raises:
-            TrainingError: a picture cannot be read any more.
+            TrainingError: an image cannot be read any more.
         """
         config = self._training.config
         made = batches(

@@ -1,4 +1,4 @@
-"""A picture of an evaluation's page: what was to find, and what was found."""
+"""An image of an evaluation's page: what was to find, and what was found."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from formats.images.image import Pixels
 from formats.mask_crop import Mask, MaskCrop
 from formats.report.report import Card
 from training.datasets.dataset import FileDataset
-from training.evaluation.image_scores import PictureScore
+from training.evaluation.image_scores import ImageScore
 
 PANEL_PX = 640
-"""Longest side to which large pictures shrink; small ones grow by the whole factor
+"""Longest side to which large images shrink; small ones grow by the whole factor
 that brings them nearest to it, for the labels."""
 GAP_PX = 8
 TOLD = 3
@@ -33,16 +33,16 @@ Entries = Sequence[Mapping[str, Any]]
 def evaluation_card(
     dataset: FileDataset,
     index: int,
-    picture: PictureScore,
+    score: ImageScore,
     truths: Entries,
     results: Entries,
 ) -> Card:
-    """Draws a picture twice: its objects on the left, what was found on the right.
+    """Draws an image twice: its objects on the left, what was found on the right.
 
     Args:
         dataset: the set.
-        index: of the picture.
-        picture: what became of its objects and detections.
+        index: of the image.
+        score: what became of its objects and detections.
         truths: objects as `CocoScorer` has them.
         results: detections, likewise.
 
@@ -50,15 +50,15 @@ def evaluation_card(
         What a filter finds under the classes of detections and of missed objects.
 
     Raises:
-        DatasetError: the picture cannot be read any more.
+        DatasetError: the image cannot be read any more.
     """
     sample = dataset[index]
     scale = min(1.0, PANEL_PX / max(sample.size))
     enlarged = max(1, round(PANEL_PX / max(sample.size)))
     titles = dataset.classes.titles
     ids = {dataset.classes.ids[title]: title for title in titles}
-    missed, taken_for = set(picture.missed), dict(picture.confused)
-    was = {truth: result for result, truth in picture.confused}
+    missed, taken_for = set(score.missed), dict(score.confused)
+    was = {truth: result for result, truth in score.confused}
     left: list[Overlay | None] = [
         _of_shrunk(crop, scale, IGNORED) for crop in sample.neutral
     ]
@@ -71,12 +71,12 @@ def evaluation_card(
     right: list[Overlay | None] = []
     detected: list[tuple[str, float | None]] = []
     for kind, color in (("found", RIGHT), ("wrong", WRONG), ("ignored", IGNORED)):
-        for number in getattr(picture, kind):
+        for number in getattr(score, kind):
             result = results[number - 1]
             seen = CONFUSED if number in taken_for else color
             right.append(_overlay(result, ids, seen, scale))
             detected.append((ids[result["category_id"]], float(result["score"])))
-    lost = [truths[number - 1]["category_id"] for number in picture.missed]
+    lost = [truths[number - 1]["category_id"] for number in score.missed]
     instances = [(ids[class_id], None) for class_id in lost]
     image = _shrunk(sample.image, scale)
     sides = [
@@ -91,23 +91,23 @@ def evaluation_card(
         np.concatenate([sides[0], gap, sides[1]], axis=1),
         [*instances, *sorted(detected, key=lambda one: -(one[1] or 0))],
         {
-            "quality": picture.quality,
-            "found": len(picture.found),
-            "wrong": len(picture.wrong),
-            "missed": len(picture.missed),
-            **({"confused": len(picture.confused)} if picture.confused else {}),
+            "quality": score.quality,
+            "found": len(score.found),
+            "wrong": len(score.wrong),
+            "missed": len(score.missed),
+            **({"confused": len(score.confused)} if score.confused else {}),
         },
-        note=_taken_for(picture, truths, results, ids),
+        note=_taken_for(score, truths, results, ids),
     )
 
 
 def _taken_for(
-    picture: PictureScore, truths: Entries, results: Entries, ids: Mapping[int, str]
+    score: ImageScore, truths: Entries, results: Entries, ids: Mapping[int, str]
 ) -> str:
     """Returns "truck found as car (0.93)" for each thing under a wrong class."""
     texts = []
-    more = len(picture.confused) - TOLD
-    for number, truth in picture.confused[:TOLD]:
+    more = len(score.confused) - TOLD
+    for number, truth in score.confused[:TOLD]:
         result = results[number - 1]
         title, other = (
             ids[entry["category_id"]] for entry in (truths[truth - 1], result)
@@ -137,7 +137,7 @@ def _overlay(
 
 
 def _of_shrunk(crop: MaskCrop, scale: float, color: tuple[int, int, int]) -> Overlay:
-    """Returns a mask without a label, for a picture that is shrunk by a factor."""
+    """Returns a mask without a label, for an image that is shrunk by a factor."""
     y1, x1, y2, x2 = (round(side * scale) for side in crop.box)
     y2, x2 = max(y2, y1 + 1), max(x2, x1 + 1)
     resized: Mask = np.asarray(

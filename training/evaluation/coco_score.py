@@ -25,9 +25,9 @@ from training.datasets.samples import Sample
 from training.detectors.detector import Array, Found, RunLengths, encode_mask
 from training.detectors.model import DetectionLimits
 from training.evaluation.image_scores import (
-    PictureScore,
+    ImageScore,
     best_f1,
-    picture_scores,
+    image_scores,
     read_verdicts,
 )
 from training.evaluation.scores import ClassFigures, Evaluation, Figures
@@ -46,16 +46,16 @@ class Score(NamedTuple):
         precision: "mask" and "box" -> float64[10, 101, C - 1], precision at the IoU
             thresholds and recalls of a class; -1 throughout for a class without
             objects.
-        pictures: what became of the objects and masks of each, in their order.
+        images: what became of the objects and masks of each, in their order.
     """
 
     evaluation: Evaluation
     precision: Mapping[str, Array]
-    pictures: tuple[PictureScore, ...]
+    images: tuple[ImageScore, ...]
 
 
 class CocoScorer:
-    """Collects pictures with what was found in them, then computes the figures.
+    """Collects images with what was found in them, then computes the figures.
 
     Attributes:
         truths: annotations, one a truth object or crowd.
@@ -63,7 +63,7 @@ class CocoScorer:
     """
 
     def __init__(self, classes: ClassMap, limits: DetectionLimits) -> None:
-        """Starts with no picture.
+        """Starts with no image.
 
         Args:
             classes: of the set.
@@ -77,7 +77,7 @@ class CocoScorer:
         self._neutral: dict[int, RunLengths] = {}
 
     def add(self, sample: Sample, found: Found) -> None:
-        """Takes one picture. Its number is how many there were before."""
+        """Takes one image. Its number is how many there were before."""
         image_id = len(self._images)
         height, width = sample.size
         self._images.append({"id": image_id, "height": height, "width": width})
@@ -96,7 +96,7 @@ class CocoScorer:
             self.results.append({**result, "score": float(score)})
 
     def finish(self) -> Score:
-        """Computes the figures of all pictures that were added."""
+        """Computes the figures of all images that were added."""
         precision, figures, matchings = {}, {}, {}
         for kind, iou_type in (("mask", "segm"), ("box", "bbox")):
             matching = matchings[kind] = self._match(iou_type)
@@ -113,13 +113,13 @@ class CocoScorer:
         counted = sum(objects.values())
         verdicts = read_verdicts(matchings["mask"])
         f1, threshold = best_f1(verdicts, counted)
-        pictures = picture_scores(
+        images = image_scores(
             len(self._images), self.truths, self.results, verdicts, threshold or 0.0
         )
         evaluation = Evaluation(
             mask=figures["mask"],
             box=figures["box"],
-            pictures=len(self._images),
+            images=len(self._images),
             objects=objects,
             crowds=sum(truth["iscrowd"] for truth in self.truths),
             detections=len(self.results),
@@ -128,7 +128,7 @@ class CocoScorer:
             f1=f1,
             f1_score_threshold=threshold,
         )
-        return Score(evaluation, precision, pictures)
+        return Score(evaluation, precision, images)
 
     def _match(self, iou_type: str) -> COCOeval:
         """Matches detections with objects.
@@ -202,7 +202,7 @@ class CocoScorer:
 class _Matching(COCOeval):
     """COCO's matching in which boxes meet the pixels of a neutral region.
 
-    COCO knows the box of a crowd only, and that of a neutral region may be the picture.
+    COCO knows the box of a crowd only, and that of a neutral region may be the image.
     """
 
     def computeIoU(self, imgId: int, catId: int) -> Any:  # noqa: N802, N803
@@ -228,7 +228,7 @@ def _entry(number: int, image_id: int, class_id: int, box: Any, runs: Any) -> An
     Args:
         number: of the entry among its kind, from 0; ids count from 1, as pycocotools
             takes 0 for none.
-        image_id: number of the picture.
+        image_id: number of the image.
         class_id: from 1.
         box: four numbers yxyx, pixels.
         runs: the mask.

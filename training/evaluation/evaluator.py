@@ -1,4 +1,4 @@
-"""Shows every picture of a set to a detector, and a scorer what it found."""
+"""Shows every image of a set to a detector, and a scorer what it found."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Callable
 from functools import partial
 
 from training.datasets.dataset import FileDataset
-from training.detectors.detector import Detector, Picture
+from training.detectors.detector import Detector, DetectorImage
 from training.detectors.model import DetectionLimits
 from training.errors import TrainingError
 from training.evaluation.coco_score import CocoScorer
 
 Tell = Callable[[int, int], None]
-"""Is told after each picture how many are done, and how many there are."""
+"""Is told after each image how many are done, and how many there are."""
 
 
 def run_detector(
@@ -21,11 +21,11 @@ def run_detector(
     limits: DetectionLimits,
     tell: Tell | None = None,
 ) -> CocoScorer:
-    """Shows every picture of a set to a detector.
+    """Shows every image of a set to a detector.
 
     Args:
         detector: finds instances.
-        dataset: in whose order the pictures come.
+        dataset: in whose order the images come.
         limits: which detections count.
         tell: for a progress bar.
 
@@ -33,7 +33,7 @@ def run_detector(
         What was to find and what was found, ready to be scored.
 
     Raises:
-        DatasetError: a picture cannot be read.
+        DatasetError: an image cannot be read.
         TrainingError: the set is empty.
     """
     if not len(dataset):
@@ -41,13 +41,13 @@ def run_detector(
     scorer = CocoScorer(dataset.classes, limits)
     for index in range(len(dataset)):
         sample = dataset[index]
-        picture = Picture(
+        image = DetectorImage(
             name=dataset.locate(index),
             size=sample.size,
             pixels=sample.read_image,
             encoded=partial(dataset.encoded, index),
         )
-        scorer.add(sample, detector(picture))
+        scorer.add(sample, detector(image))
         if tell is not None:
             tell(index + 1, len(dataset))
     return scorer

@@ -70,7 +70,7 @@ def write_files(
         score: what became of them.
 
     Raises:
-        DatasetError: a picture cannot be read any more.
+        DatasetError: an image cannot be read any more.
         TrainingError: a file cannot be written.
     """
     with writing(
@@ -123,14 +123,14 @@ def _figures(
             {
                 "image_id": ids[index],
                 "name": dataset.name(index),
-                "quality": picture.quality,
-                "found": len(picture.found),
-                "wrong": len(picture.wrong),
-                "missed": len(picture.missed),
-                "ignored": len(picture.ignored),
-                "confused": len(picture.confused),
+                "quality": image.quality,
+                "found": len(image.found),
+                "wrong": len(image.wrong),
+                "missed": len(image.missed),
+                "ignored": len(image.ignored),
+                "confused": len(image.confused),
             }
-            for index, picture in enumerate(score.pictures)
+            for index, image in enumerate(score.images)
         ],
         "created": now.isoformat(timespec="seconds"),
         "versions": {
@@ -165,7 +165,7 @@ def _write_results(
 
 
 def _image_ids(dataset: FileDataset) -> Sequence[Any]:
-    """Returns what results call each picture: the COCO file's id, or 1, 2, ..."""
+    """Returns what results call each image: the COCO file's id, or 1, 2, ..."""
     source = dataset.source
     if isinstance(source, CocoSource):
         return [source.file.images[item].id for item in dataset.indices]

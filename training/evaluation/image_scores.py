@@ -1,4 +1,4 @@
-"""How good a network is on each picture: which objects it found, missed, made up."""
+"""How good a network is on each image: which objects it found, missed, made up."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Verdict(NamedTuple):
     ignored: bool
 
 
-class PictureScore(NamedTuple):
-    """One picture, at the score threshold of the best F1 and IoU 0.5.
+class ImageScore(NamedTuple):
+    """One image, at the score threshold of the best F1 and IoU 0.5.
 
     Attributes:
         quality: the IoUs of the found objects' masks, added up, over the found and half
@@ -76,7 +76,7 @@ def best_f1(
     """Returns the highest F1 of any score threshold, and that threshold.
 
     Args:
-        verdicts: of all pictures.
+        verdicts: of all images.
         objects: that there are to find.
     """
     counted = sorted((-v.score, v.truth_id > 0) for v in verdicts if not v.ignored)
@@ -93,59 +93,59 @@ def best_f1(
     return round(float(f1[best]), DIGITS), -counted[best][0]
 
 
-def picture_scores(
-    pictures: int,
+def image_scores(
+    images: int,
     truths: Sequence[Mapping[str, Any]],
     results: Sequence[Mapping[str, Any]],
     verdicts: Sequence[Verdict],
     score_threshold: float,
-) -> tuple[PictureScore, ...]:
+) -> tuple[ImageScore, ...]:
     """Sorts objects and detections by what became of them.
 
     Args:
-        pictures: how many there are.
+        images: how many there are.
         truths: annotations; id n at place n - 1, `image_id` from 0.
         results: detections, likewise.
         verdicts: of the detections.
         score_threshold: weaker ones are left out.
     """
-    found: list[list[int]] = [[] for _ in range(pictures)]
-    wrong: list[list[int]] = [[] for _ in range(pictures)]
-    ignored: list[list[int]] = [[] for _ in range(pictures)]
-    overlap = [0.0] * pictures
+    found: list[list[int]] = [[] for _ in range(images)]
+    wrong: list[list[int]] = [[] for _ in range(images)]
+    ignored: list[list[int]] = [[] for _ in range(images)]
+    overlap = [0.0] * images
     seen = set()
     for verdict in verdicts:
         result = results[verdict.result_id - 1]
-        picture = result["image_id"]
+        image = result["image_id"]
         if verdict.score < score_threshold:
             continue
         if verdict.ignored:
-            ignored[picture].append(verdict.result_id)
+            ignored[image].append(verdict.result_id)
         elif verdict.truth_id:
-            found[picture].append(verdict.result_id)
+            found[image].append(verdict.result_id)
             seen.add(verdict.truth_id)
             pair = (result, truths[verdict.truth_id - 1])
             one, other = ([side["segmentation"]] for side in pair)
-            overlap[picture] += coco_mask.iou(one, other, [0])[0, 0]
+            overlap[image] += coco_mask.iou(one, other, [0])[0, 0]
         else:
-            wrong[picture].append(verdict.result_id)
-    missed: list[list[int]] = [[] for _ in range(pictures)]
+            wrong[image].append(verdict.result_id)
+    missed: list[list[int]] = [[] for _ in range(images)]
     for truth in truths:
         if not truth["iscrowd"] and truth["id"] not in seen:
             missed[truth["image_id"]].append(truth["id"])
     scores = []
-    for picture in range(pictures):
-        lost = len(wrong[picture]) + len(missed[picture])
-        weight = len(found[picture]) + lost / 2
-        quality = round(overlap[picture] / weight, DIGITS) if weight else None
+    for image in range(images):
+        lost = len(wrong[image]) + len(missed[image])
+        weight = len(found[image]) + lost / 2
+        quality = round(overlap[image] / weight, DIGITS) if weight else None
         scores.append(
-            PictureScore(
+            ImageScore(
                 quality,
-                found=tuple(found[picture]),
-                wrong=tuple(wrong[picture]),
-                ignored=tuple(ignored[picture]),
-                missed=tuple(missed[picture]),
-                confused=_confused(wrong[picture], missed[picture], results, truths),
+                found=tuple(found[image]),
+                wrong=tuple(wrong[image]),
+                ignored=tuple(ignored[image]),
+                missed=tuple(missed[image]),
+                confused=_confused(wrong[image], missed[image], results, truths),
             )
         )
     return tuple(scores)
@@ -185,4 +185,4 @@ def _confused(
     return tuple(pairs)
 
 
-__all__ = ["PictureScore", "Verdict", "best_f1", "picture_scores", "read_verdicts"]
+__all__ = ["ImageScore", "Verdict", "best_f1", "image_scores", "read_verdicts"]

@@ -1,4 +1,4 @@
-"""`gallery.html`: the figures, and the best and worst pictures with what was found."""
+"""`gallery.html`: the figures, and the best and worst images with what was found."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from formats.report.report import (
     Bars,
     Block,
     Facts,
+    Figure,
     Gallery,
-    Picture,
     Section,
     Table,
     write_report,
@@ -20,11 +20,11 @@ from formats.report.report import (
 from training.datasets.dataset import FileDataset
 from training.evaluation.card import GAP_PX, PANEL_PX, Entries, evaluation_card
 from training.evaluation.coco_score import Score
-from training.evaluation.image_scores import PictureScore
+from training.evaluation.image_scores import ImageScore
 from training.evaluation.scores import Evaluation
 
 SHOWN = 12
-"""Best and worst pictures, each at most so many."""
+"""Best and worst images, each at most so many."""
 LEGEND = (
     "Left the objects, right the detections with a score of at least {:.3f}, where F1 "
     "is highest. Green: found at IoU 0.5. Orange: missed. Red: wrong. Violet: missed "
@@ -55,11 +55,11 @@ def write_page(
         curves: uint8[H, W, 3] RGB, precision over recall.
 
     Raises:
-        DatasetError: a picture cannot be read any more.
+        DatasetError: an image cannot be read any more.
         OSError: the page cannot be written.
     """
     blocks = _figures(score.evaluation, curves)
-    confusions = _confusions(score.pictures, truths, results, dataset.classes.ids)
+    confusions = _confusions(score.images, truths, results, dataset.classes.ids)
     if confusions:
         header = ("Class", "Found as", "Objects")
         blocks.append(Section([Table("Found under another class", header, confusions)]))
@@ -76,7 +76,7 @@ def _figures(evaluation: Evaluation, curves: Pixels) -> list[Block]:
         "Box AP": box.ap,
         "Best F1": evaluation.f1,
         "at score": evaluation.f1_score_threshold,
-        "Pictures": evaluation.pictures,
+        "Pictures": evaluation.images,
         "Objects": sum(evaluation.objects.values()),
         "Detections": evaluation.detections,
     }
@@ -108,7 +108,7 @@ def _figures(evaluation: Evaluation, curves: Pixels) -> list[Block]:
     return [
         Facts(facts),
         Section([bars, table], "Classes"),
-        Section([Picture("Precision over recall", curves)]),
+        Section([Figure("Precision over recall", curves)]),
     ]
 
 
@@ -117,13 +117,13 @@ def _galleries(
 ) -> Iterator[Gallery]:
     evaluation = score.evaluation
     threshold = evaluation.f1_score_threshold or evaluation.score_threshold
-    worst, best = _extremes(score.pictures)
+    worst, best = _extremes(score.images)
     for title, chosen in (("Worst pictures", worst), ("Best pictures", best)):
         if chosen:
             yield Gallery(
                 title,
                 (
-                    evaluation_card(dataset, i, score.pictures[i], truths, results)
+                    evaluation_card(dataset, i, score.images[i], truths, results)
                     for i in chosen
                 ),
                 note=LEGEND.format(threshold),
@@ -132,12 +132,12 @@ def _galleries(
             )
 
 
-def _extremes(pictures: Sequence[PictureScore]) -> tuple[list[int], list[int]]:
-    """Returns the worst pictures, worst first, and of the rest the best, best first."""
+def _extremes(images: Sequence[ImageScore]) -> tuple[list[int], list[int]]:
+    """Returns the worst images, worst first, and of the rest the best, best first."""
     ranked = sorted(
-        (picture.quality, index)
-        for index, picture in enumerate(pictures)
-        if picture.quality is not None
+        (image.quality, index)
+        for index, image in enumerate(images)
+        if image.quality is not None
     )
     order = [index for _, index in ranked]
     half = -(-len(order) // 2)
@@ -146,7 +146,7 @@ def _extremes(pictures: Sequence[PictureScore]) -> tuple[list[int], list[int]]:
 
 
 def _confusions(
-    pictures: Sequence[PictureScore],
+    images: Sequence[ImageScore],
     truths: Entries,
     results: Entries,
     ids: Mapping[str, int],
@@ -158,8 +158,8 @@ def _confusions(
             titles[truths[truth - 1]["category_id"]],
             titles[results[result - 1]["category_id"]],
         )
-        for picture in pictures
-        for result, truth in picture.confused
+        for image in images
+        for result, truth in image.confused
     )
     return [(*pair, count) for pair, count in counts.most_common(SHOWN)]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class ClassFigures:
-    """Figures of one class; None where no picture has an object of it.
+    """Figures of one class; None where no image has an object of it.
 
     Attributes:
         ap: mean over IoU 0.50, 0.55, ... 0.95.
@@ -25,7 +25,7 @@ class ClassFigures:
 class Figures:
     """Figures of masks or of boxes, means over classes, 0..1.
 
-    None where there is nothing to measure, as with objects of a size that no picture
+    None where there is nothing to measure, as with objects of a size that no image
     has.
 
     Attributes:
@@ -56,12 +56,12 @@ class Evaluation:
     Attributes:
         mask: figures of the masks.
         box: figures of the boxes.
-        pictures: of the set.
-        objects: title -> objects in the pictures, crowds not counted.
+        images: of the set.
+        objects: title -> objects in the images, crowds not counted.
         crowds: groups that are not told apart.
         detections: that were scored.
         score_threshold: detections below were left out.
-        max_detections: of a picture.
+        max_detections: of an image.
         f1: the highest F1 of masks at IoU 0.5 that a score threshold gives, all classes
             counted together; None without objects.
         f1_score_threshold: that threshold; None where nothing right is found.
@@ -69,7 +69,7 @@ class Evaluation:
 
     mask: Figures
     box: Figures
-    pictures: int
+    images: int
     objects: Mapping[str, int]
     crowds: int
     detections: int
@@ -80,7 +80,9 @@ class Evaluation:
 
     def to_json(self) -> dict[str, Any]:
         """Returns all of it as JSON values; null where there is nothing to measure."""
-        return dataclasses.asdict(self)
+        content = dataclasses.asdict(self)
+        content["pictures"] = content.pop("images")  # as earlier files call it
+        return content
 
 
 __all__ = ["ClassFigures", "Evaluation", "Figures"]

@@ -17,7 +17,7 @@ from training.config.train_config import TrainConfig
 from training.datasets.classes import ClassMap
 from training.datasets.splits import Splits
 from training.inspection.anchor_fit import POOR_IOU
-from training.inspection.histograms import bin_anchor_iou, bin_per_picture, bin_sides
+from training.inspection.histograms import bin_anchor_iou, bin_per_image, bin_sides
 from training.inspection.page import write_page
 from training.inspection.sample_sheet import draw_samples, make_sheet
 from training.inspection.statistics import SetNumbers, read_numbers
@@ -90,11 +90,11 @@ def _warnings(
                 f"{name} set: {numbers.lost} objects are smaller than a pixel of the "
                 "canvas and are not learnt; a larger input_size.max_dim keeps them"
             )
-        crowded = int((numbers.per_picture > config.max_instances).sum())
+        crowded = int((numbers.per_image > config.max_instances).sum())
         if crowded:
             texts.append(
                 f"{name} set: {crowded} pictures have more than {config.max_instances} "
-                f"objects, at most {numbers.per_picture.max()}; the rest is left out "
+                f"objects, at most {numbers.per_image.max()}; the rest is left out "
                 "at random; see max_instances"
             )
         poor = numbers.anchor_share_below(POOR_IOU)
@@ -128,16 +128,16 @@ def _json(
         ],
         "sides": bin_sides(sets, config.anchor_scales).to_json(),
         "best_anchor_iou": bin_anchor_iou(sets).to_json(),
-        "objects_per_picture": bin_per_picture(sets).to_json(),
+        "objects_per_picture": bin_per_image(sets).to_json(),
     }
 
 
 def _set_json(numbers: SetNumbers) -> dict[str, Any]:
     sizes = sorted(numbers.image_sizes.items(), key=lambda item: (-item[1], item[0]))
     return {
-        "pictures": numbers.pictures,
-        "objects": int(numbers.per_picture.sum()),
-        "pictures_without_objects": int((numbers.per_picture == 0).sum()),
+        "pictures": numbers.images,
+        "objects": int(numbers.per_image.sum()),
+        "pictures_without_objects": int((numbers.per_image == 0).sum()),
         "objects_lost_on_canvas": numbers.lost,
         "crowds": numbers.crowds,
         "pictures_with_neutral": numbers.neutral,
@@ -153,7 +153,7 @@ def _set_json(numbers: SetNumbers) -> dict[str, Any]:
 def _class_json(numbers: SetNumbers, class_id: int) -> dict[str, Any]:
     return {
         "objects": numbers.objects[class_id],
-        "pictures": numbers.pictures_with[class_id],
+        "pictures": numbers.images_with[class_id],
         "median_side": _finite(numbers.median_side(class_id)),
         "best_anchor_iou_below_half": _finite(
             numbers.anchor_share_below(POOR_IOU, class_id)

@@ -12,7 +12,7 @@ from training.inspection.statistics import SetNumbers
 
 IOU_COLUMNS = 20
 MAX_COLUMNS = 24
-"""Columns of the objects per picture."""
+"""Columns of the objects per image."""
 
 Array = np.ndarray[Any, Any]
 
@@ -61,9 +61,9 @@ def bin_anchor_iou(sets: Mapping[str, SetNumbers]) -> Binned:
     return _binned(values, np.linspace(0, 1, IOU_COLUMNS + 1))
 
 
-def bin_per_picture(sets: Mapping[str, SetNumbers]) -> Binned:
-    """Bins the objects per picture; limits are whole numbers."""
-    values = {name: numbers.per_picture for name, numbers in sets.items()}
+def bin_per_image(sets: Mapping[str, SetNumbers]) -> Binned:
+    """Bins the objects per image; limits are whole numbers."""
+    values = {name: numbers.per_image for name, numbers in sets.items()}
     largest = max((int(a.max()) for a in values.values() if len(a)), default=0)
     width = -(-(largest + 1) // MAX_COLUMNS)
     columns = largest // width + 1
@@ -77,4 +77,4 @@ def _binned(values: Mapping[str, Array], edges: Array) -> Binned:
     )
 
 
-__all__ = ["Binned", "bin_anchor_iou", "bin_per_picture", "bin_sides"]
+__all__ = ["Binned", "bin_anchor_iou", "bin_per_image", "bin_sides"]

@@ -24,13 +24,13 @@ from formats.report.text import Value
 from training.config.train_config import TrainConfig
 from training.datasets.classes import ClassMap
 from training.inspection.anchor_fit import POOR_IOU
-from training.inspection.histograms import bin_anchor_iou, bin_per_picture, bin_sides
+from training.inspection.histograms import bin_anchor_iou, bin_per_image, bin_sides
 from training.inspection.sample_sheet import CELL_PX, DrawnSample
 from training.inspection.statistics import SetNumbers
 from training.pipeline.rpn_targets import POSITIVE_IOU
 
 SIZES = 12
-"""Picture sizes that are listed: the most frequent ones."""
+"""Image sizes that are listed: the most frequent ones."""
 LEVELS = ("P2", "P3", "P4", "P5", "P6")
 
 Sets = Mapping[str, SetNumbers]
@@ -89,7 +89,7 @@ def write_page(
         _facts(sets, config, classes),
         Section([objects, _class_table(sets, classes, colors)], "Classes"),
         Section([_sides(sets, config)], "Sizes"),
-        Section([_anchor_fit(sets), _objects_per_picture(sets)]),
+        Section([_anchor_fit(sets), _objects_per_image(sets)]),
         Section([_size_table(sets)]),
         gallery,
     ]
@@ -106,9 +106,9 @@ def _facts(sets: Sets, config: TrainConfig, classes: ClassMap) -> Facts:
     side = config.input_size.max_dim
     values: dict[str, str | int] = {}
     for name, numbers in sets.items():
-        values[f"Pictures, {name}"] = numbers.pictures
+        values[f"Pictures, {name}"] = numbers.images
     for name, numbers in sets.items():
-        values[f"Objects, {name}"] = int(numbers.per_picture.sum())
+        values[f"Objects, {name}"] = int(numbers.per_image.sum())
     values["Classes"] = len(classes.foreground)
     values["Canvas"] = f"{side} × {side}"
     if any(numbers.crowds for numbers in sets.values()):
@@ -129,8 +129,8 @@ def _class_table(sets: Sets, classes: ClassMap, colors: Mapping[str, str]) -> Ta
             (
                 title,
                 i,
-                train.pictures_with[i],
-                val.pictures_with[i],
+                train.images_with[i],
+                val.images_with[i],
                 train.median_side(i),
                 None if math.isnan(poor) else round(100 * poor),
             )
@@ -185,8 +185,8 @@ def _anchor_fit(sets: Sets) -> Histogram:
     )
 
 
-def _objects_per_picture(sets: Sets) -> Histogram:
-    many = bin_per_picture(sets)
+def _objects_per_image(sets: Sets) -> Histogram:
+    many = bin_per_image(sets)
     return Histogram(
         "Objects per picture, % of the set's pictures",
         many.edges,

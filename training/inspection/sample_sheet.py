@@ -40,7 +40,7 @@ class DrawnSample(NamedTuple):
     """A training sample with its targets.
 
     Attributes:
-        name: of the picture.
+        name: of the image.
         image: uint8[h, w, 3] RGB, a whole multiple of the canvas.
         titles: classes of the objects, crowds not among them.
         crowds: regions of many objects.
@@ -70,7 +70,7 @@ def draw_samples(
         count: samples; all where there are fewer.
 
     Raises:
-        DatasetError: a picture cannot be read any more.
+        DatasetError: an image cannot be read any more.
     """
     classes = dataset.classes
     model = config.network(classes.num_classes)
@@ -140,7 +140,7 @@ def _hatch(image: Array, region: Array) -> None:
 
 
 def make_sheet(samples: Sequence[DrawnSample]) -> Array:
-    """Lays samples out in a grid, each with the name of its picture.
+    """Lays samples out in a grid, each with the name of its image.
 
     Args:
         samples: at least one, all of one size.

@@ -26,21 +26,21 @@ class SetNumbers:
     """Numbers of one set. Crowds are no objects.
 
     Attributes:
-        image_sizes: (height, width) -> pictures of that size.
-        per_picture: int64[pictures], objects of each.
+        image_sizes: (height, width) -> images of that size.
+        per_image: int64[images], objects of each.
         objects: class id -> objects.
-        pictures_with: class id -> pictures that have an object of it.
+        images_with: class id -> images that have an object of it.
         class_ids: int64[n], of the objects with a pixel on the canvas.
         sides: float64[n], square root of their boxes' areas, canvas pixels.
         anchor_iou: float64[n], of their boxes with the best anchor.
         crowds: groups that are not told apart.
-        neutral: pictures with regions to ignore.
+        neutral: images with regions to ignore.
     """
 
     image_sizes: Mapping[tuple[int, int], int]
-    per_picture: Array
+    per_image: Array
     objects: Mapping[int, int]
-    pictures_with: Mapping[int, int]
+    images_with: Mapping[int, int]
     class_ids: Array
     sides: Array
     anchor_iou: Array
@@ -48,14 +48,14 @@ class SetNumbers:
     neutral: int
 
     @property
-    def pictures(self) -> int:
-        """Pictures of the set."""
-        return len(self.per_picture)
+    def images(self) -> int:
+        """Images of the set."""
+        return len(self.per_image)
 
     @property
     def lost(self) -> int:
         """Objects without a pixel on the canvas."""
-        return int(self.per_picture.sum()) - len(self.class_ids)
+        return int(self.per_image.sum()) - len(self.class_ids)
 
     def anchor_share_below(self, iou: float, class_id: int | None = None) -> float:
         """Returns the share of objects whose best anchor overlaps them less; 0..1.
@@ -82,7 +82,7 @@ class SetNumbers:
 
 
 def read_numbers(dataset: Dataset, config: ModelConfig) -> SetNumbers:
-    """Reads all annotations of a set; pictures are not read.
+    """Reads all annotations of a set; images are not read.
 
     Args:
         dataset: the set.
@@ -93,8 +93,8 @@ def read_numbers(dataset: Dataset, config: ModelConfig) -> SetNumbers:
     """
     image_sizes: Counter[tuple[int, int]] = Counter()
     objects: Counter[int] = Counter()
-    pictures_with: Counter[int] = Counter()
-    per_picture = np.zeros(len(dataset), np.int64)
+    images_with: Counter[int] = Counter()
+    per_image = np.zeros(len(dataset), np.int64)
     none = np.zeros(0)
     seen: list[tuple[Array, Array, Array]] = [(none.astype(np.int64), none, none)]
     crowds = neutral = 0
@@ -105,9 +105,9 @@ def read_numbers(dataset: Dataset, config: ModelConfig) -> SetNumbers:
         neutral += bool(sample.neutral)
         single = np.flatnonzero(~sample.is_crowd)
         ids = sample.class_ids[single].astype(np.int64)
-        per_picture[index] = len(ids)
+        per_image[index] = len(ids)
         objects.update(ids.tolist())
-        pictures_with.update(set(ids.tolist()))
+        images_with.update(set(ids.tolist()))
         box = letterbox(np.array(sample.size, np.int32), config)
         view, window = np.array((0, 0, *sample.size)), box.window.numpy()
         crops = [resize_crop(sample.masks[i], view, window) for i in single]
@@ -119,9 +119,9 @@ def read_numbers(dataset: Dataset, config: ModelConfig) -> SetNumbers:
     class_ids, sides, anchor_iou = (np.concatenate(c) for c in zip(*seen, strict=True))
     return SetNumbers(
         image_sizes,
-        per_picture,
+        per_image,
         objects,
-        pictures_with,
+        images_with,
         class_ids,
         sides,
         anchor_iou,

@@ -1,6 +1,6 @@
 """Which proposals the heads learn from, and what (Faster R-CNN section 3.2).
 
-Runs in the graph, picture by picture, as proposals exist only there. Equal to
+Runs in the graph, image by image, as proposals exist only there. Equal to
 Matterport's `detection_targets_graph` with its defaults.
 """
 
@@ -49,7 +49,7 @@ class DetectionTargets(NamedTuple):
 
 
 class Truth(NamedTuple):
-    """Objects of a batch (without the leading B: of a picture).
+    """Objects of a batch (without the leading B: of an image).
 
     Attributes:
         class_ids: int32[B, G], negative for crowds, 0 for padding: that is the
@@ -80,24 +80,24 @@ def detection_targets(
     mask_size: int,
     shuffle: Shuffle = stateless_shuffle,
 ) -> DetectionTargets:
-    """Samples RoIs of every picture and encodes what they should predict.
+    """Samples RoIs of every image and encodes what they should predict.
 
     Gradients flow from `deltas` into `proposals` unless the caller stops them.
 
     Args:
         proposals: float32[B, K, 4] boxes_norm; rows of zeros are left out.
         truth: the objects.
-        seeds: int32[B, 2], one per picture.
+        seeds: int32[B, 2], one per image.
         sampling: how many RoIs, and which.
         delta_std: the box head's four divisors.
         mask_size: M, side of the mask targets.
         shuffle: for tests; puts candidates into random order.
     """
 
-    def one(picture: tuple[tf.Tensor, tf.Tensor, dict[str, tf.Tensor]]) -> Any:
-        boxes, seed, objects = picture
+    def one(image: tuple[tf.Tensor, tf.Tensor, dict[str, tf.Tensor]]) -> Any:
+        boxes, seed, objects = image
         rule = _Rule(sampling, delta_std, mask_size, shuffle)
-        return _picture_targets(boxes, Truth(**objects), seed, rule)
+        return _image_targets(boxes, Truth(**objects), seed, rule)
 
     boxes_shape = (None, None, 4)
     proposals = tf.ensure_shape(proposals, boxes_shape)
@@ -127,7 +127,7 @@ class _Rule(NamedTuple):
     shuffle: Shuffle
 
 
-def _picture_targets(
+def _image_targets(
     proposals: tf.Tensor, truth: Truth, seed: tf.Tensor, rule: _Rule
 ) -> DetectionTargets:
     sampling = rule.sampling

@@ -59,7 +59,7 @@ def rpn_class_loss(match: tf.Tensor, logits: tf.Tensor) -> Mean:
         match: int[B, N], 1 object, -1 background, 0 not sampled.
         logits: float32[B, N, 2] (background, object).
     """
-    sampled = tf.where(tf.not_equal(match, 0))  # [S, 2] (picture, anchor)
+    sampled = tf.where(tf.not_equal(match, 0))  # [S, 2] (image, anchor)
     labels = tf.cast(tf.equal(tf.gather_nd(match, sampled), 1), tf.int32)  # [S]
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
         labels, tf.gather_nd(logits, sampled)
@@ -76,8 +76,8 @@ def rpn_bbox_loss(match: tf.Tensor, target: tf.Tensor, deltas: tf.Tensor) -> Mea
         deltas: float32[B, N, 4] as the RPN emits them.
     """
     positive = tf.equal(match, 1)
-    rows = tf.where(positive)  # [P, 2] (picture, anchor)
-    # [B, N]: which positive of its picture an anchor is.
+    rows = tf.where(positive)  # [P, 2] (image, anchor)
+    # [B, N]: which positive of its image an anchor is.
     order = tf.cumsum(tf.cast(positive, tf.int64), axis=1, exclusive=True)
     places = tf.stack([rows[:, 0], tf.gather_nd(order, rows)], axis=1)  # [P, 2]
     wanted = tf.gather_nd(target, places)  # [P, 4]
@@ -111,9 +111,9 @@ def mrcnn_bbox_loss(class_ids: tf.Tensor, target: tf.Tensor, deltas: tf.Tensor) 
         target: float32[B, R, 4].
         deltas: float32[B, R, C, 4] as the box head emits them.
     """
-    rows = tf.where(class_ids > 0)  # [P, 2] (picture, RoI)
+    rows = tf.where(class_ids > 0)  # [P, 2] (image, RoI)
     own = tf.cast(tf.gather_nd(class_ids, rows), tf.int64)  # [P]
-    # [P, 3] (picture, RoI, class) -> [P, 4]
+    # [P, 3] (image, RoI, class) -> [P, 4]
     predicted = tf.gather_nd(deltas, tf.concat([rows, own[:, None]], axis=1))
     return _mean(smooth_l1(tf.gather_nd(target, rows) - predicted))
 

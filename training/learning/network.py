@@ -97,7 +97,7 @@ class TrainingNetwork:
         """Runs the network on its own proposals and what they should predict.
 
         Args:
-            batch: the pictures with their objects.
+            batch: the images with their objects.
             learning: False normalises by the statistics learned so far.
         """
         train_bn = learning and self.train_bn
@@ -134,7 +134,7 @@ class TrainingNetwork:
         return divide(self.means(batch, forward), sum_over_replicas)
 
     def means(self, batch: Batch, forward: Forward) -> Means:
-        """Returns sums and counts of the five losses of this replica's pictures."""
+        """Returns sums and counts of the five losses of this replica's images."""
         targets = forward.targets
         class_loss, bbox_loss = head_losses(
             targets,

@@ -21,7 +21,7 @@ class Forward(NamedTuple):
         class_logits: float32[B, R, C].
         box_deltas: float32[B, R, C, 4].
         mask_logits: float32[Q, M, M], of the own class of the positive RoIs.
-        mask_rows: int64[Q, 2] (picture, RoI) of `mask_logits`; one row that is no
+        mask_rows: int64[Q, 2] (image, RoI) of `mask_logits`; one row that is no
             positive stands in where there are none.
     """
 

@@ -1,7 +1,7 @@
-"""Random changes of a picture on its canvas, with its masks.
+"""Random changes of an image on its canvas, with its masks.
 
 Zooming is not here: `training.pipeline.placement` does it with the resizing that every
-picture needs anyway.
+image needs anyway.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Array = np.ndarray[Any, Any]
 
 
 class Draws(NamedTuple):
-    """The random numbers of one picture, float in [0, 1).
+    """The random numbers of one image, float in [0, 1).
 
     All are drawn at once, whatever is asked for, so that one setting does not shift
     another's random numbers.
@@ -36,7 +36,7 @@ class Draws(NamedTuple):
         contrast: likewise.
         saturation: likewise.
         zoom: likewise.
-        top: where the zoomed picture lies, or is cut, from top to bottom.
+        top: where the zoomed image lies, or is cut, from top to bottom.
         left: the same from left to right.
     """
 
@@ -52,7 +52,7 @@ class Draws(NamedTuple):
 
 
 def draw(rng: np.random.Generator) -> Draws:
-    """Draws the random numbers of one picture."""
+    """Draws the random numbers of one image."""
     return Draws(*rng.random(len(Draws._fields)))
 
 
@@ -60,7 +60,7 @@ def zoom_factor(scale: tuple[float, float], draws: Draws) -> float:
     """Returns the zoom factor; factors are equally likely on a log scale.
 
     Args:
-        scale: smallest and largest one; 1 shows the picture as serving does.
+        scale: smallest and largest one; 1 shows the image as serving does.
         draws: decide.
     """
     low, high = (math.log(bound) for bound in scale)
@@ -68,11 +68,11 @@ def zoom_factor(scale: tuple[float, float], draws: Draws) -> float:
 
 
 class Placed(NamedTuple):
-    """A picture on its canvas.
+    """An image on its canvas.
 
     Attributes:
         canvas: uint8[H, W, 3] RGB, padding 0.
-        window: int32[4] yxyx, where the picture lies.
+        window: int32[4] yxyx, where the image lies.
         masks: of the objects, canvas frame.
         neutral: regions to ignore, canvas frame.
     """
@@ -84,7 +84,7 @@ class Placed(NamedTuple):
 
 
 def augment(placed: Placed, augmentation: Augmentation, draws: Draws) -> Placed:
-    """Returns the picture with its masks flipped, turned and in other light.
+    """Returns the image with its masks flipped, turned and in other light.
 
     Raises:
         ValueError: a canvas that is not square would be turned.

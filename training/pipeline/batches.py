@@ -72,10 +72,10 @@ def batches(
     Args:
         samples: read when they are needed, one per access, from several threads.
         config: what the network expects; all canvases have one size, as in square mode.
-        batch_size: pictures per batch of one replica.
+        batch_size: images per batch of one replica.
         epoch: the first one, counted from 0.
         seed: decides order, augmentation and the choice of anchors and RoIs.
-        max_instances: of a picture; a random choice of them where there are more.
+        max_instances: of an image; a random choice of them where there are more.
         augmentation: random changes.
         epochs: how many of them, one after the other without a pause.
         shuffle: False keeps the order of the samples.

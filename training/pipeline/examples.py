@@ -1,4 +1,4 @@
-"""One labelled picture, augmented and put on its canvas, with its targets.
+"""One labelled image, augmented and put on its canvas, with its targets.
 
 Runs in numpy in the worker threads of the input pipeline. Masks travel as crops with an
 origin, so that memory does not grow with objects times pixels.
@@ -23,7 +23,7 @@ Array = np.ndarray[Any, Any]
 
 
 class Sample(Protocol):
-    """A labelled picture as the data set readers give it."""
+    """A labelled image as the data set readers give it."""
 
     @property
     def image(self) -> Array:
@@ -47,7 +47,7 @@ class Sample(Protocol):
 
 
 class Samples(Protocol):
-    """Labelled pictures; safe to read from many threads."""
+    """Labelled images; safe to read from many threads."""
 
     def __len__(self) -> int:
         """Returns how many there are."""
@@ -81,7 +81,7 @@ def make_example(
     """Puts a sample on its canvas and matches the anchors.
 
     Args:
-        sample: the labelled picture.
+        sample: the labelled image.
         config: sizes and the RPN's deviations.
         anchors: float64[N, 4] yxyx pixels of the canvas.
         rng: decides everything random; the same state gives the same example.

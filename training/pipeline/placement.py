@@ -1,13 +1,13 @@
-"""Pictures and their masks onto the canvas: as in serving, or zoomed at random.
+"""Images and their masks onto the canvas: as in serving, or zoomed at random.
 
-Unzoomed pictures go through `models.preprocessing`, bit for bit what serving does.
+Unzoomed images go through `models.preprocessing`, bit for bit what serving does.
 Zoomed ones are resized by OpenCV, bilinear with the same pixel centres: at most a grey
 level or two apart, and several times faster.
 
-A zoom resizes the picture to factor x its letterboxed size. On an axis where that is
-longer than the canvas a random part of the picture fills the canvas; where it is
-shorter, the picture lies at a random place. The part is a whole number of the
-picture's pixels, so the factors of the two axes differ by less than one such pixel.
+A zoom resizes the image to factor x its letterboxed size. On an axis where that is
+longer than the canvas a random part of the image fills the canvas; where it is
+shorter, the image lies at a random place. The part is a whole number of the
+image's pixels, so the factors of the two axes differ by less than one such pixel.
 An object keeps what can be seen of it, however little: in serving, too, objects are
 cut by the border.
 """
@@ -38,7 +38,7 @@ def place(
     scale: tuple[float, float],
     draws: Draws,
 ) -> Placed:
-    """Puts a picture and its masks on the canvas.
+    """Puts an image and its masks on the canvas.
 
     Args:
         image: uint8[h, w, 3] RGB.
@@ -76,13 +76,13 @@ def place(
 
 
 def resize_crop(crop: MaskCrop, view: Array, window: Array) -> MaskCrop:
-    """Moves a mask from the picture to the canvas, by the nearest pixel.
+    """Moves a mask from the image to the canvas, by the nearest pixel.
 
-    Pixel centres are mapped as the picture's are, so masks and pixels stay together.
+    Pixel centres are mapped as the image's are, so masks and pixels stay together.
 
     Args:
         crop: image frame.
-        view: int[4] yxyx image frame, the part of the picture on the canvas.
+        view: int[4] yxyx image frame, the part of the image on the canvas.
         window: int[4] yxyx canvas pixels, where that part lies.
 
     Returns:

@@ -15,7 +15,7 @@ from models import boxes as box_ops
 from training.pipeline.neutral import MAX_NEUTRAL_SHARE, neutral_share
 
 ANCHORS_PER_IMAGE = 256
-"""Anchors that a picture is learned from at most, RPN_TRAIN_ANCHORS_PER_IMAGE."""
+"""Anchors that an image is learned from at most, RPN_TRAIN_ANCHORS_PER_IMAGE."""
 POSITIVE_IOU = 0.7
 NEGATIVE_IOU = 0.3
 CROWD_IOU = 0.001
@@ -32,13 +32,13 @@ class Chooser(Protocol):
 
 
 class RpnTargets(NamedTuple):
-    """Targets of one picture.
+    """Targets of one image.
 
     Attributes:
         match: int8[N], 1 object, -1 background, 0 not learned from.
         deltas: float32[anchors_per_image, 4] (dy, dx, log_h, log_w) over their standard
             deviations, of the anchors with match 1 in their order; the zeros behind
-            them give pictures one size, the loss takes as many rows as match has 1s.
+            them give images one size, the loss takes as many rows as match has 1s.
     """
 
     match: Array

@@ -34,7 +34,7 @@ _TIMEOUT_S = 3.0
 
 
 def hostile_answer(rng: Rng) -> tuple[str, bytes]:
-    """Returns a label and the bytes of an answer to one picture."""
+    """Returns a label and the bytes of an answer to one image."""
     response = sound_answer()
     label = pick(rng, [*_CHANGES])
     if label != "bytes":
@@ -166,8 +166,8 @@ _CHANGES: dict[str, Any] = {
 }
 
 
-def _use(client: Client, picture: bytes) -> None:
-    result = client.predict(picture)
+def _use(client: Client, image: bytes) -> None:
+    result = client.predict(image)
     for instance in result.instances:
         instance.mask.sum()
     json.dumps(result.to_annotation()).encode()
@@ -182,7 +182,7 @@ def _evil(place: Place) -> Iterator[str]:
         yield f"127.0.0.1:{server.stdout.readline().strip()}"
 
 
-def _picture() -> bytes:
+def _image() -> bytes:
     import cv2
 
     return cv2.imencode(".png", np.full((*_SIZE, 3), 9, np.uint8))[1].tobytes()
@@ -190,16 +190,16 @@ def _picture() -> bytes:
 
 @contextlib.contextmanager
 def _answer(place: Place) -> Iterator[Bench]:
-    picture, status = _picture(), place.folder / "status"
+    image, status = _image(), place.folder / "status"
 
     def attempt(client: Client) -> None:
         try:
-            _use(client, picture)
+            _use(client, image)
         except ClientError:
             status.unlink(missing_ok=True)
             _write(place.folder / "answer", sound_answer().SerializeToString())
             try:
-                _use(client, picture)
+                _use(client, image)
             except ClientError as err:
                 raise FindingError(f"the client is of no use any more: {err}") from err
             raise

@@ -32,7 +32,7 @@ _COUNT_TEXT = (
 
 
 def hostile_segmentation(rng: Rng, size: tuple[int, int]) -> Any:
-    """Returns a polygon, an RLE, or something else, for a picture of this size."""
+    """Returns a polygon, an RLE, or something else, for an image of this size."""
     if chance(rng, 0.3):
         return [[1.0, 1.0, size[1] - 1.5, 2.0, 3.5, size[0] - 1.0]]
     kind = int(rng.integers(5))
@@ -61,7 +61,7 @@ def hostile_segmentation(rng: Rng, size: tuple[int, int]) -> Any:
 
 
 def hostile_coco(rng: Rng) -> bytes:
-    """Returns a COCO file of three pictures, `a.png` to `c.png`."""
+    """Returns a COCO file of three images, `a.png` to `c.png`."""
     sizes = {"a.png": (20, 30), "b.png": (20, 30), "c.png": (20, 30)}
     annotations = [
         {

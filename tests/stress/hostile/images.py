@@ -1,4 +1,4 @@
-"""Files of pictures: broken headers and bodies, bombs, of all formats."""
+"""Files of images: broken headers and bodies, bombs, of all formats."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pillow_heif
 from PIL import Image
 
 from client.errors import ImageError
-from client.image import load_picture
+from client.image import load_image
 from formats.errors import ImageFileError
 from formats.images.image import checked_size, decode_image
 from tests.stress.hostile.kind import Attempt, Bench, FindingError, Kind, Place, Rng
@@ -129,7 +129,7 @@ def claiming_jpeg(rng: Rng) -> bytes:
 
 
 def _read_for_client(data: bytes) -> None:
-    load_picture(data, MAX_PIXELS)
+    load_image(data, MAX_PIXELS)
 
 
 def _read_for_training(data: bytes) -> None:

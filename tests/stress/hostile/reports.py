@@ -13,10 +13,10 @@ from formats.report.report import (
     Bars,
     Card,
     Facts,
+    Figure,
     Gallery,
     Histogram,
     Notices,
-    Picture,
     Section,
     Table,
     write_report,
@@ -70,7 +70,7 @@ def _write(path: Any, texts: list[str], color: str) -> None:
         Facts({name(): name(), "n": 1}),
         Notices([name(), name()]),
         Section([table], name()),
-        Section([bars, Picture(name(), _IMAGE), histogram]),
+        Section([bars, Figure(name(), _IMAGE), histogram]),
         Gallery(name(), [card], name(), {title: color}),
     ]
     write_report(path, name(), name(), blocks)

@@ -79,7 +79,7 @@ def hostile_meta(rng: Rng) -> bytes:
 
 
 def hostile_annotation(rng: Rng) -> bytes:
-    """Returns the content of an annotation of a picture of 20 x 30 pixels."""
+    """Returns the content of an annotation of an image of 20 x 30 pixels."""
     if chance(rng, 0.05):
         return json_bytes(rng, pick(rng, ([], 5, "meta.json", "/etc/passwd", None)))
     objects = [_object(rng) for _ in range(int(rng.integers(1, 4)))]

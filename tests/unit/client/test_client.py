@@ -431,21 +431,21 @@ def test_box_without_a_pixel(server, connect):
         "bad\0path",
     ],
 )
-def test_bad_pictures(connect, bad):
+def test_bad_images(connect, bad):
     connected = connect()
     with pytest.raises(ClientError):
         connected.predict(bad)
     assert connected.predict(RGB).instances
 
 
-def test_cut_picture_is_refused_by_the_server(connect):
+def test_cut_image_is_refused_by_the_server(connect):
     with pytest.raises(
         ServerError, match=r"serving_default, picture: INVALID_ARGUMENT"
     ):
         connect().predict(encoded("PNG")[:60])
 
 
-def test_picture_larger_than_the_model_takes(server, connect):
+def test_image_larger_than_the_model_takes(server, connect):
     server.infos[3] = model_info(input=contract.ModelInput(64, 64, "square", 3000))
     with pytest.raises(
         ImageError, match=r"at most 3,000 pixels, got 3,200 \(80 x 40\)"
@@ -454,11 +454,11 @@ def test_picture_larger_than_the_model_takes(server, connect):
 
 
 def test_predict_many_keeps_order_and_errors(server, connect):
-    pictures = [encoded(size=(10 + i, 20)) for i in range(9)]
-    pictures[4] = b""
+    images = [encoded(size=(10 + i, 20)) for i in range(9)]
+    images[4] = b""
     server.delay_s = 0.02
-    answers = list(connect().predict_many(iter(pictures), in_flight=3))
-    assert [picture for picture, _ in answers] == pictures
+    answers = list(connect().predict_many(iter(images), in_flight=3))
+    assert [image for image, _ in answers] == images
     assert isinstance(answers[4][1], ImageError)
     sizes = [r.image_size for _, r in answers if not isinstance(r, ClientError)]
     assert sizes == [(20, 10 + i) for i in range(9) if i != 4]
@@ -468,12 +468,12 @@ def test_predict_many_keeps_order_and_errors(server, connect):
 def test_predict_many_reads_only_what_it_needs(connect):
     taken = []
 
-    def pictures():
+    def images():
         for _ in range(20):
             taken.append(1)
             yield RGB
 
-    answers = connect().predict_many(pictures(), in_flight=4)
+    answers = connect().predict_many(images(), in_flight=4)
     for _ in range(3):
         next(answers)
     assert len(taken) <= 3 + 4

@@ -42,7 +42,7 @@ def test_label_is_readable():
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 200), (200, 3), (20, 20), (256, 256)])
-def test_small_pictures_and_long_names(size):
+def test_small_images_and_long_names(size):
     mask = np.ones(size, bool)
     found = instance((0, 0, *size), "an extraordinarily long name", mask=mask)
     image = np.zeros((*size, 3), np.uint8)
@@ -60,7 +60,7 @@ def test_nothing_to_draw():
     assert np.array_equal(draw_instances(WHITE, [], {}), WHITE)
 
 
-def test_draw_takes_the_picture_sent_or_another(tmp_path):
+def test_draw_takes_the_image_sent_or_another(tmp_path):
     found = (instance((60, 50, 160, 150)),)
     result = Result(found, (200, 300), source=WHITE)
     drawn = result.draw()

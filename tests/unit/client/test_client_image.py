@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from client import ImageError
-from client.image import load_picture
+from client.image import load_image
 from formats.images.image_header import read_header
 
 ROWS, COLUMNS = np.mgrid[:30, :40]
@@ -91,37 +91,37 @@ STRAIGHTENED = {
 
 @pytest.mark.parametrize("name", PLAIN)
 def test_goes_as_it_is(name):
-    picture = load_picture(PLAIN[name])
-    assert picture.encoded == PLAIN[name]
-    assert picture.pixels is None
-    assert picture.size == (30, 40)
+    loaded = load_image(PLAIN[name])
+    assert loaded.encoded == PLAIN[name]
+    assert loaded.pixels is None
+    assert loaded.size == (30, 40)
 
 
 @pytest.mark.parametrize("name", STRAIGHTENED)
 def test_is_decoded_first(name):
-    picture = load_picture(STRAIGHTENED[name])
-    assert picture.encoded is None
-    assert picture.size == (30, 40)
+    loaded = load_image(STRAIGHTENED[name])
+    assert loaded.encoded is None
+    assert loaded.size == (30, 40)
     expected = seen(STRAIGHTENED[name]).astype(int)
     limit = JPEG_NOISE if name == "lossy webp" else 0
-    assert np.abs(picture.rgb() - expected).max() <= limit
+    assert np.abs(loaded.rgb() - expected).max() <= limit
 
 
 @pytest.mark.parametrize("orientation", range(2, 9))
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF"])
 def test_orientation(format, orientation):
     data = rotated(format, orientation)
-    picture = load_picture(data)
+    loaded = load_image(data)
     expected = seen(data)
-    assert picture.size == expected.shape[:2]
-    assert picture.encoded is None
+    assert loaded.size == expected.shape[:2]
+    assert loaded.encoded is None
     limit = JPEG_NOISE if format == "JPEG" else 0
-    assert np.abs(picture.rgb() - expected.astype(int)).max() <= limit
+    assert np.abs(loaded.rgb() - expected.astype(int)).max() <= limit
 
 
 def test_alpha_is_dropped():
-    picture = load_picture(encode(with_alpha("RGBA"), "WEBP", exact=True))
-    assert np.array_equal(picture.rgb(), RGB)
+    loaded = load_image(encode(with_alpha("RGBA"), "WEBP", exact=True))
+    assert np.array_equal(loaded.rgb(), RGB)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tiff"])
@@ -129,11 +129,11 @@ def test_alpha_is_dropped():
 def test_16_bit_keeps_its_upper_half(suffix, channels):
     deep = (ROWS * 2000 + COLUMNS).astype(np.uint16)
     deep = np.repeat(deep[..., None], channels, -1)
-    picture = load_picture(cv2.imencode(suffix, deep)[1].tobytes())
-    assert picture.encoded is None
+    loaded = load_image(cv2.imencode(suffix, deep)[1].tobytes())
+    assert loaded.encoded is None
     # TIFF of three channels is rounded instead.
     limit = 1 if (suffix, channels) == (".tiff", 3) else 0
-    assert np.abs(picture.rgb() - (deep >> 8).astype(int)).max() <= limit
+    assert np.abs(loaded.rgb() - (deep >> 8).astype(int)).max() <= limit
 
 
 @pytest.mark.skipif(
@@ -142,15 +142,15 @@ def test_16_bit_keeps_its_upper_half(suffix, channels):
 def test_gif_with_a_first_frame_that_is_a_part():
     data = PLAIN["gif"]
     data = data[:6] + struct.pack("<HH", 60, 50) + data[10:]
-    picture = load_picture(data)
-    assert picture.encoded is None
-    assert picture.rgb().shape == (50, 60, 3)
-    assert np.array_equal(picture.rgb()[:30, :40], seen(PLAIN["gif"]))
+    loaded = load_image(data)
+    assert loaded.encoded is None
+    assert loaded.rgb().shape == (50, 60, 3)
+    assert np.array_equal(loaded.rgb()[:30, :40], seen(PLAIN["gif"]))
 
 
 def test_arrays():
-    assert load_picture(RGB).pixels is RGB
-    assert np.array_equal(load_picture(encode(IMAGE, "PNG")).rgb(), RGB)
+    assert load_image(RGB).pixels is RGB
+    assert np.array_equal(load_image(encode(IMAGE, "PNG")).rgb(), RGB)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_arrays():
 )
 def test_other_arrays(array, got):
     with pytest.raises(ImageError, match=got):
-        load_picture(array)
+        load_image(array)
 
 
 @pytest.mark.parametrize(
@@ -194,19 +194,19 @@ def test_other_arrays(array, got):
 )
 def test_bad_files(data, message, capfd):
     with pytest.raises(ImageError, match=message):
-        load_picture(data).rgb()
+        load_image(data).rgb()
     capfd.readouterr()
 
 
 def test_size_is_checked_before_decoding():
     with pytest.raises(ImageError, match=r"1,600,000,000 \(40000 x 40000\)") as caught:
-        load_picture(huge_png(), max_pixels=100_000_000)
+        load_image(huge_png(), max_pixels=100_000_000)
     assert "at most 100,000,000 pixels" in str(caught.value)
     with pytest.raises(ImageError, match="promises 40000 x 40000 pixels; of"):
-        load_picture(huge_png())
-    load_picture(RGB, max_pixels=1200)
+        load_image(huge_png())
+    load_image(RGB, max_pixels=1200)
     with pytest.raises(ImageError, match="at most 1,199"):
-        load_picture(RGB, max_pixels=1199)
+        load_image(RGB, max_pixels=1199)
 
 
 def test_lying_header(capfd):
@@ -214,7 +214,7 @@ def test_lying_header(capfd):
     header = b"IHDR" + struct.pack(">II", 3000, 3000) + data[24:29]
     data = data[:12] + header + struct.pack(">I", zlib.crc32(header)) + data[33:]
     with pytest.raises(ImageError, match="damaged"):
-        load_picture(data)
+        load_image(data)
     capfd.readouterr()
 
 
@@ -223,24 +223,24 @@ def test_jpeg_header_that_promises_more_than_the_file_holds():
     frame = data.index(b"\xff\xc0")
     data[frame + 5 : frame + 9] = struct.pack(">HH", 9000, 9000)
     with pytest.raises(ImageError, match="promises 9000 x 9000 pixels, more than"):
-        load_picture(bytes(data))
+        load_image(bytes(data))
 
 
 @pytest.mark.parametrize("progressive", [False, True])
 def test_smallest_jpegs_are_no_lie(progressive):
     flat = Image.new("L", (2000, 2000), 128)
     data = encode(flat, "JPEG", quality=1, optimize=True, progressive=progressive)
-    assert load_picture(data).size == (2000, 2000)
+    assert load_image(data).size == (2000, 2000)
 
 
 def test_empty_sizes():
     gif = PLAIN["gif"]
     with pytest.raises(ImageError, match="got 0 x 30 pixels"):
-        load_picture(gif[:6] + b"\0\0" + gif[8:])
+        load_image(gif[:6] + b"\0\0" + gif[8:])
     with pytest.raises(ImageError, match="the GIF has no picture"):
-        load_picture(gif[:13] + bytes(900))
+        load_image(gif[:13] + bytes(900))
     with pytest.raises(ImageError, match="got 40 x 0 pixels"):
-        load_picture(np.zeros((0, 40, 3), np.uint8))
+        load_image(np.zeros((0, 40, 3), np.uint8))
 
 
 @pytest.mark.parametrize("kind", ["VP8 ", "VP8L", "VP8X"])
@@ -278,41 +278,41 @@ def test_damaged_headers_raise_nothing_else(name, length, changes):
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "RGBa", "L", "LA", "P", "1", "CMYK"])
 def test_pil_images(mode):
     image = with_alpha("RGBA").convert(mode) if mode != "RGB" else IMAGE
-    picture = load_picture(image)
+    loaded = load_image(image)
     plain = {"LA": "L"}.get(mode, "RGB")
-    assert picture.size == (30, 40)
+    assert loaded.size == (30, 40)
     if mode != "RGBa":
         expected = np.array(image.convert(plain).convert("RGB"))
-        assert np.array_equal(picture.rgb(), expected)
-    assert picture.rgb().dtype == np.uint8
+        assert np.array_equal(loaded.rgb(), expected)
+    assert loaded.rgb().dtype == np.uint8
 
 
 def test_pil_images_are_turned_as_people_see_them():
     data = rotated("JPEG", 6)
     with Image.open(io.BytesIO(data)) as image:
-        picture = load_picture(image)
-    assert picture.size == (40, 30)
-    assert np.array_equal(picture.rgb(), seen(data))
+        loaded = load_image(image)
+    assert loaded.size == (40, 30)
+    assert np.array_equal(loaded.rgb(), seen(data))
 
 
 def test_pil_images_of_16_bits():
     deep = Image.fromarray((RGB[..., 0].astype(np.uint16) << 8) + 17)
     assert deep.mode == "I;16"
-    assert np.array_equal(load_picture(deep).rgb(), RGB[..., :1].repeat(3, 2))
+    assert np.array_equal(load_image(deep).rgb(), RGB[..., :1].repeat(3, 2))
 
 
 @pytest.mark.parametrize("mode", ["I", "F"])
 def test_pil_images_without_a_white(mode):
     with pytest.raises(ImageError, match=f"got mode {mode}.* convert it"):
-        load_picture(IMAGE.convert(mode))
+        load_image(IMAGE.convert(mode))
 
 
 def test_pil_images_that_cannot_be_read():
     cut = Image.open(io.BytesIO(encode(IMAGE, "JPEG")[:700]))
     with pytest.raises(ImageError, match="cannot be read"):
-        load_picture(cut)
+        load_image(cut)
     with pytest.raises(ImageError, match="expected at most 1,000 pixels, got 1,200"):
-        load_picture(IMAGE, 1000)
+        load_image(IMAGE, 1000)
 
 
 def test_open_files(tmp_path):
@@ -320,24 +320,24 @@ def test_open_files(tmp_path):
     path = tmp_path / "a.png"
     path.write_bytes(data)
     with path.open("rb") as file:
-        assert load_picture(file).encoded == data
+        assert load_image(file).encoded == data
     with path.open("rb") as file:
         file.read(8)
         with pytest.raises(ImageError, match="got a file that starts"):
-            load_picture(file)
-    assert load_picture(io.BytesIO(data)).encoded == data
+            load_image(file)
+    assert load_image(io.BytesIO(data)).encoded == data
 
 
 def test_open_files_that_do_not_give_bytes(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("no picture", "utf-8")
     with path.open() as file, pytest.raises(ImageError, match=r'a\.txt: .* "rb"'):
-        load_picture(file)
+        load_image(file)
     path.write_bytes(b"\xff\xfe\xff")
     with path.open(encoding="utf-8") as file, pytest.raises(ImageError, match="utf-8"):
-        load_picture(file)
+        load_image(file)
     with pytest.raises(ImageError, match="closed file"):
-        load_picture(file)
+        load_image(file)
 
 
 def test_what_is_no_file_is_not_opened(tmp_path):
@@ -345,4 +345,4 @@ def test_what_is_no_file_is_not_opened(tmp_path):
     os.mkfifo(pipe)
     for path in (pipe, tmp_path, "/dev/zero"):
         with pytest.raises(ImageError, match="got a folder, a pipe or a device"):
-            load_picture(path)
+            load_image(path)

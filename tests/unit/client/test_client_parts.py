@@ -1,4 +1,4 @@
-"""Requests of a client: parts of pictures, annotations that are there already."""
+"""Requests of a client: parts of images, annotations that are there already."""
 
 import io
 import json
@@ -20,7 +20,7 @@ from client import (
     call,
 )
 from client.call import plan_batches
-from client.image import load_picture
+from client.image import load_image
 from client.rect import Rect
 from serving import contract
 from tests.fake_server import model_info
@@ -98,7 +98,7 @@ def test_refused_requests_are_sent_one_by_one(server, connect):
     assert sent == [5, 1, 1, 1, 1, 1, 5, 5]
 
 
-def test_a_bad_part_fails_the_picture(server, connect):
+def test_a_bad_part_fails_the_image(server, connect):
     connected = connect(config=WINDOWS, requests_in_flight=1)
     server.failures.extend([grpc.StatusCode.INVALID_ARGUMENT] * 2)
     with pytest.raises(ServerError, match="INVALID_ARGUMENT"):
@@ -106,14 +106,14 @@ def test_a_bad_part_fails_the_picture(server, connect):
     assert connected.predict(RGB).instances
 
 
-def test_encoded_pictures_in_one_request(server, connect):
+def test_encoded_images_in_one_request(server, connect):
     model = connect()._model
-    pictures = [load_picture(encoded((10 + i, 20))) for i in range(3)]
-    found = model.detect(pictures, 5.0)
+    images = [load_image(encoded((10 + i, 20))) for i in range(3)]
+    found = model.detect(images, 5.0)
     assert [d.image_size for d in found] == [(20, 10), (20, 11), (20, 12)]
-    bad = load_picture(encoded((80, 40))[:60])
+    bad = load_image(encoded((80, 40))[:60])
     with pytest.raises(ServerError, match="INVALID_ARGUMENT"):
-        model.detect([*pictures, bad], 5.0)
+        model.detect([*images, bad], 5.0)
 
 
 def test_deadline_covers_all_parts(server, connect):
@@ -148,7 +148,7 @@ def test_parts_seen_by_two_versions_are_sent_again(server, connect):
         connected.predict(RGB)
 
 
-def test_large_pictures_go_in_parts(server, connect):
+def test_large_images_go_in_parts(server, connect):
     server.infos[3] = model_info(input=contract.ModelInput(64, 64, "square", 3000))
     assert connect(config=WINDOWS).predict(RGB).instances
     large = {"model": {}, "mode": WINDOWS["mode"] | {"window": {"width": 80}}}

@@ -10,22 +10,22 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.pictures import (
+from tests.images import (
     Frame,
     encode,
     gif,
     gif_indices,
     gif_palette,
-    picture,
+    image,
     png,
     sub_blocks,
 )
 
-PICTURE = picture()
-PILLOW = Image.fromarray(PICTURE)
+IMAGE = image()
+PILLOW = Image.fromarray(IMAGE)
 GREY = np.asarray(PILLOW.convert("L"))
-ALPHA = np.broadcast_to(np.arange(PICTURE.shape[1], dtype=np.uint8), GREY.shape)
-RGBA = np.dstack([PICTURE, ALPHA])
+ALPHA = np.broadcast_to(np.arange(IMAGE.shape[1], dtype=np.uint8), GREY.shape)
+RGBA = np.dstack([IMAGE, ALPHA])
 COLOR_FLAGS = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
 
 
@@ -38,33 +38,33 @@ def opencv(data: bytes) -> np.ndarray:
 def with_orientation(orientation: int) -> bytes:
     exif = Image.Exif()
     exif[0x0112] = orientation
-    return encode(PICTURE, "JPEG", exif=exif)
+    return encode(IMAGE, "JPEG", exif=exif)
 
 
 JPEGS = {
-    "baseline": encode(PICTURE, "JPEG", quality=90),
-    "progressive": encode(PICTURE, "JPEG", progressive=True),
-    "4:4:4": encode(PICTURE, "JPEG", subsampling="4:4:4"),
-    "4:2:2": encode(PICTURE, "JPEG", subsampling="4:2:2"),
-    "4:2:0": encode(PICTURE, "JPEG", subsampling="4:2:0"),
-    "4:2:0 of even sides": encode(picture(64, 96), "JPEG", subsampling="4:2:0"),
-    "low quality": encode(PICTURE, "JPEG", quality=5),
-    "optimised": encode(PICTURE, "JPEG", optimize=True),
-    "restart markers": encode(PICTURE, "JPEG", restart_marker_rows=1),
+    "baseline": encode(IMAGE, "JPEG", quality=90),
+    "progressive": encode(IMAGE, "JPEG", progressive=True),
+    "4:4:4": encode(IMAGE, "JPEG", subsampling="4:4:4"),
+    "4:2:2": encode(IMAGE, "JPEG", subsampling="4:2:2"),
+    "4:2:0": encode(IMAGE, "JPEG", subsampling="4:2:0"),
+    "4:2:0 of even sides": encode(image(64, 96), "JPEG", subsampling="4:2:0"),
+    "low quality": encode(IMAGE, "JPEG", quality=5),
+    "optimised": encode(IMAGE, "JPEG", optimize=True),
+    "restart markers": encode(IMAGE, "JPEG", restart_marker_rows=1),
     "grey": encode(GREY, "JPEG"),
-    "1 x 1": encode(PICTURE[:1, :1], "JPEG"),
+    "1 x 1": encode(IMAGE[:1, :1], "JPEG"),
     "turned by EXIF": with_orientation(6),
     "mirrored by EXIF": with_orientation(2),
 }
 PNGS = {
-    "RGB": encode(PICTURE, "PNG"),
+    "RGB": encode(IMAGE, "PNG"),
     "grey": encode(GREY, "PNG"),
     "1 bit": encode(PILLOW.convert("1"), "PNG"),
     "palette": encode(PILLOW.convert("P"), "PNG"),
     "palette of 4 bits": encode(PILLOW.quantize(16), "PNG", bits=4),
-    "interlaced": png(PICTURE, interlaced=True),
+    "interlaced": png(IMAGE, interlaced=True),
     "interlaced grey": png(GREY[:, :, None], interlaced=True),
-    "interlaced 1 x 1": png(PICTURE[:1, :1], interlaced=True),
+    "interlaced 1 x 1": png(IMAGE[:1, :1], interlaced=True),
 }
 
 
@@ -79,7 +79,7 @@ def test_a_cmyk_jpeg_is_decoded_to_rgb(decode):
     data = encode(PILLOW.convert("CMYK"), "JPEG", quality=95)
     got = decode(data)
     # Decoders disagree on how ink becomes light by some levels, not on what is where.
-    assert got.shape == PICTURE.shape
+    assert got.shape == IMAGE.shape
     difference = np.abs(got.astype(int) - opencv(data))
     assert difference.max() <= 2
 
@@ -101,11 +101,11 @@ def test_a_png_has_opencvs_pixels(decode, name):
 @pytest.mark.parametrize(
     ("name", "data", "expected"),
     [
-        ("RGBA", encode(RGBA, "PNG"), PICTURE),
-        ("interlaced RGBA", png(RGBA, interlaced=True), PICTURE),
+        ("RGBA", encode(RGBA, "PNG"), IMAGE),
+        ("interlaced RGBA", png(RGBA, interlaced=True), IMAGE),
         ("grey alpha", png(np.dstack([GREY, ALPHA])), np.dstack([GREY] * 3)),
-        ("RGB", PNGS["RGB"], PICTURE),
-        ("interlaced", PNGS["interlaced"], PICTURE),
+        ("RGB", PNGS["RGB"], IMAGE),
+        ("interlaced", PNGS["interlaced"], IMAGE),
     ],
 )
 def test_alpha_of_a_png_is_dropped_not_blended(decode, name, data, expected):
@@ -137,10 +137,10 @@ def test_16_bit_samples_keep_their_upper_byte(decode, channels):
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        (encode(PICTURE, "BMP"), PICTURE),
-        (encode(RGBA, "BMP"), PICTURE),
-        (encode(PICTURE[:, :82], "BMP"), PICTURE[:, :82]),
-        (encode(PICTURE[:, :1], "BMP"), PICTURE[:, :1]),
+        (encode(IMAGE, "BMP"), IMAGE),
+        (encode(RGBA, "BMP"), IMAGE),
+        (encode(IMAGE[:, :82], "BMP"), IMAGE[:, :82]),
+        (encode(IMAGE[:, :1], "BMP"), IMAGE[:, :1]),
     ],
     ids=["24 bit", "32 bit", "rows that need padding", "one column"],
 )
@@ -149,12 +149,12 @@ def test_a_bmp_has_its_own_pixels(decode, data, expected):
 
 
 def test_a_bmp_from_the_top_down_is_not_turned_over(decode):
-    data = encode(PICTURE, "BMP")
+    data = encode(IMAGE, "BMP")
     rows = len(data) - 54
-    flipped = np.frombuffer(data[54:], np.uint8).reshape(PICTURE.shape[0], -1)[::-1]
+    flipped = np.frombuffer(data[54:], np.uint8).reshape(IMAGE.shape[0], -1)[::-1]
     assert flipped.size == rows
-    top_down = data[:22] + struct.pack("<i", -PICTURE.shape[0]) + data[26:54]
-    np.testing.assert_array_equal(decode(top_down + flipped.tobytes()), PICTURE)
+    top_down = data[:22] + struct.pack("<i", -IMAGE.shape[0]) + data[26:54]
+    np.testing.assert_array_equal(decode(top_down + flipped.tobytes()), IMAGE)
 
 
 @pytest.mark.parametrize("colors", [2, 200, 256])
@@ -172,7 +172,7 @@ def test_an_8_bit_bmp_has_the_colours_of_its_palette(decode, colors):
 def test_a_bmp_with_the_usual_colour_masks_is_decoded(decode):
     data = cv2.imencode(".bmp", RGBA[:, :, [2, 1, 0, 3]])[1].tobytes()
     assert data[30] == 3, "OpenCV writes 32-bit files with masks"
-    np.testing.assert_array_equal(decode(data), PICTURE)
+    np.testing.assert_array_equal(decode(data), IMAGE)
 
 
 def test_a_gif_has_pillows_pixels(decode):

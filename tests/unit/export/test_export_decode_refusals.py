@@ -1,4 +1,4 @@
-"""Pictures that are refused: damaged, foreign, too large, and headers that lie."""
+"""Images that are refused: damaged, foreign, too large, and headers that lie."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.pictures import (
+from tests.images import (
     Frame,
     encode,
     gif,
     gif_indices,
     gif_palette,
-    picture,
+    image,
     png_chunk,
     with_bmp_size,
     with_jpeg_size,
     with_png_size,
 )
 
-PICTURE = picture()
-JPEG, PNG, BMP = (encode(PICTURE, kind) for kind in ("JPEG", "PNG", "BMP"))
+IMAGE = image()
+JPEG, PNG, BMP = (encode(IMAGE, kind) for kind in ("JPEG", "PNG", "BMP"))
 PALETTE = gif_palette()
 GIF = gif([Frame(gif_indices())], PALETTE)
 FOREIGN = "expected a JPEG, PNG, GIF or BMP file, got {} bytes of something else"
@@ -56,9 +56,9 @@ def refused(decode):
         b"\x89PNG\r\n",
         b"GIF88a" + GIF[6:],
         b"\0" + JPEG,
-        encode(PICTURE, "WEBP"),
-        encode(PICTURE, "TIFF"),
-        encode(PICTURE, "PPM"),
+        encode(IMAGE, "WEBP"),
+        encode(IMAGE, "TIFF"),
+        encode(IMAGE, "PPM"),
     ],
     ids=[
         "empty",
@@ -139,9 +139,9 @@ CORE_BMP = (
         with_bits(1),
         with_bits(4),
         with_bits(16),
-        with_compression(encode(PICTURE[:, :, 0], "BMP"), 1),
+        with_compression(encode(IMAGE[:, :, 0], "BMP"), 1),
         with_compression(BMP, 3),
-        with_compression(encode(np.dstack([PICTURE, PICTURE[:, :, 0]]), "BMP"), 3),
+        with_compression(encode(np.dstack([IMAGE, IMAGE[:, :, 0]]), "BMP"), 3),
     ],
     ids=[
         "OS/2 header",
@@ -158,14 +158,14 @@ def test_kinds_of_bmp_that_would_be_misread_are_refused(refused, data):
 
 
 def test_a_bmp_whose_pixels_lie_outside_of_its_palette_is_refused(refused):
-    data = encode(PICTURE[:, :, 0], "BMP")
+    data = encode(IMAGE[:, :, 0], "BMP")
     start = struct.unpack("<I", data[10:14])[0]
     without = data[:10] + struct.pack("<I", 54) + data[14:54] + data[start:]
     assert "is not in [0, 0)" in refused(without)
 
 
 def test_a_bmp_whose_palette_lies_past_its_end_is_refused(refused):
-    data = encode(PICTURE[:, :, 0], "BMP")
+    data = encode(IMAGE[:, :, 0], "BMP")
     broken = data[:14] + struct.pack("<I", 2**30) + data[18:]
     assert "the palette of the BMP file lies past its end" in refused(broken)
 
@@ -233,7 +233,7 @@ def test_a_png_of_many_compressed_texts_is_refused(decode, refused, kind, head):
 
     chunk = (kind, head + zlib.compress(b"a" * 1000))
     data = with_png_chunks(*[chunk] * MAX_PACKED_CHUNKS)
-    np.testing.assert_array_equal(decode(data), PICTURE)
+    np.testing.assert_array_equal(decode(data), IMAGE)
     data = with_png_chunks(*[chunk] * (MAX_PACKED_CHUNKS + 1))
     text = f"a PNG file with more than {MAX_PACKED_CHUNKS} compressed texts"
     assert text in refused(data)
@@ -242,12 +242,12 @@ def test_a_png_of_many_compressed_texts_is_refused(decode, refused, kind, head):
 def test_a_png_far_longer_than_its_pixels_is_refused(decode, refused):
     from export.decode_bounds import SPARE_PNG_BYTES
 
-    height, width = PICTURE.shape[:2]
+    height, width = IMAGE.shape[:2]
     plain = height * (1 + 3 * width)
     most = plain + plain // 64 + SPARE_PNG_BYTES
     spare = most - len(PNG) - 12
     np.testing.assert_array_equal(
-        decode(with_png_chunks((b"abCd", bytes(spare)))), PICTURE
+        decode(with_png_chunks((b"abCd", bytes(spare)))), IMAGE
     )
     text = f"a PNG file of at most {most} bytes for its size in pixels, got {most + 1}"
     assert text in refused(with_png_chunks((b"abCd", bytes(spare + 1))))
@@ -293,12 +293,12 @@ def test_a_small_lie_is_refused_by_the_decoder(refused):
 
 @pytest.mark.parametrize(
     "data",
-    [JPEG, PNG, BMP, encode(PICTURE, "GIF")],
+    [JPEG, PNG, BMP, encode(IMAGE, "GIF")],
     ids=["JPEG", "PNG", "BMP", "GIF"],
 )
 def test_the_limit_is_the_last_size_allowed(make_decode, refused, data):
-    pixels = PICTURE.shape[0] * PICTURE.shape[1]
-    assert make_decode(pixels)(data).shape == PICTURE.shape
+    pixels = IMAGE.shape[0] * IMAGE.shape[1]
+    assert make_decode(pixels)(data).shape == IMAGE.shape
     message = refused(data, make_decode(pixels - 1))
     assert f"expected a picture of 1 to {pixels - 1} pixels, got height x" in message
     assert "61 x 83" in message

@@ -9,7 +9,7 @@ BOXES = [(None, 4)]
 
 @pytest.mark.parametrize("dtype", [tf.float32, tf.float64])
 def test_to_norm_by_hand(run, dtype):
-    """The far corner loses a pixel, and a picture of H rows is H - 1 long."""
+    """The far corner loses a pixel, and an image of H rows is H - 1 long."""
     boxes = np.float32([[0, 0, 101, 201], [0, 0, 1, 1], [50, 20, 76, 121]])
 
     def to_norm(boxes, size):

@@ -19,7 +19,7 @@ MASK_NOISE = 5e-3
 WINDOW = [8, 0, 120, 128]
 
 
-def picture(seed, size=(128, 128)):
+def generated_image(seed, size=(128, 128)):
     """uint8 RGB: grey noise and a few coloured rectangles."""
     rng = np.random.default_rng(seed)
     image = rng.integers(80, 110, (*size, 3))
@@ -33,7 +33,9 @@ def picture(seed, size=(128, 128)):
 @pytest.fixture(scope="module")
 def canvas():
     """float32[2, 128, 128, 3]"""
-    return subtract_mean(np.stack([picture(1), picture(2)]), ModelConfig()).numpy()
+    return subtract_mean(
+        np.stack([generated_image(1), generated_image(2)]), ModelConfig()
+    ).numpy()
 
 
 class Image(NamedTuple):
@@ -99,7 +101,7 @@ def test_batch_of_two_is_two_batches_of_one(small_network, canvas):
         assert len(image_of(alone, 0).masks) >= 3
         assert_same_set(image_of(both, image), image_of(alone, 0))
     pairs, _, _ = pair(image_of(both, 0).rows, image_of(both, 1).rows, ROW_NOISE)
-    assert not pairs  # two different pictures
+    assert not pairs  # two different images
 
 
 def test_graph_equals_eager(small_network, canvas):

@@ -191,7 +191,7 @@ def to_frame(run, boxes_norm, size, config):
     return boxes.numpy()
 
 
-def test_back_to_the_picture_by_hand(run):
+def test_back_to_the_image_by_hand(run):
     """200 x 250 -> 400 x 500 at (56, 6) of 512 x 512."""
     window = np.array([56, 6, 455, 505]) / 511
     upper_half = [*window[:2], (56 + 399 / 2) / 511, window[3]]
@@ -211,7 +211,7 @@ def test_back_to_the_picture_by_hand(run):
         ((96, 160), NONE),
     ],
 )
-def test_back_to_the_picture_as_matterport(run, rng, size, config):
+def test_back_to_the_image_as_matterport(run, rng, size, config):
     box = letterbox(size, config)
     canvas_size = box.canvas_size.numpy()
     window_norm = matterport.norm_boxes(box.window.numpy(), canvas_size)
@@ -229,7 +229,7 @@ def test_back_to_the_picture_as_matterport(run, rng, size, config):
     assert expected[1].tolist() == [0, 0, 1, 1]
 
 
-def test_noise_does_not_leave_the_picture(run):
+def test_noise_does_not_leave_the_image(run):
     window = np.float32([56, 6, 455, 505]) / np.float32(511)
     beyond = window + np.float32([-1, -1, 1, 1]) * np.float32(1e-6)
     boxes = to_frame(run, [beyond], (200, 250), SQUARE)
@@ -237,7 +237,7 @@ def test_noise_does_not_leave_the_picture(run):
 
 
 @pytest.mark.parametrize("size", [(1, 2000), (3, 4000), (5000, 1)])
-def test_pictures_resized_to_one_row_have_finite_boxes(run, size):
+def test_images_resized_to_one_row_have_finite_boxes(run, size):
     box = letterbox(size, SQUARE)
     window_norm = matterport.norm_boxes(box.window.numpy(), (512, 512))
     (whole,) = to_frame(run, [window_norm], size, SQUARE)
@@ -246,7 +246,7 @@ def test_pictures_resized_to_one_row_have_finite_boxes(run, size):
 
 @goldens.needs_goldens
 @pytest.mark.parametrize("name", goldens.NAMES)
-def test_golden_pictures(name):
+def test_golden_images(name):
     """Decoded, resized, padded and without the mean: equal in every byte."""
     golden = goldens.load(name)
     config = golden_config(golden)
@@ -266,7 +266,7 @@ def test_golden_pictures(name):
 @goldens.needs_goldens
 @pytest.mark.parametrize("name", goldens.NAMES)
 def test_golden_instances(name):
-    """Stored detections and masks to boxes and pixels of the picture: all equal."""
+    """Stored detections and masks to boxes and pixels of the image: all equal."""
     golden = goldens.load(name)
     size = golden["image_shape"][:2]
     box = letterbox(size, golden_config(golden))

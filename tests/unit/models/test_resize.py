@@ -31,7 +31,7 @@ def call(run, image, size):
 
 
 @pytest.mark.parametrize(("source", "target"), SIZES)
-def test_pictures_equal_skimage_in_every_bit(run, rng, source, target):
+def test_images_equal_skimage_in_every_bit(run, rng, source, target):
     image = rng.integers(0, 256, (*source, 3), dtype=np.uint8)
     expected = by_skimage(image, target)
     assert expected.dtype == np.float64
@@ -40,7 +40,7 @@ def test_pictures_equal_skimage_in_every_bit(run, rng, source, target):
 
 @pytest.mark.parametrize(("source", "target"), SIZES)
 def test_narrow_range_is_not_left(run, rng, source, target):
-    """Borders blend with 0, then the result is cut to the picture's own range."""
+    """Borders blend with 0, then the result is cut to the image's own range."""
     image = rng.integers(200, 220, (*source, 3), dtype=np.uint8)
     resized = call(run, image, target)
     assert image.min() <= resized.min()

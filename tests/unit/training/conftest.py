@@ -36,8 +36,8 @@ def make_network():
     return make
 
 
-def picture(rng):
-    """A dark picture with a bright square (class 1) and a disc (class 2)."""
+def generated_image(rng):
+    """A dark image with a bright square (class 1) and a disc (class 2)."""
     canvas = rng.normal(-100, 5, (SIDE, SIDE, 3))
     rows, columns = np.mgrid[:SIDE, :SIDE] + 0.5
     side, radius = rng.integers(20, 40), rng.integers(12, 22)
@@ -61,7 +61,7 @@ def generated_batch(count=2, seed=0, neutral=None):
     anchors = anchors_px(TINY, tf.constant((SIDE, SIDE))).numpy()
     rows = []
     for index in range(count):
-        image, masks = picture(rng)
+        image, masks = generated_image(rng)
         boxes = np.zeros((3, 4), np.float32)
         minis = np.zeros((3, 56, 56), bool)
         for row, mask in enumerate(masks):
@@ -80,5 +80,5 @@ def generated_batch(count=2, seed=0, neutral=None):
 
 @pytest.fixture
 def make_batch():
-    """Builds a batch of generated pictures, with room for three objects each."""
+    """Builds a batch of generated images, with room for three objects each."""
     return generated_batch

@@ -1,4 +1,4 @@
-"""Hand-made pictures of truths and detections."""
+"""Hand-made images of truths and detections."""
 
 import dataclasses
 
@@ -22,7 +22,7 @@ def rectangle(y1, x1, y2, x2):
 
 
 def sample(objects=(), crowds=(), neutral=(), size=SIZE):
-    """A picture; objects and crowds are (class id, crop)."""
+    """An image; objects and crowds are (class id, crop)."""
     both = [*objects, *crowds]
     return Sample(
         name="picture",
@@ -68,9 +68,9 @@ def scorer(classes=CLASSES, score_threshold=0.05, max_detections=100):
     return CocoScorer(classes, DetectionLimits(score_threshold, max_detections))
 
 
-def evaluate(*pictures, **limits):
-    """Figures of pictures, each a sample and what was found in it."""
+def evaluate(*images, **limits):
+    """Figures of images, each a sample and what was found in it."""
     collected = scorer(**limits)
-    for truth, detections in pictures:
+    for truth, detections in images:
         collected.add(truth, detections)
     return collected.finish().evaluation

@@ -62,8 +62,8 @@ def run(strategy, batches, *, train_bn):
     return np.array(values), [v.numpy() for v in network.variables]
 
 
-def unequal_pictures():
-    """Returns a batch of two pictures, and one batch of each.
+def unequal_images():
+    """Returns a batch of two images, and one batch of each.
 
     They have unequal numbers of objects and anchors: a mean of means would differ.
     """
@@ -85,7 +85,7 @@ def main():
     tf.config.set_logical_device_configuration(
         cpus[0], [tf.config.LogicalDeviceConfiguration()] * 2
     )
-    batch, halves = unequal_pictures()
+    batch, halves = unequal_images()
     # A second strategy in one process would number its collectives like the first.
     mirrored = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
     report = {}

@@ -19,9 +19,9 @@ def main():
         if is_worker
         else tf.distribute.OneDeviceStrategy("CPU:0")
     )
-    from tests.unit.training.two_devices import run, unequal_pictures
+    from tests.unit.training.two_devices import run, unequal_images
 
-    batch, halves = unequal_pictures()
+    batch, halves = unequal_images()
     losses, weights = run(strategy, halves if is_worker else [batch], train_bn=False)
     json.dump([losses.tolist(), [w.ravel()[:20].tolist() for w in weights]], sys.stdout)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from client import AnnotationError, ModeError, Region
-from client.image import Picture
+from client.image import LoadedImage
 from client.modes.bboxes import Bboxes
 from client.modes.full_image import FullImage
 from client.modes.roi import Roi
@@ -78,7 +78,7 @@ def test_warnings():
 
 
 class Finder:
-    """Finds each given (class, score, rectangle of the picture) that a crop meets."""
+    """Finds each given (class, score, rectangle of the image) that a crop meets."""
 
     def __init__(self, *things, names=("thing",), masks=True):
         self.things = things
@@ -86,7 +86,7 @@ class Finder:
         self.masks = masks
         self.crops = []
 
-    def detect_crops(self, picture, crops):
+    def detect_crops(self, image, crops):
         self.crops += crops
         return [self._find(crop) for crop in crops]
 
@@ -119,7 +119,9 @@ def full_png(box):
 
 
 def blank(height=60, width=80):
-    return Picture("p", (height, width), pixels=np.zeros((height, width, 3), np.uint8))
+    return LoadedImage(
+        "p", (height, width), pixels=np.zeros((height, width, 3), np.uint8)
+    )
 
 
 def boxes(outcome):
@@ -146,7 +148,7 @@ def test_negative_bounds():
     assert finder.crops[-1] == Rect(0, 0, 60, 80)
 
 
-def test_roi_beyond_the_picture():
+def test_roi_beyond_the_image():
     bounds = Sides(top=Length(70), bottom=Length(-50))
     with pytest.raises(ModeError, match="leave nothing of a picture of 80 x 60"):
         run_mode(Roi(bounds=bounds), blank(), Finder())
@@ -180,7 +182,7 @@ def cat(*points, **extra):
     return {"classTitle": "cat", "tags": [], "points": points} | extra
 
 
-def test_boxes_off_the_picture_are_kept_without_a_look():
+def test_boxes_off_the_image_are_kept_without_a_look():
     finder = Finder()
     padding = Sides(left=Length(-200), right=Length(300))
     outcome = run_mode(
@@ -268,7 +270,7 @@ def test_very_many_clashes_end():
     assert caught.value.problems[20] == "and 2,980 more names would be there twice"
 
 
-def test_window_larger_than_the_picture():
+def test_window_larger_than_the_image():
     message = "at least 81 x 10 pixels, the size of a window, got 80 x 60"
     with pytest.raises(ModeError, match=message):
         run_mode(windows((10, 81), (0, 0)), blank(), Finder())

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from client.image import Picture
+from client.image import LoadedImage
 from client.modes.sliding_window import SlidingWindow
 from client.modes.suppress import Suppression
 from client.modes.windows import Windows
@@ -34,7 +34,7 @@ class Perfect:
     def __init__(self, labels):
         self.labels = labels
 
-    def detect_crops(self, picture, crops):
+    def detect_crops(self, image, crops):
         return [self._detect(crop) for crop in crops]
 
     def _detect(self, crop):
@@ -65,8 +65,8 @@ def test_tiles_give_back_whole_objects(window, overlap, uses_masks):
         windows=Windows(window, overlap),
         suppression=Suppression(0.3, uses_masks=uses_masks, joins=True),
     )
-    picture = Picture("things", SIZE, pixels=np.zeros((*SIZE, 3), np.uint8))
-    found = run_mode(mode, picture, Perfect(labels)).entries
+    image = LoadedImage("things", SIZE, pixels=np.zeros((*SIZE, 3), np.uint8))
+    found = run_mode(mode, image, Perfect(labels)).entries
     tip_px = 0 if all(overlap) else MAX_TIP_PX
     things = [one for one in found if one.mask_crop.sum() > tip_px]
     assert len(things) == labels.max()

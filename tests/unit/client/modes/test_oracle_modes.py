@@ -1,4 +1,4 @@
-"""The inference modes against what Supervisely's SDK made of the same pictures."""
+"""The inference modes against what Supervisely's SDK made of the same images."""
 
 import hashlib
 import json
@@ -7,7 +7,7 @@ import pytest
 
 from client import ClientError, InferenceConfig
 from client.annotations import read_annotation, read_meta
-from client.image import load_picture
+from client.image import load_image
 from client.result import Result
 from tests.mode_run import run_mode
 from tests.oracle import (
@@ -29,12 +29,12 @@ def predict(folder):
     meta = read_meta(folder / "in_meta.json")
     merged = mode.output_meta(meta, read_meta(folder / "model_meta.json"))
     given = read_annotation(folder / "in_ann.json", meta, merged)
-    picture = load_picture(folder / "image.png")
+    image = load_image(folder / "image.png")
     predictor = FakePredictor(info["model"])
-    outcome = run_mode(mode, picture, predictor, given.objects)
+    outcome = run_mode(mode, image, predictor, given.objects)
     result = Result(
         outcome.entries,
-        picture.size,
+        image.size,
         confidence_tag=mode.selection.tag_name,
         meta=merged,
         given=given.content,

@@ -39,7 +39,7 @@ def put(name, value):
     return change
 
 
-def of_pictures(change):
+def of_images(change):
     """Leaves what the model says of itself."""
     return lambda r: change(r) if "num_detections" in r.outputs else r
 
@@ -176,7 +176,7 @@ def test_an_answer_beyond_the_contract_is_not_received(server, connect):
         lambda r: tensor(r, "detection_scores", [2**62] * 20_000),
         strings("detection_class_names", b"n" * 20_000_000),
     ):
-        server.change_response = of_pictures(change)
+        server.change_response = of_images(change)
         since = len(server.requests)
         with pytest.raises(ContractError, match=r"answer of at most [\d,]+ bytes, got"):
             connected.predict(RGB)
@@ -185,10 +185,10 @@ def test_an_answer_beyond_the_contract_is_not_received(server, connect):
 
 
 def test_the_bound_is_the_calls_own(server, connect):
-    """What one connection lets in for large pictures is not taken for small ones."""
+    """What one connection lets in for large images is not taken for small ones."""
     connected = connect()
     bound = answer_limit(model_info(), [(40, 80)])
-    server.change_response = of_pictures(put("x", np.zeros(bound, np.uint8)))
+    server.change_response = of_images(put("x", np.zeros(bound, np.uint8)))
     with pytest.raises(ContractError, match=f"at most {bound:,} bytes, got"):
         connected.predict(RGB)
 

@@ -483,7 +483,7 @@ def same(project_crop, coco_crop):
 
 
 def twins(project, coco):
-    """Yields the objects of every picture that both have, those of crowds left out."""
+    """Yields the objects of every image that both have, those of crowds left out."""
     numbers = {image.file_name: i for i, image in enumerate(coco.images)}
     for item in project.items:
         name = Path(item.image).name

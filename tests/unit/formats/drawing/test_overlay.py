@@ -29,7 +29,7 @@ def test_labels_without_a_score():
     assert 0 < widths[0] < widths[1]
 
 
-def test_pictures_without_labels():
+def test_images_without_labels():
     mask = np.zeros((60, 80), bool)
     overlay = Overlay("cat", BLUE, (40, 40, 100, 120), mask, 0.5)
     drawn = draw_overlays(GREY, [overlay], labels=False)
@@ -166,7 +166,7 @@ def test_a_leader_leads_to_its_object():
     )
 
 
-def test_hidden_shares_of_large_pictures():
+def test_hidden_shares_of_large_images():
     mask = np.ones((400, 800), bool)
     hidden = HiddenShares((3000, 4000), [((1000, 1000, 1400, 1800), mask)])
     rects = [(1000, 1000, 1800, 1400), (1000, 1000, 1400, 1400), (0, 0, 900, 900)]
@@ -198,7 +198,7 @@ def test_small_and_thin_masks_stay(scale):
     assert len(outlines(coverage_of(holed, scale), scale)) == 2
 
 
-def test_enlarged_pictures():
+def test_enlarged_images():
     mask = np.ones((60, 80), bool)
     overlay = Overlay("cat", RED, (40, 40, 100, 120), mask, 0.5)
     drawn = draw_overlays(GREY, [overlay], scale=3)
@@ -212,11 +212,11 @@ def test_enlarged_pictures():
     ("size", "scale"),
     [((256, 320), 3), ((256, 256), 4), ((512, 3), 2), ((513, 3), 1), ((4000, 3000), 1)],
 )
-def test_small_pictures_are_enlarged_to_read_them(size, scale):
+def test_small_images_are_enlarged_to_read_them(size, scale):
     assert readable_scale(size) == scale
 
 
-def test_overlays_are_cut_to_the_picture():
+def test_overlays_are_cut_to_the_image():
     ones = np.ones((60, 60), bool)
     boxes = [(-20, -20, 40, 40), (90, 130, 150, 190), (500, 0, 560, 60)]
     drawn = draw_overlays(GREY, [Overlay("", RED, box, ones) for box in boxes])

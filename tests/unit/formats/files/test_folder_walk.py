@@ -37,7 +37,7 @@ def test_links_are_followed_inside_only(tmp_path):
     assert listed(tmp_path / "again")[0] == paths
 
 
-def test_a_folder_of_pictures_may_have_links_to_files(tmp_path):
+def test_a_folder_of_images_may_have_links_to_files(tmp_path):
     write(tmp_path, "elsewhere/a", "elsewhere/inner/b", "root/.hidden", "root/.h/c")
     root = tmp_path / "root"
     (root / "a").symlink_to(tmp_path / "elsewhere" / "a")

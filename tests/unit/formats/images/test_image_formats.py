@@ -92,7 +92,7 @@ def test_heic_without_its_reader_is_told(monkeypatch):
         decode_image(data, "x")
 
 
-def test_other_boxed_files_are_no_pictures():
+def test_other_boxed_files_are_no_images():
     video = struct.pack(">I4s4sI", 16, b"ftyp", b"isom", 512) + bytes(300)
     assert format_of(video) == ""
     assert read_header(video) is None

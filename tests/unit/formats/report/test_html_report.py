@@ -15,10 +15,10 @@ from formats.report.report import (
     Bars,
     Card,
     Facts,
+    Figure,
     Gallery,
     Histogram,
     Notices,
-    Picture,
     Section,
     Table,
     write_report,
@@ -69,7 +69,7 @@ def write(path, text="plain", color="#FF0000", cards=2):
         Facts({text: text, "count": 1234}),
         Notices([text]),
         Section([bars, table], text),
-        Section([histogram, Picture(text, IMAGE)]),
+        Section([histogram, Figure(text, IMAGE)]),
         Gallery(text, shown, text, {text: color}),
     ]
     write_report(path, text, text, blocks)
@@ -122,7 +122,7 @@ def test_the_filter_has_what_it_needs(tmp_path):
     assert len(page.all("form", class_="filter", hidden=None)) == 1
 
 
-def test_pictures_are_shrunk_and_keep_their_colors():
+def test_images_are_shrunk_and_keep_their_colors():
     wide = np.repeat(IMAGE, 20, 1)
     source, *size = inline_image(wide, 200)
     assert size == [200, 8]

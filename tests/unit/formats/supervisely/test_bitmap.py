@@ -185,7 +185,7 @@ def test_damaged_chunks_are_told():
         read_bitmap(bitmap)
 
 
-def test_bitmaps_are_bounded_by_their_picture():
+def test_bitmaps_are_bounded_by_their_image():
     bitmap = {"origin": [-900, -900], "data": bomb(png(2000), 0)}
     assert read_bitmap(bitmap, (1000, 1000)).mask.shape == (2000, 2000)
     with pytest.raises(AnnotationError, match=r"1 to 3,996,000 pixels .* 2000 x 2000"):

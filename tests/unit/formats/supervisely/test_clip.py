@@ -114,7 +114,7 @@ def test_many_crossings_of_the_border():
 
 
 def test_holes_of_several_parts_are_found_in_bounded_steps(monkeypatch):
-    # Two bars that meet left of the picture, the lower one with three holes.
+    # Two bars that meet left of the image, the lower one with three holes.
     bars = [(-5, 0), (9, 0), (9, 3), (-2, 3), (-2, 5), (9, 5), (9, 9), (-5, 9)]
     holes = [[(x, 7), (x + 1, 7), (x, 8)] for x in (1, 4, 7)]
     upper, lower = clip_polygon(Polygon(bars, holes), SIZE)

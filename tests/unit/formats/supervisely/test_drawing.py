@@ -16,7 +16,7 @@ RASTER = Path(__file__).resolve().parents[4] / ".." / "shared" / "oracle" / "ras
 SIZE = (6, 8)
 
 
-def picture(text):
+def image(text):
     return np.array([[c == "#" for c in row] for row in text.split()])
 
 
@@ -39,7 +39,7 @@ def test_polygon_with_a_hole():
     polygon = Polygon(
         [(1, 0), (6, 0), (6, 5), (1, 5)], [[(3, 2), (4, 2), (4, 3), (3, 3)]]
     )
-    expected = picture(".######. .######. .##..##. .##..##. .######. .######.")
+    expected = image(".######. .######. .##..##. .##..##. .######. .######.")
     np.testing.assert_array_equal(paste(draw_polygon(polygon, SIZE)), expected)
 
 
@@ -63,7 +63,7 @@ def test_rectangle():
 
 
 def test_line_and_point():
-    expected = picture("........ .#...... ..#..... ...####. ........ ........")
+    expected = image("........ .#...... ..#..... ...####. ........ ........")
     line = draw_points("line", (1, 1), (3, 3), (6, 3))
     np.testing.assert_array_equal(paste(line), expected)
     assert draw_points("point", (7, 5))[0].box == (5, 7, 6, 8)
@@ -82,7 +82,7 @@ def test_memory_is_that_of_the_object():
 
 
 def test_clip_crop():
-    crop = MaskCrop(-1, 6, picture("##.# #..# ...#"))
+    crop = MaskCrop(-1, 6, image("##.# #..# ...#"))
     assert clip_crop(crop, (6, 9)).box == (0, 6, 1, 7)
     assert clip_crop(crop, (6, 10)).box == (0, 6, 2, 10)
     assert clip_crop(MaskCrop(9, 0, np.ones((2, 2), bool)), SIZE) is None

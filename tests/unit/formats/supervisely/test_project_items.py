@@ -13,7 +13,7 @@ def left_out(root):
     return open_project(root).left_out.lines()
 
 
-def test_pictures_are_read_whatever_their_name(tmp_path):
+def test_images_are_read_whatever_their_name(tmp_path):
     root = write_project(tmp_path)
     for name in ("plain", "photo.heic", "scan.dat", "a.b.avif"):
         write_item(root / "ds", "made.png")
@@ -36,7 +36,7 @@ def test_pictures_are_read_whatever_their_name(tmp_path):
         assert project.content(item)["size"] == {"height": 20, "width": 30}
 
 
-def test_an_annotation_of_two_pictures_is_told_without_an_extension_too(tmp_path):
+def test_an_annotation_of_two_images_is_told_without_an_extension_too(tmp_path):
     root = write_project(tmp_path)
     write_item(root / "ds2", "x.png", ann_name="x.json")
     shutil.copy(root / "ds2/img/x.png", root / "ds2/img/x")

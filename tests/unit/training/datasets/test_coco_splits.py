@@ -78,7 +78,7 @@ def test_samples(write):
     assert splits.warnings == (NOT_LEARNT,)
 
 
-def test_pictures_without_objects(write):
+def test_images_without_objects(write):
     config = read_config({"use_empty_images": True})
     train = open_coco_splits(*write(), config).train
     names = ["a.png", "sub/b.png", "crowd.png", "empty.png"]
@@ -132,7 +132,7 @@ def test_no_categories(write):
     assert "expected classes to learn, got none" in problem
 
 
-def test_same_pictures_in_both_sets_are_told(write):
+def test_same_images_in_both_sets_are_told(write):
     splits = open_coco_splits(*write(val=TRAIN), CONFIG)
     *left_out, warning = splits.warnings
     assert left_out == [NOT_LEARNT, NOT_LEARNT.replace("train", "val")]

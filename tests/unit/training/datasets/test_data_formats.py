@@ -109,7 +109,7 @@ def test_images_are_asked_for_with_coco_alone(line, capsys):
         assert "--coco and --images go together" in capsys.readouterr().err
 
 
-def test_pictures_of_a_set_without_objects_belong_to_it(tmp_path):
+def test_images_of_a_set_without_objects_belong_to_it(tmp_path):
     content = coco_json(
         {"a.png": (8, 12), "b.png": (8, 12)},
         [{"image_id": 1, "category_id": 10, "segmentation": [[1, 1, 4, 1, 4, 3]]}],

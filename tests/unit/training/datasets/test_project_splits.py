@@ -293,7 +293,7 @@ def test_can_be_sent_to_other_processes(tmp_path):
     assert pickle.loads(pickle.dumps(train[0])).image.shape == (20, 30, 3)
 
 
-def test_memory_does_not_grow_with_the_pictures(tmp_path):
+def test_memory_does_not_grow_with_the_images(tmp_path):
     root = write_project(tmp_path)
     side, count = 400, 30
     for i in range(count):

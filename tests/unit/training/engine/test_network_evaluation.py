@@ -15,7 +15,7 @@ from training.datasets.classes import make_class_map
 from training.datasets.data_formats import labelled_data
 from training.datasets.splits import open_set
 from training.datasets.supervisely import open_supervisely
-from training.detectors.detector import Picture
+from training.detectors.detector import DetectorImage
 from training.detectors.model import DetectionLimits
 from training.detectors.network import NetworkDetector
 from training.engine import network_evaluation as evaluation_module
@@ -46,9 +46,11 @@ def loud(network):
 
 
 def find_all(detector, dataset):
-    """Every detection in the first picture."""
+    """Every detection in the first image."""
     pixels = dataset[0].image
-    return detector(Picture("a.png", pixels.shape[:2], lambda: pixels, lambda: b""))
+    return detector(
+        DetectorImage("a.png", pixels.shape[:2], lambda: pixels, lambda: b"")
+    )
 
 
 @pytest.mark.slow
@@ -91,7 +93,7 @@ def test_traced_once_and_reads_the_weights_of_now(make_network, dataset):
     done = []
     first = evaluate_network(network, dataset, lambda *now: done.append(now))
     assert done == [(1, 3), (2, 3), (3, 3)]
-    assert (first.pictures, first.objects) == (3, {"box": 2, "dog": 2})
+    assert (first.images, first.objects) == (3, {"box": 2, "dog": 2})
     assert (first.score_threshold, first.max_detections) == (0.05, 100)
     detector = evaluation_module._detectors[network]
     before = find_all(detector, dataset)

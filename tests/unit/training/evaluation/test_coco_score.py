@@ -61,7 +61,7 @@ def test_truth_as_detections():
         assert figures.ap_medium == 1
         assert figures.ap_small is figures.ap_large is None
         assert figures.classes["dog"].ap == 1
-    assert (result.pictures, result.detections, result.crowds) == (1, 2, 0)
+    assert (result.images, result.detections, result.crowds) == (1, 2, 0)
     assert result.objects == {"cat": 1, "dog": 1}
 
 

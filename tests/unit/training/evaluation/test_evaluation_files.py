@@ -41,7 +41,7 @@ def class_map(*titles):
 
 
 def write(folder, dataset, origin=None):
-    """Scores one right and one wrong detection in each picture, and writes files."""
+    """Scores one right and one wrong detection in each image, and writes files."""
     collected = scorer(dataset.classes)
     for index in range(len(dataset)):
         class_id = dataset.classes.ids["box"]
@@ -128,7 +128,7 @@ def test_thing_under_a_wrong_class_is_found_under_both(project, tmp_path):
         collected.add(project[index], rows)
     score = collected.finish()
     lists = (collected.truths, collected.results)
-    card = evaluation_card(project, 0, score.pictures[0], *lists)
+    card = evaluation_card(project, 0, score.images[0], *lists)
     assert sorted(card.instances, key=str) == [
         ("box", None),
         ("cat", pytest.approx(0.8)),
@@ -185,7 +185,7 @@ def test_masks_are_enlarged_without_their_staircase(project):
     collected.add(project[0], rows)
     score = collected.finish()
     lists = (collected.truths, collected.results)
-    card = evaluation_card(project, 0, score.pictures[0], *lists)
+    card = evaluation_card(project, 0, score.images[0], *lists)
     plain = draw_overlays(project[0].image, [], scale=ENLARGED)
     changed = (card.image[:, -30 * ENLARGED :] != plain).any(-1)
     row, inside = (6 + 5) * ENLARGED, 9 * ENLARGED  # of its middle; right of its box
@@ -194,7 +194,7 @@ def test_masks_are_enlarged_without_their_staircase(project):
     assert np.all(np.diff(starts) >= 0)
 
 
-def test_masks_follow_the_scale_of_their_picture():
+def test_masks_follow_the_scale_of_their_image():
     for scale in (1.0, 0.5, 0.1):
         overlay = _of_shrunk(OBJECT, scale, RIGHT)
         y1, x1, y2, x2 = overlay.box

@@ -11,13 +11,13 @@ from formats.coco.masks import draw_segmentation
 from serving.protos import SignatureDefMap
 from tests.unit.training.evaluation_cases import info
 from training.detectors import saved_model
-from training.detectors.detector import Picture
+from training.detectors.detector import DetectorImage
 from training.detectors.exported import ExportedDetector
 from training.detectors.model import DetectionLimits
 from training.detectors.sources import ModelFolder, open_model
 from training.errors import DatasetError, TrainingError
 
-PICTURE = Picture("a.png", (6, 8), lambda: None, lambda: b"")
+IMAGE = DetectorImage("a.png", (6, 8), lambda: None, lambda: b"")
 
 
 def instance():
@@ -28,8 +28,8 @@ def instance():
 
 
 def detector(answer, version=3):
-    def predict(picture):
-        assert picture is PICTURE
+    def predict(image):
+        assert image is IMAGE
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -38,7 +38,7 @@ def detector(answer, version=3):
 
 
 def test_rows_are_those_of_the_answer():
-    found = detector(Result((instance(),), (6, 8), 3))(PICTURE)
+    found = detector(Result((instance(),), (6, 8), 3))(IMAGE)
     np.testing.assert_array_equal(found.boxes, np.float32([[1.2, 3, 3, 6]]))
     assert (found.class_ids.tolist(), found.scores.tolist()) == ([1], [0.75])
     (runs,) = found.masks
@@ -47,8 +47,8 @@ def test_rows_are_those_of_the_answer():
     assert (drawn.box, drawn.mask.tolist()) == ((1, 3, 3, 4), [[True], [True]])
 
 
-def test_pictures_without_instances():
-    found = detector(Result((), (6, 8), 3))(PICTURE)
+def test_images_without_instances():
+    found = detector(Result((), (6, 8), 3))(IMAGE)
     assert [len(rows) for rows in found] == [0, 0, 0, 0]
     assert found.boxes.shape == (0, 4)
 
@@ -64,7 +64,7 @@ def test_pictures_without_instances():
 )
 def test_answers_that_do_not_count(answer, kind, told):
     with pytest.raises(kind, match=rf"^a\.png: .*{told}") as caught:
-        detector(answer)(PICTURE)
+        detector(answer)(IMAGE)
     assert type(caught.value) is kind
 
 

@@ -27,7 +27,7 @@ from training.config.train_config import read_config
 from training.datasets.splits import open_project_splits
 from training.errors import TrainingError
 from training.inspection.anchor_fit import best_anchor_iou
-from training.inspection.histograms import bin_anchor_iou, bin_per_picture, bin_sides
+from training.inspection.histograms import bin_anchor_iou, bin_per_image, bin_sides
 from training.inspection.inspect import inspect_data
 from training.inspection.sample_sheet import draw_samples
 from training.inspection.statistics import read_numbers
@@ -77,15 +77,15 @@ def opened(root, config=CONFIG):
 
 
 def test_numbers_of_a_set(tmp_path):
-    """Pictures of 20 x 30 lie on a canvas of 64 with a scale of 64 / 30."""
+    """Images of 20 x 30 lie on a canvas of 64 with a scale of 64 / 30."""
     splits, _, model = opened(write_project(tmp_path))
     numbers = read_numbers(splits.train, model)
     ids = splits.classes.ids
-    assert numbers.pictures == 2
+    assert numbers.images == 2
     assert numbers.image_sizes == {(20, 30): 2}
-    assert numbers.per_picture.tolist() == [2, 1]
+    assert numbers.per_image.tolist() == [2, 1]
     assert numbers.objects == {ids["box"]: 2, ids["dog"]: 1}
-    assert numbers.pictures_with == {ids["box"]: 2, ids["dog"]: 1}
+    assert numbers.images_with == {ids["box"]: 2, ids["dog"]: 1}
     assert (numbers.lost, numbers.crowds, numbers.neutral) == (0, 0, 0)
     # The rectangle is 4 x 5 pixels, 20 * (64 / 30) ** 2 on the canvas.
     side = numbers.median_side(ids["box"])
@@ -109,7 +109,7 @@ def test_objects_that_the_canvas_loses_and_neutral_regions(tmp_path):
     splits, _, model = opened(tmp_path, config)
     numbers = read_numbers(splits.train, model)
     assert (numbers.lost, numbers.neutral) == (1, 1)
-    assert numbers.per_picture.tolist() == [2]
+    assert numbers.per_image.tolist() == [2]
     found = inspect_data(config, project=tmp_path, output=tmp_path / "out")
     assert "train set: 1 objects are smaller than a pixel" in found.warnings[0]
 
@@ -123,16 +123,16 @@ def test_histograms_count_everything(tmp_path):
     assert sum(sides.counts["train"]) == 3
     assert sum(bin_anchor_iou(sets).counts["train"]) == 3
     assert sum(bin_anchor_iou(sets).percents()["train"]) == pytest.approx(100)
-    many = bin_per_picture(sets)
+    many = bin_per_image(sets)
     assert many.edges == [0, 1, 2, 3]
     assert many.counts == {"train": [0, 1, 1]}
 
 
-def test_histogram_of_crowded_pictures(tmp_path):
+def test_histogram_of_crowded_images(tmp_path):
     splits, _, model = opened(write_project(tmp_path))
     numbers = read_numbers(splits.train, model)
-    numbers = dataclasses.replace(numbers, per_picture=np.array([0, 7, 100]))
-    many = bin_per_picture({"train": numbers})
+    numbers = dataclasses.replace(numbers, per_image=np.array([0, 7, 100]))
+    many = bin_per_image({"train": numbers})
     assert many.edges[:3] == [0, 5, 10]
     assert many.edges[-1] > 100
     assert sum(many.counts["train"]) == 3

@@ -39,7 +39,7 @@ def run(request):
 
 
 def targets(run, proposals, class_ids, boxes, masks=None, neutral=None, **options):
-    """Targets of one picture, without the leading dimension."""
+    """Targets of one image, without the leading dimension."""
     sampling = Rois(**{"per_image": 6, **options})
     count = len(class_ids)
     masks = np.ones((count, 8, 8), np.uint8) if masks is None else masks
@@ -168,7 +168,7 @@ def test_neutral_share_in_the_graph_counts_pixels():
     np.testing.assert_allclose(share, [1, 0.5, 4 / 81, 0], atol=1e-6)
 
 
-def test_sampling_depends_on_the_picture_s_seed_only():
+def test_sampling_depends_on_the_image_s_seed_only():
     rng = np.random.default_rng(0)
     proposals = rng.uniform(0.6, 0.7, (2, 50, 4)).astype(np.float32)
     proposals[..., 2:] += 0.2

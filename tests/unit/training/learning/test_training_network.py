@@ -32,7 +32,7 @@ def named(training, gradients):
 
 
 @pytest.mark.slow
-def test_learns_two_pictures_by_heart(make_network, make_batch):
+def test_learns_two_images_by_heart(make_network, make_batch):
     network = make_network()
     how = config(
         lr=0.005,
@@ -56,12 +56,12 @@ def test_learns_two_pictures_by_heart(make_network, make_batch):
     # The network that serves finds what it learned.
     found = network(batch.images, batch.windows)
     boxes = box_ops.to_pixels(found.detections.boxes_norm, (128, 128)).numpy()
-    for picture in range(2):
+    for image in range(2):
         for class_id in (1, 2):
-            row = list(found.detections.class_ids[picture]).index(class_id)
-            truth = batch.gt_boxes[picture, class_id - 1]
-            np.testing.assert_allclose(boxes[picture, row], truth, atol=5)
-            inside = found.mask_probs[picture, row].numpy() > 0.5
+            row = list(found.detections.class_ids[image]).index(class_id)
+            truth = batch.gt_boxes[image, class_id - 1]
+            np.testing.assert_allclose(boxes[image, row], truth, atol=5)
+            inside = found.mask_probs[image, row].numpy() > 0.5
             expected = 1 if class_id == 1 else np.pi / 4
             assert inside.mean() == pytest.approx(expected, abs=0.1)
 
@@ -101,7 +101,7 @@ def _spread_boxes(network):
         kernel.assign(rng.normal(0, 0.02, kernel.shape).astype(np.float32))
 
 
-def test_picture_without_objects(make_network, make_batch):
+def test_image_without_objects(make_network, make_batch):
     batch = make_batch()
     batch = batch._replace(
         gt_class_ids=tf.zeros_like(batch.gt_class_ids),
@@ -116,7 +116,7 @@ def test_picture_without_objects(make_network, make_batch):
         assert all(np.isfinite(g).all() for g in result.gradients)
 
 
-def test_neutral_pictures_teach_no_background(make_network, make_batch):
+def test_neutral_images_teach_no_background(make_network, make_batch):
     batch = make_batch(neutral=tf.ones((2, 128, 128), tf.uint8))
     training = TrainingNetwork(make_network(), config())
     forward = training.forward(batch)

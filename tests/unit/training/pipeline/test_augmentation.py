@@ -1,4 +1,4 @@
-"""Pictures, masks and neutral regions stay together under every change."""
+"""Images, masks and neutral regions stay together under every change."""
 
 import math
 
@@ -47,8 +47,8 @@ def noise(size=(64, 96), seed=0):
 
 
 @st.composite
-def labelled_pictures(draw_from):
-    """A box in a picture: its rows are red, its columns green."""
+def labelled_images(draw_from):
+    """A box in an image: its rows are red, its columns green."""
     size = draw_from(st.tuples(st.integers(1, 90), st.integers(1, 90)))
     y1, x1 = (draw_from(st.integers(0, side - 1)) for side in size)
     y2 = draw_from(st.integers(y1 + 1, size[0]))
@@ -61,14 +61,14 @@ def labelled_pictures(draw_from):
 
 @settings(deadline=None, max_examples=150)
 @given(
-    labelled_pictures(),
-    # At 1 the picture is resized as in serving, which fades to black at its borders.
+    labelled_images(),
+    # At 1 the image is resized as in serving, which fades to black at its borders.
     st.floats(0.05, 8).filter(lambda factor: factor != 1),
     st.tuples(SHARES, SHARES, SHARES, SHARES, SHARES),
     st.booleans(),
 )
-def test_masks_and_pixels_stay_together(picture, factor, numbers, turns):
-    image, crop = picture
+def test_masks_and_pixels_stay_together(labelled, factor, numbers, turns):
+    image, crop = labelled
     top, left, flip_x, flip_y, turn = numbers
     augmentation = Augmentation(
         horizontal_flip=True,
@@ -108,7 +108,7 @@ def test_zooming_out_loses_no_object(size, factor):
     np.testing.assert_array_equal((y2 - y1, x2 - x1), expected)
 
 
-def test_unzoomed_pictures_are_those_of_serving():
+def test_unzoomed_images_are_those_of_serving():
     image = noise()
     placed = made(image, augmentation=Augmentation())
     plan = letterbox(np.array((64, 96), np.int32), TINY)
@@ -243,7 +243,7 @@ def test_canvases_that_cannot_be_turned():
         augment(placed, Augmentation(rotate_90=True), draws())
 
 
-def test_half_of_the_pictures_are_flipped():
+def test_half_of_the_images_are_flipped():
     image = noise()
     plain = made(image, augmentation=Augmentation()).canvas
     flips = Augmentation(horizontal_flip=True)

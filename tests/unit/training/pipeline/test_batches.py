@@ -40,7 +40,7 @@ def example(sample, augmentation=PLAIN, seed=0, max_instances=4):
     return make_example(sample, TINY, ANCHORS, rng, augmentation, max_instances)
 
 
-def test_picture_and_boxes_on_the_canvas():
+def test_image_and_boxes_on_the_canvas():
     sample = labelled()
     made = example(sample)
     plan = letterbox(np.array((64, 96), np.int32), TINY)

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from client.image import load_picture
+from client.image import load_image
 
 ROWS, COLUMNS = np.mgrid[:45, :61]
 RGB = np.stack([ROWS * 5, COLUMNS * 4, (ROWS + COLUMNS) * 2], -1).astype(np.uint8)
@@ -55,29 +55,29 @@ FILES = {
 @pytest.mark.parametrize("name", FILES)
 def test_tensorflow_sees_what_people_see(name):
     image, format, options = FILES[name]
-    picture = load_picture(encode(image, format, **options))
-    assert picture.encoded is not None
+    loaded = load_image(encode(image, format, **options))
+    assert loaded.encoded is not None
     decoded = tf.io.decode_image(
-        picture.encoded, channels=3, expand_animations=False
+        loaded.encoded, channels=3, expand_animations=False
     ).numpy()
-    with Image.open(io.BytesIO(picture.encoded)) as opened:
+    with Image.open(io.BytesIO(loaded.encoded)) as opened:
         # Without its alpha, whatever stands below it.
         alpha_free = opened.convert("L") if opened.mode == "LA" else opened
         expected = np.array(alpha_free.convert("RGB")).astype(int)
     assert decoded.shape == expected.shape
     assert np.abs(decoded - expected).max() <= (JPEG_NOISE if format == "JPEG" else 0)
     if format != "JPEG":
-        assert np.array_equal(picture.rgb(), decoded)
+        assert np.array_equal(loaded.rgb(), decoded)
 
 
 @pytest.mark.parametrize("name", ["jpeg", "png", "gif", "bmp"])
 def test_damaged_files_are_refused_there(name):
     image, format, options = FILES[name]
     data = encode(image, format, **options)
-    picture = load_picture(data[: len(data) * 3 // 4])
-    assert picture.encoded is not None
+    loaded = load_image(data[: len(data) * 3 // 4])
+    assert loaded.encoded is not None
     with pytest.raises(tf.errors.InvalidArgumentError):
-        tf.io.decode_image(picture.encoded, channels=3, expand_animations=False)
+        tf.io.decode_image(loaded.encoded, channels=3, expand_animations=False)
 
 
 def test_lying_png_header_is_refused_there():
@@ -85,7 +85,7 @@ def test_lying_png_header_is_refused_there():
     data = encode(image, format, **options)
     header = b"IHDR" + struct.pack(">II", 900, 900) + data[24:29]
     data = data[:12] + header + struct.pack(">I", zlib.crc32(header)) + data[33:]
-    picture = load_picture(data)
-    assert picture.size == (900, 900)
+    loaded = load_image(data)
+    assert loaded.size == (900, 900)
     with pytest.raises(tf.errors.InvalidArgumentError):
-        tf.io.decode_image(picture.encoded, channels=3, expand_animations=False)
+        tf.io.decode_image(loaded.encoded, channels=3, expand_animations=False)

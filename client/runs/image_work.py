@@ -1,6 +1,6 @@
-"""Files and folders of pictures as work.
+"""Files and folders of images as work.
 
-`OUTPUT/meta.json`, `OUTPUT/ann/<picture>.json`; a picture from a folder keeps its path
+`OUTPUT/meta.json`, `OUTPUT/ann/<image>.json`; an image from a folder keeps its path
 within that folder.
 """
 
@@ -29,18 +29,18 @@ from formats.supervisely.meta import ProjectMeta
 EXTENSIONS = frozenset(
     {".bmp", ".gif", ".jpeg", ".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp"}
 )
-"""Names that make a file of a folder a picture, whatever its content."""
+"""Names that make a file of a folder an image, whatever its content."""
 TWICE = "taken already, under this name or another"
 
 
-class PictureWork:
-    """Pictures without annotations; see `Work`."""
+class ImageWork:
+    """Images without annotations; see `Work`."""
 
     def __init__(self, inputs: Iterable[Path], output: Path) -> None:
-        """Lists the pictures among files and folders, folders with all within them.
+        """Lists the images among files and folders, folders with all within them.
 
         What is named is taken as it is, hidden or not; of a folder's content those
-        files that are pictures by content or by name, nothing hidden, and no earlier
+        files that are images by content or by name, nothing hidden, and no earlier
         results. What else is there is told in `left_out`.
 
         Args:
@@ -48,7 +48,7 @@ class PictureWork:
             output: the folder of the results; nothing in it is taken from a folder.
 
         Raises:
-            OutputError: nothing is there, or two pictures would share their results.
+            OutputError: nothing is there, or two images would share their results.
         """
         self.meta = ProjectMeta()
         self.left_out = LeftOut()
@@ -63,7 +63,7 @@ class PictureWork:
             raise OutputError("expected at least one picture, got none")
 
     def _list(self, inputs: Iterable[Path], output: Path) -> Iterator[str]:
-        """Yields names of pictures, and notes which folders they are in."""
+        """Yields names of images, and notes which folders they are in."""
         # Of all files that are listed, by what they are without links.
         seen: set[bytes] = set()
         count = 0
@@ -134,7 +134,7 @@ class PictureWork:
 
 
 def _problem(path: str) -> str:
-    """Returns why a file is no picture, "" if it is one, or cannot be looked at."""
+    """Returns why a file is no image, "" if it is one, or cannot be looked at."""
     if f".{path.rpartition('.')[2].lower()}" in EXTENSIONS:
         return ""
     try:
@@ -143,4 +143,4 @@ def _problem(path: str) -> str:
         return ""
 
 
-__all__ = ["PictureWork"]
+__all__ = ["ImageWork"]

@@ -1,4 +1,4 @@
-"""Encoded pictures, whole, exotic and broken; by hand where no encoder has them."""
+"""Encoded images, whole, exotic and broken; by hand where no encoder has them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from export.sample import sample_picture
+from export.sample import sample_image
 
 ADAM7 = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2))
 ADAM7 += ((0, 1, 2, 2), (1, 0, 2, 1))
@@ -21,9 +21,9 @@ GIF_CLEAR, GIF_END = 128, 129
 GIF_RUN = 100
 
 
-def picture(height: int = 61, width: int = 83, seed: int = 3) -> np.ndarray:
+def image(height: int = 61, width: int = 83, seed: int = 3) -> np.ndarray:
     """uint8[height, width, 3] RGB with colour, edges and noise."""
-    return sample_picture(seed, height, width)
+    return sample_image(seed, height, width)
 
 
 def encode(image: np.ndarray | Image.Image, kind: str, **options) -> bytes:

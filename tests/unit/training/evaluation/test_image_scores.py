@@ -35,7 +35,7 @@ def test_nothing_to_find_nothing_found():
     assert best_f1([Verdict(1, 0.9, 0, True)], 1) == (0.0, None)
 
 
-def test_pictures():
+def test_images():
     collected = scorer()
     crowd = (1, rectangle(0, 0, 9, 300))
     collected.add(
@@ -53,7 +53,7 @@ def test_pictures():
     score = collected.finish()
     assert score.evaluation.f1 == pytest.approx(2 * 2 / (2 + 3), abs=1e-6)
     assert score.evaluation.f1_score_threshold == pytest.approx(0.9)
-    first, empty, whole, made_up = score.pictures
+    first, empty, whole, made_up = score.images
     assert (first.found, first.wrong, first.missed) == ((1,), (), (2,))
     assert first.quality == pytest.approx(0.62 / 1.5)
     assert (empty.quality, whole.quality) == (None, 1)
@@ -67,10 +67,10 @@ def test_wrong_and_ignored_detections():
     in_crowd = rectangle(0, 0, 5, 5)
     rows = found((1, 0.9, in_crowd), (1, 0.8, STRAY), (1, 0.7, OBJECT), (1, 0.6, NEAR))
     collected.add(sample([(1, OBJECT), (1, OTHER)], [crowd]), rows)
-    (picture,) = collected.finish().pictures
-    assert (picture.found, picture.wrong, picture.ignored) == ((3,), (2,), (1,))
-    assert picture.missed == (2,)
-    assert picture.quality == pytest.approx(1 / 2)
+    (image,) = collected.finish().images
+    assert (image.found, image.wrong, image.ignored) == ((3,), (2,), (1,))
+    assert image.missed == (2,)
+    assert image.quality == pytest.approx(1 / 2)
 
 
 def test_things_under_a_wrong_class():
@@ -80,7 +80,7 @@ def test_things_under_a_wrong_class():
         found((2, 0.9, NEAR), (2, 0.95, OBJECT), (2, 0.5, OTHER)),
     )
     collected.add(sample([(1, STRAY)]), found((1, 0.4, STRAY)))
-    first, _ = collected.finish().pictures
+    first, _ = collected.finish().images
     assert first.missed == (1, 2)
     assert sorted(first.wrong) == [1, 2, 3]
     assert first.confused == ((2, 1), (3, 2))
@@ -94,6 +94,6 @@ def test_duplicates_and_what_is_too_far_off_are_not_confused():
         found((1, 0.9, OBJECT), (2, 0.8, NEAR), (2, 0.7, too_small)),
     )
     collected.add(sample([(1, STRAY)]), found((1, 0.6, STRAY)))
-    first, _ = collected.finish().pictures
+    first, _ = collected.finish().images
     assert (sorted(first.wrong), first.missed) == ([2, 3], (2,))
     assert first.confused == ()
