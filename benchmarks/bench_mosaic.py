@@ -37,9 +37,9 @@ from formats.mask_crop import MaskCrop  # noqa: E402
 from training.config.train_config import TrainConfig  # noqa: E402
 from training.datasets.classes import ClassMap  # noqa: E402
 from training.datasets.data_formats import labelled_data  # noqa: E402
-from training.datasets.samples import Sample  # noqa: E402
+from training.datasets.samples import LabelledImage  # noqa: E402
 from training.datasets.splits import open_set  # noqa: E402
-from training.detectors.detector import Found, encode_mask  # noqa: E402
+from training.detectors.detector import EvaluatedDetections, to_coco_mask  # noqa: E402
 from training.detectors.exported import exported_classes  # noqa: E402
 from training.detectors.model import DetectionLimits  # noqa: E402
 from training.evaluation.coco_score import CocoScorer  # noqa: E402
@@ -102,7 +102,7 @@ def _size(text: str) -> Size:
     return height, width
 
 
-def _read(args: argparse.Namespace, classes: ClassMap) -> list[Sample]:
+def _read(args: argparse.Namespace, classes: ClassMap) -> list[LabelledImage]:
     data = labelled_data(
         project=args.project, tag=args.tag, coco=args.coco, images=args.images
     )
@@ -110,7 +110,7 @@ def _read(args: argparse.Namespace, classes: ClassMap) -> list[Sample]:
     return [dataset[index] for index in range(len(dataset))]
 
 
-def _mosaic(samples: Sequence[Sample], side: int) -> Sample:
+def _mosaic(samples: Sequence[LabelledImage], side: int) -> LabelledImage:
     """Puts side x side images of one size into one, with their truth."""
     height, width = samples[0].size
     origins = [
@@ -119,7 +119,7 @@ def _mosaic(samples: Sequence[Sample], side: int) -> Sample:
     image = np.zeros((side * height, side * width, 3), np.uint8)
     for sample, (y, x) in zip(samples, origins, strict=True):
         image[y : y + height, x : x + width] = sample.image
-    return Sample(
+    return LabelledImage(
         name=f"{side} x {side}",
         size=image.shape[:2],
         class_ids=np.concatenate([sample.class_ids for sample in samples]),
@@ -134,7 +134,9 @@ def _mosaic(samples: Sequence[Sample], side: int) -> Sample:
     )
 
 
-def _draw(samples: Sequence[Sample], count: int, each: int) -> Iterator[list[Sample]]:
+def _draw(
+    samples: Sequence[LabelledImage], count: int, each: int
+) -> Iterator[list[LabelledImage]]:
     """Yields images for mosaics; all are used before one comes again."""
     rng = np.random.default_rng(SEED)
     order: list[int] = []
@@ -144,15 +146,15 @@ def _draw(samples: Sequence[Sample], count: int, each: int) -> Iterator[list[Sam
         yield [samples[order.pop(0)] for _ in range(each)]
 
 
-def _find(client: Client, sample: Sample) -> Found:
+def _find(client: Client, sample: LabelledImage) -> EvaluatedDetections:
     """Predicts, best first."""
     instances = client.predict(sample.image).instances
     ordered = sorted(instances, key=lambda instance: -instance.score)
-    return Found(
+    return EvaluatedDetections(
         np.array([one.box for one in ordered], np.float32).reshape(-1, 4),
         np.array([one.class_id for one in ordered], np.int32),
         np.array([one.score for one in ordered], np.float32),
-        tuple(encode_mask(one.crop, sample.size) for one in ordered),
+        tuple(to_coco_mask(one.crop, sample.size) for one in ordered),
     )
 
 
@@ -170,7 +172,7 @@ def _windows(size: Size, overlap: int, nms: dict[str, Any]) -> dict[str, Any]:
 def _print_scores(
     args: argparse.Namespace,
     connect: Callable[..., Client],
-    samples: Sequence[Sample],
+    samples: Sequence[LabelledImage],
     info: Any,
 ) -> None:
     drawn = list(_draw(samples, args.mosaics, SIDE**2))
@@ -178,7 +180,7 @@ def _print_scores(
     singles = [sample for nine in drawn for sample in nine]
     size = samples[0].size
     window = args.window or size
-    rows: list[tuple[str, dict[str, Any] | None, Sequence[Sample], int]] = [
+    rows: list[tuple[str, dict[str, Any] | None, Sequence[LabelledImage], int]] = [
         ("single pictures", None, singles, 1)
     ]
     for overlap in args.overlaps:
@@ -222,7 +224,9 @@ def _suppressions(iou_threshold: float) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _print_times(
-    args: argparse.Namespace, connect: Callable[..., Client], samples: Sequence[Sample]
+    args: argparse.Namespace,
+    connect: Callable[..., Client],
+    samples: Sequence[LabelledImage],
 ) -> None:
     window = args.window or samples[0].size
     nms = {"enable": True, "iou_threshold": args.iou_threshold, "iou_type": "mask"}

@@ -147,7 +147,7 @@ def _steps(
 
     from export.decode import decode
     from export.postprocess import finish
-    from export.settings import Options, resolve
+    from export.settings import Options, resolve_settings
     from models import boxes as box_ops
     from models.checkpoint import inspect_checkpoint, read_arrays
     from models.detections import Detections
@@ -156,7 +156,7 @@ def _steps(
     from models.preprocessing import letterbox, subtract_mean, to_canvas
 
     checkpoint = inspect_checkpoint(weights)
-    settings = resolve(Options(weights=weights, config=config), checkpoint)
+    settings = resolve_settings(Options(weights=weights, config=config), checkpoint)
     network = MaskRCNN.from_arrays(
         settings.config, fold_batch_norm(read_arrays(checkpoint))
     )

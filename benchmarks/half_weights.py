@@ -90,10 +90,12 @@ def compare(weights: Path, images: Sequence[Path]) -> dict[str, Any]:
     """Runs a checkpoint and its half over images."""
     import cv2
 
-    from export.settings import Options, resolve
+    from export.settings import Options, resolve_settings
     from models.checkpoint import inspect_checkpoint, load_network
 
-    config = resolve(Options(weights=weights), inspect_checkpoint(weights)).config
+    config = resolve_settings(
+        Options(weights=weights), inspect_checkpoint(weights)
+    ).config
     with tempfile.TemporaryDirectory() as folder:
         half = Path(folder) / "half.h5"
         rounding = write_halved(weights, half)

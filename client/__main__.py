@@ -20,9 +20,14 @@ from client.runs.flags import build_parser, parse_arguments
 from client.runs.local_server import LocalServer
 from client.runs.memory import limit_arenas
 from client.runs.progress import progress
-from client.runs.run import Summary, all_targets, run
+from client.runs.run import Summary, all_targets, run_all
 from client.runs.run_folder import open_run
-from client.runs.run_setup import describe_run, make_extras, open_work, read_config
+from client.runs.run_setup import (
+    describe_run,
+    load_inference_config,
+    make_extras,
+    open_work,
+)
 from client.runs.work import Work
 from serving.plain_text import visible
 from serving.program.run import DONE, FAILED, run_program
@@ -71,7 +76,7 @@ def _set_up_logging(*, debug: bool) -> None:
 
 def _execute(args: argparse.Namespace) -> int:
     work = None if args.info else open_work(args)
-    config = read_config(args)
+    config = load_inference_config(args)
     with contextlib.ExitStack() as stack:
         closing: list[Callable[[], None]] = []
         end = functools.partial(_end, closing)
@@ -111,7 +116,7 @@ def _run(
         )
         stop = _stop(client)
         stack.enter_context(handled(stop.heard, [signal.SIGINT]))
-        summary = run(
+        summary = run_all(
             client,
             work,
             folder,

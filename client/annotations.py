@@ -8,8 +8,7 @@ from typing import Any, NamedTuple, Union
 
 from client.errors import AnnotationError
 from client.image import LoadedImage
-from formats.errors import AnnotationError as FileAnnotationError
-from formats.errors import ConfigError as FileConfigError
+from formats.errors import AnnotationFileError, ConfigFileError
 from formats.json_file import read_json
 from formats.supervisely.meta import ProjectMeta
 from formats.supervisely.placed_objects import PlacedAnnotation, place_annotation
@@ -31,11 +30,11 @@ def read_meta(source: MetaSource | None) -> ProjectMeta:
     content, where = _content(source, "meta.json")
     try:
         return ProjectMeta.from_json(content)
-    except FileAnnotationError as err:
+    except AnnotationFileError as err:
         raise AnnotationError(*(f"{where}: {p}" for p in err.problems)) from err
 
 
-def read_annotation(
+def given_annotation(
     source: AnnotationSource | None, given: MetaSource | None, meta: ProjectMeta
 ) -> PlacedAnnotation | None:
     """Reads an annotation file, or its content.
@@ -57,11 +56,11 @@ def read_annotation(
     content, where = _content(source, "annotation")
     try:
         return place_annotation(content, meta)
-    except FileAnnotationError as err:
+    except AnnotationFileError as err:
         raise AnnotationError(*(f"{where}: {p}" for p in err.problems)) from err
 
 
-def check_size(given: PlacedAnnotation, image: LoadedImage) -> None:
+def check_annotated_size(given: PlacedAnnotation, image: LoadedImage) -> None:
     """Checks that an annotation is one of an image of this size.
 
     Raises:
@@ -104,7 +103,7 @@ def _content(source: Any, name: str) -> tuple[Any, str]:
         )
     try:
         return read_json(source), str(source)
-    except FileConfigError as err:
+    except ConfigFileError as err:
         raise AnnotationError(*err.problems) from err
 
 
@@ -116,8 +115,8 @@ __all__ = [
     "AnnotationSource",
     "Dropped",
     "MetaSource",
-    "check_size",
+    "check_annotated_size",
+    "given_annotation",
     "outside_objects",
-    "read_annotation",
     "read_meta",
 ]

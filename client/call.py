@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from client.errors import ConnectError, ImageError, ServerError
 from client.image import LoadedImage, Pixels
 from client.rect import Rect
-from client.transport.answer import Detections
+from client.transport.answer import ServedDetections
 from client.transport.refusal import is_split
 from client.transport.remote_model import RemoteModel
 
@@ -71,13 +71,13 @@ class Call:
         self._end = None if timeout_s is None else time.monotonic() + timeout_s
         self.versions: set[int | None] = set()
 
-    def detect(self, image: LoadedImage) -> Detections:
+    def detect(self, image: LoadedImage) -> ServedDetections:
         """Returns what the model finds in an image."""
         return self._request([image])[0]
 
     def detect_crops(
         self, image: LoadedImage, crops: Sequence[Rect]
-    ) -> list[Detections]:
+    ) -> list[ServedDetections]:
         """Returns what the model finds in each crop, in the frame of that crop.
 
         Crops travel as pixels; those of one size share requests.
@@ -86,8 +86,8 @@ class Call:
             return []
         self._check_sizes(image, crops)
         pixels = image.rgb()
-        found: dict[int, Detections] = {}
-        waiting: deque[tuple[list[int], Future[list[Detections]]]] = deque()
+        found: dict[int, ServedDetections] = {}
+        waiting: deque[tuple[list[int], Future[list[ServedDetections]]]] = deque()
 
         def collect() -> None:
             indices, future = waiting.popleft()
@@ -110,7 +110,7 @@ class Call:
                 future.cancel()
         return [found[index] for index in range(len(crops))]
 
-    def _submit(self, batch: Sequence[LoadedImage]) -> Future[list[Detections]]:
+    def _submit(self, batch: Sequence[LoadedImage]) -> Future[list[ServedDetections]]:
         try:
             return self._pool.submit(self._request, batch)
         except RuntimeError as err:  # the pool's word for being shut down
@@ -124,7 +124,7 @@ class Call:
                 f"pixels, got a part of {width} x {height}; choose smaller parts"
             )
 
-    def _request(self, images: Sequence[LoadedImage]) -> list[Detections]:
+    def _request(self, images: Sequence[LoadedImage]) -> list[ServedDetections]:
         """Sends images in one request, or one by one where that is refused."""
         try:
             found = self._model.detect(images, self._left_s())

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from client.annotations import (
     AnnotationSource,
     MetaSource,
-    check_size,
+    check_annotated_size,
+    given_annotation,
     outside_objects,
-    read_annotation,
     read_meta,
 )
 from client.call import Call, Limits
@@ -226,14 +226,14 @@ class Client:
         limit_s = self._timeout(timeout_s)
         known = self._model.info(self._model.version)
         given_meta = read_meta(meta)
-        given = read_annotation(annotation, meta, self._output_meta(given_meta, known))
+        given = given_annotation(annotation, meta, self._output_meta(given_meta, known))
         if given is None and self._mode.needs_annotation:
             raise ModeError("the mode needs the objects of an annotation, got none")
         limit = known.input.max_image_pixels if self._mode.sends_whole else None
         image = whole_source(image)
         loaded = load_image(image, limit)
         if given is not None:
-            check_size(given, loaded)
+            check_annotated_size(given, loaded)
         objects = given.objects if given else ()
         outcome, version = self._run(loaded, objects, limit_s)
         info = self._model.info(version)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from formats.errors import AnnotationError as FileAnnotationError
-from formats.errors import ConfigError as FileConfigError
+from formats.errors import AnnotationFileError, ConfigFileError
 
 if TYPE_CHECKING:
     import grpc
@@ -41,11 +40,11 @@ class ContractError(ClientError):
     """A model or an answer that does not keep the serving contract."""
 
 
-class ConfigError(ClientError, FileConfigError):
+class ConfigError(ClientError, ConfigFileError):
     """An inference config with problems; `problems` lists them all."""
 
 
-class AnnotationError(ClientError, FileAnnotationError):
+class AnnotationError(ClientError, AnnotationFileError):
     """An annotation or a meta that cannot be read or added to; see `problems`."""
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from client.mask_png import decode_mask_png
-from formats.mask_crop import Box, Mask, MaskCrop, unite_crops
+from formats.mask_crop import CropBox, Mask, MaskCrop, unite_crops
 from formats.supervisely.annotation import bitmap_object, rectangle_object, tag_json
 
 SCORE_DIGITS = 4
@@ -43,7 +43,7 @@ class Instance:
     class_id: int
     score: float
     box: tuple[float, float, float, float]
-    mask_box: Box
+    mask_box: CropBox
     mask_png: bytes | None = field(repr=False)
     image_size: tuple[int, int] = field(repr=False)
     parts: tuple[Instance, ...] = field(default=(), repr=False)
@@ -129,7 +129,7 @@ class Region:
     """
 
     class_name: str
-    box: Box
+    box: CropBox
     tags: tuple[Mapping[str, Any], ...] = ()
 
     def to_object(self) -> dict[str, Any] | None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from client.instance import Instance
-from client.transport.answer import Detections
+from client.transport.answer import ServedDetections
 from formats.problem_list import MOST, ProblemList
 from formats.quoted import quoted
 from formats.supervisely.annotation import tag_json
@@ -71,7 +71,7 @@ class Selection:
             return self.tags.rename(self.confidence_tag)
         return None
 
-    def instances(self, detections: Detections) -> tuple[Instance, ...]:
+    def instances(self, detections: ServedDetections) -> tuple[Instance, ...]:
         """Returns the detections that are kept, in their order, renamed."""
         least = np.float32(self.min_score or 0.0)  # as the scores, so equal is equal
         return tuple(
@@ -89,7 +89,7 @@ class Selection:
             if self.classes.keeps(name) and not detections.scores[row] < least
         )
 
-    def image_tags(self, detections: Detections) -> list[dict[str, Any]]:
+    def image_tags(self, detections: ServedDetections) -> list[dict[str, Any]]:
         """Returns the tags of the whole image that are kept, renamed."""
         return [
             tag_json(self.tags.rename(name), value)

@@ -163,12 +163,12 @@ def _run(args: argparse.Namespace) -> int:
 def _inspect(options: Any) -> int:
     from export.errors import ExportError
     from export.inspection import describe
-    from export.settings import resolve
+    from export.settings import resolve_settings
     from models.checkpoint import inspect_checkpoint
 
     checkpoint = inspect_checkpoint(options.weights)
     try:
-        print(describe(checkpoint, resolve(options, checkpoint)))
+        print(describe(checkpoint, resolve_settings(options, checkpoint)))
     except ExportError as err:
         print(describe(checkpoint, None))
         print(textwrap.indent(f"config: {err}", "  "))

@@ -64,7 +64,7 @@ def decode(contents: tf.Tensor, max_image_pixels: int) -> tf.Tensor:
             lambda: (bmp_size(header), contents),
         ],
     )
-    with tf.control_dependencies([check_size(size, "image_bytes", max_image_pixels)]):
+    with tf.control_dependencies([require_size(size, "image_bytes", max_image_pixels)]):
         contents = tf.identity(contents)
     image = tf.switch_case(  # uint8[H, W, 3]
         kind,
@@ -78,7 +78,7 @@ def decode(contents: tf.Tensor, max_image_pixels: int) -> tf.Tensor:
     return tf.ensure_shape(image, (None, None, 3))
 
 
-def check_size(size: tf.Tensor, name: str, max_image_pixels: int) -> tf.Operation:
+def require_size(size: tf.Tensor, name: str, max_image_pixels: int) -> tf.Operation:
     """Returns an op that fails unless an image has 1 to `max_image_pixels` pixels.
 
     Args:

@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from export.decode import check_size, decode
+from export.decode import decode, require_size
 from export.postprocess import finish
 from models.detections import Detections
 from models.mask_rcnn import MaskRCNN
@@ -68,7 +68,7 @@ class ServingModule(tf.Module):
         """RGB pixels in, instances with PNG masks out."""
         images = _not_empty(images, (None, None, None, 3), contract.IMAGES.name)
         limit = self.info.input.max_image_pixels
-        fits = check_size(tf.shape(images)[1:3], contract.IMAGES.name, limit)
+        fits = require_size(tf.shape(images)[1:3], contract.IMAGES.name, limit)
         with tf.control_dependencies([fits]):
             images = tf.identity(images)
         return self._predict(images, lambda image: image, png=True)
@@ -105,7 +105,7 @@ class ServingModule(tf.Module):
         def prepare(one: tf.Tensor) -> tuple[tf.Tensor, Letterbox]:
             image = to_image(one)
             box = letterbox(tf.shape(image)[:2], network.config)
-            fits = check_size(box.canvas_size, "canvas", MAX_CANVAS_PIXELS)
+            fits = require_size(box.canvas_size, "canvas", MAX_CANVAS_PIXELS)
             with tf.control_dependencies([fits]):
                 return to_canvas(image, box), box
 

@@ -25,7 +25,7 @@ from export.errors import ExportError
 from export.module import ServingModule
 from export.precisions import PRECISIONS
 from export.publish import check_version, folder_bytes, publish, staging_folder
-from export.settings import Options, Settings, resolve
+from export.settings import Options, Settings, resolve_settings
 from export.verify import verify, verify_features
 from export.warmup import write_warmup
 from formats.files.writing import writing
@@ -59,7 +59,7 @@ def export_model(options: Options) -> Path:
             checkpoint.problems,
             "python -m export --inspect shows what the file holds.",
         )
-    settings = resolve(options, checkpoint)
+    settings = resolve_settings(options, checkpoint)
     precision = PRECISIONS[options.precision]
     info = checked_info(_model_info(options, settings, checkpoint))
     image = _read_image(options) if options.verify_image else None
@@ -120,7 +120,7 @@ def checked_info(info: contract.ModelInfo) -> contract.ModelInfo:
     """
     try:
         return contract.ModelInfo.from_json(info.to_json())
-    except contract.ContractError as err:
+    except contract.ModelInfoError as err:
         raise ExportError(f"no client would take this model: {err}") from err
 
 

@@ -23,7 +23,7 @@ from formats.checkpoint_config import (
 )
 from formats.class_names import read_class_names
 from formats.config import load_config
-from formats.errors import ConfigError
+from formats.errors import ConfigFileError
 from formats.json_file import read_json
 from models.architecture import Architecture
 from models.checkpoint import Checkpoint
@@ -111,7 +111,7 @@ class Settings:
         return self.classes_from is None
 
 
-def resolve(options: Options, checkpoint: Checkpoint) -> Settings:
+def resolve_settings(options: Options, checkpoint: Checkpoint) -> Settings:
     """Resolves options against what a checkpoint holds.
 
     Raises:
@@ -129,7 +129,7 @@ def resolve(options: Options, checkpoint: Checkpoint) -> Settings:
             config = from_matterport(content, architecture)
         if options.overrides:
             config = dataclasses.replace(config, **options.overrides)
-    except (ConfigError, ModelConfigError) as err:
+    except (ConfigFileError, ModelConfigError) as err:
         named = path is not None and str(path) in str(err)
         raise ExportError(str(err) if named or not path else f"{path}: {err}") from err
     classes_from = None if classes is None else str(path)
@@ -156,7 +156,7 @@ def _read_config(options: Options) -> tuple[Path | None, Any]:
         return None, None
     try:
         content = read_json(path)
-    except ConfigError as err:
+    except ConfigFileError as err:
         advice = "" if options.config else "; mend it or name another with --config"
         raise ExportError(f"{err}{advice}") from err
     is_flat = isinstance(content, dict) and MATTERPORT_NAMES & content.keys()
@@ -176,7 +176,7 @@ def read_classes(text: str) -> tuple[str, ...]:
     """
     try:
         return read_class_names(text)
-    except ConfigError as err:
+    except ConfigFileError as err:
         raise ExportError(str(err)) from err
 
 

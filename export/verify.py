@@ -29,7 +29,7 @@ IMAGE_SIZES = ((480, 640), (333, 257), (512, 512))
 
 
 @dataclass(frozen=True)
-class Report:
+class Agreement:
     """What a verification compared.
 
     Attributes:
@@ -110,7 +110,7 @@ def verify(
     info: contract.ModelInfo,
     image: Array | None,
     tolerances: Tolerances,
-) -> Report:
+) -> Agreement:
     """Runs images through every signature of a saved model and compares.
 
     Args:
@@ -142,7 +142,7 @@ def verify(
         )
         if network.config.resize_mode == "none":
             images = [_crop_to_multiple(p, NONE_MULTIPLE) for p in images]
-        report = Report(0, 0, 0)
+        report = Agreement(0, 0, 0)
         for one in images:
             report = _add(report, _verify_image(saved, reference, one, tolerances))
             if report.instances:
@@ -154,7 +154,7 @@ def verify(
 
 def _verify_image(
     saved: SavedModel, reference: ServingModule, image: Array, tolerances: Tolerances
-) -> Report:
+) -> Agreement:
     encoded = [tf.io.encode_png(image).numpy()]
     # The functions below the signatures, eagerly: no graph, no optimiser, no file.
     with_png = _numpy(reference.serving_default.python_function(tf.constant(encoded)))
@@ -185,7 +185,7 @@ def _verify_image(
                 f"it has {extra} others; nothing was published"
             )
         lost = max(lost, worst)
-    return Report(1, found, lost)
+    return Agreement(1, found, lost)
 
 
 def _check_form(signature: str, got: Rows, info: contract.ModelInfo) -> None:
@@ -278,5 +278,5 @@ def _crop_to_multiple(image: Array, step: int) -> Array:
     return image[:height, :width]
 
 
-def _add(a: Report, b: Report) -> Report:
-    return Report(a.images + b.images, a.instances + b.instances, a.lost + b.lost)
+def _add(a: Agreement, b: Agreement) -> Agreement:
+    return Agreement(a.images + b.images, a.instances + b.instances, a.lost + b.lost)

@@ -4,16 +4,21 @@ What only training reads (projects, COCO files) is imported from its own module.
 """
 
 from formats.config import load_config
-from formats.errors import AnnotationError, ConfigError, FormatError, ImageFileError
+from formats.errors import (
+    AnnotationFileError,
+    ConfigFileError,
+    FormatError,
+    ImageFileError,
+)
 from formats.json_file import read_json
 from formats.supervisely.annotation import annotation_json, bitmap_object, tag_json
 from formats.supervisely.bitmap import read_bitmap, write_bitmap
 from formats.supervisely.meta import ClassMeta, ProjectMeta, TagMeta
 
 __all__ = [
-    "AnnotationError",
+    "AnnotationFileError",
     "ClassMeta",
-    "ConfigError",
+    "ConfigFileError",
     "FormatError",
     "ImageFileError",
     "ProjectMeta",

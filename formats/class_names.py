@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from formats.errors import ConfigError, FormatError
+from formats.errors import ConfigFileError, FormatError
 from formats.json_file import read_json
 
 BACKGROUND = "bg"
@@ -100,22 +100,22 @@ def read_class_names(text: str) -> tuple[str, ...]:
     """Reads class names from a flag: a file (JSON list or one a line) or "a,b,c".
 
     Raises:
-        ConfigError: the file is missing, not readable, or no list of names.
+        ConfigFileError: the file is missing, not readable, or no list of names.
     """
     path = Path(text)
     if not _is_file(path):
         if path.suffix in {".txt", ".json"}:
-            raise ConfigError([f"{path}: no such file of class names"])
+            raise ConfigFileError([f"{path}: no such file of class names"])
         return tuple(name.strip() for name in text.split(","))
     if path.suffix == ".json":
         names: Any = read_json(path)
         if not isinstance(names, list) or not all(isinstance(n, str) for n in names):
-            raise ConfigError([f"{path}: expected a JSON list of class names"])
+            raise ConfigFileError([f"{path}: expected a JSON list of class names"])
         return tuple(names)
     try:
         lines = path.read_text("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as err:
-        raise ConfigError([f"{path}: not readable as text: {err}"]) from err
+        raise ConfigFileError([f"{path}: not readable as text: {err}"]) from err
     return tuple(line.strip() for line in lines if line.strip())
 
 

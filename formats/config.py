@@ -11,7 +11,7 @@ from os import PathLike
 from types import UnionType
 from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin
 
-from formats.errors import ConfigError
+from formats.errors import ConfigFileError
 from formats.json_file import read_json
 from formats.problem_list import MOST
 from formats.quoted import quoted
@@ -64,8 +64,8 @@ def load_config(
         name: what problems call the config; the path, or "config", if not given.
 
     Raises:
-        ConfigError: not readable, not JSON, or not what the model says; every problem
-            that was found is in `problems`.
+        ConfigFileError: not readable, not JSON, or not what the model says; every
+            problem that was found is in `problems`.
     """
     from pydantic import ValidationError  # slow to import, and not always needed
 
@@ -76,7 +76,7 @@ def load_config(
     try:
         return model.model_validate(content)
     except ValidationError as err:
-        raise ConfigError(
+        raise ConfigFileError(
             [f"{name}: {problem}" for problem in _problems(err, model)]
         ) from err
 

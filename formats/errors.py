@@ -11,7 +11,7 @@ class FormatError(ValueError):
     """A file that is not what it should be."""
 
 
-class ConfigError(FormatError):
+class ConfigFileError(FormatError):
     """A config with problems.
 
     Attributes:
@@ -24,7 +24,7 @@ class ConfigError(FormatError):
         super().__init__(told(self.problems))
 
 
-class AnnotationError(FormatError):
+class AnnotationFileError(FormatError):
     """A project meta or an annotation that cannot be read or put together.
 
     Attributes:
@@ -40,4 +40,4 @@ class ImageFileError(FormatError):
     """An image that cannot be read."""
 
 
-__all__ = ["AnnotationError", "ConfigError", "FormatError", "ImageFileError"]
+__all__ = ["AnnotationFileError", "ConfigFileError", "FormatError", "ImageFileError"]

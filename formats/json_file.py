@@ -11,7 +11,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from formats.errors import ConfigError
+from formats.errors import ConfigFileError
 from formats.problem_list import ProblemList
 from formats.quoted import quoted
 
@@ -92,17 +92,17 @@ def read_json(path: str | PathLike[str]) -> Any:
     """Reads a JSON file; a byte order mark is accepted.
 
     Raises:
-        ConfigError: the file cannot be read, is not UTF-8 or is not JSON.
+        ConfigFileError: the file cannot be read, is not UTF-8 or is not JSON.
     """
     try:
         with Path(path).open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as err:
-        raise ConfigError([f"{path}: {err.strerror or err}"]) from err
+        raise ConfigFileError([f"{path}: {err.strerror or err}"]) from err
     except ValueError as err:
-        raise ConfigError([f"{str(path)!a}: no path of a file: {err}"]) from err
+        raise ConfigFileError([f"{str(path)!a}: no path of a file: {err}"]) from err
     if len(data) > MAX_BYTES:
-        raise ConfigError(
+        raise ConfigFileError(
             [f"{path}: expected at most {MAX_BYTES >> 20} MiB of JSON, got more"]
         )
     return parse_json(data, str(path))
@@ -116,25 +116,25 @@ def parse_json(data: bytes, name: str) -> Any:
         name: what errors call it.
 
     Raises:
-        ConfigError: it is not UTF-8 or not JSON.
+        ConfigFileError: it is not UTF-8 or not JSON.
     """
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as err:
-        raise ConfigError(
+        raise ConfigFileError(
             [f"{name}: expected UTF-8 text, got other bytes at position {err.start}"]
         ) from err
     decoder = Decoder()
     try:
         content = _whole(decoder, text)
     except json.JSONDecodeError as err:
-        raise ConfigError(
+        raise ConfigFileError(
             [f"{name}: not JSON: line {err.lineno}, column {err.colno}: {err.msg}"]
         ) from err
     except NotJsonError as err:
-        raise ConfigError([f"{name}: not JSON: {err}"]) from err
+        raise ConfigFileError([f"{name}: not JSON: {err}"]) from err
     if decoder.repeated:
-        raise ConfigError([f"{name}: {problem}" for problem in decoder.repeated])
+        raise ConfigFileError([f"{name}: {problem}" for problem in decoder.repeated])
     return content
 
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
-Box = tuple[int, int, int, int]
+CropBox = tuple[int, int, int, int]
 """(y1, x1, y2, x2), whole pixels, half-open."""
 
 MAX_PIXELS = 1 << 30
@@ -36,19 +36,19 @@ class MaskCrop(NamedTuple):
     mask: Mask
 
     @property
-    def box(self) -> Box:
+    def box(self) -> CropBox:
         """(y1, x1, y2, x2) of the crop, half-open."""
         height, width = self.mask.shape
         return self.y1, self.x1, self.y1 + height, self.x1 + width
 
-    def part(self, box: Box) -> MaskCrop:
+    def part(self, box: CropBox) -> MaskCrop:
         """Returns what lies in a box: a view, which may be without a pixel."""
         y1, x1 = max(self.y1, box[0]), max(self.x1, box[1])
         rows = slice(y1 - self.y1, max(y1, box[2]) - self.y1)
         columns = slice(x1 - self.x1, max(x1, box[3]) - self.x1)
         return MaskCrop(y1, x1, self.mask[rows, columns])
 
-    def within(self, box: Box) -> Mask:
+    def within(self, box: CropBox) -> Mask:
         """Returns bool[h, w], all pixels of a box, new."""
         pixels = np.zeros((box[2] - box[0], box[3] - box[1]), np.bool_)
         self.part(box).draw_on(pixels, box[:2])
@@ -122,7 +122,7 @@ def mask_iou(one: MaskCrop, two: MaskCrop) -> float:
 
 __all__ = [
     "MAX_PIXELS",
-    "Box",
+    "CropBox",
     "Mask",
     "MaskCrop",
     "clip_crop",

@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 
 from models.errors import ModelConfigError
-from models.shown import shown
+from models.shown import quote
 
 BATCH_NORM_EPSILON = 1e-3
 EXPANSION = 4
@@ -81,6 +81,6 @@ def preset(name: str, *, num_classes: int) -> Architecture:
     """
     if name not in PRESETS:
         raise ModelConfigError(
-            [f"backbone: expected one of {', '.join(PRESETS)}, got {shown(name)}"]
+            [f"backbone: expected one of {', '.join(PRESETS)}, got {quote(name)}"]
         )
     return dataclasses.replace(PRESETS[name], num_classes=num_classes)

@@ -13,7 +13,7 @@ from typing import Any
 
 from models.architecture import Architecture
 from models.errors import ModelConfigError
-from models.shown import shown
+from models.shown import quote
 
 RESIZE_MODES = ("square", "pad64", "none")
 LEVELS = ("P2", "P3", "P4", "P5", "P6")
@@ -84,7 +84,7 @@ class ModelConfig:
             if not holds(getattr(self, name))
         ]
         problems += [
-            f"{name}: expected at most {most:,}, got {shown(getattr(self, name))}"
+            f"{name}: expected at most {most:,}, got {quote(getattr(self, name))}"
             for name, most in _MOST.items()
             if _is_int(getattr(self, name)) and getattr(self, name) > most
         ]
@@ -99,14 +99,14 @@ class ModelConfig:
             if self.resize_mode == mode and _is_int(side) and side % 64:
                 problems.append(
                     f"{name}: expected a multiple of 64 in {mode} mode, "
-                    f"got {shown(side)}"
+                    f"got {quote(side)}"
                 )
         if problems:
             raise ModelConfigError(problems)
 
     def _rules(self) -> list[tuple[str, Callable[[Any], bool], str]]:
         def text(name: str, expected: str) -> str:
-            return f"expected {expected}, got {shown(getattr(self, name))}"
+            return f"expected {expected}, got {quote(getattr(self, name))}"
 
         def rule(
             name: str, holds: Callable[[Any], bool], expected: str

@@ -9,7 +9,7 @@ from typing import Any
 from models.architecture import PRESETS, Architecture
 from models.config import STRIDES, ModelConfig
 from models.errors import ModelConfigError
-from models.shown import shown, shown_name
+from models.shown import quote, shown_name
 
 _FIELDS = {
     "IMAGE_RESIZE_MODE": "resize_mode",
@@ -104,7 +104,7 @@ def from_matterport(
     for name, allowed in _FIXED.items():
         if name in constants and constants[name] not in allowed:
             problems.append(
-                f"{name}: expected {allowed[0]}, got {shown(constants[name])}"
+                f"{name}: expected {allowed[0]}, got {quote(constants[name])}"
             )
     base, wrong = (architecture, []) if architecture else _architecture_of(constants)
     problems += wrong
@@ -112,12 +112,12 @@ def from_matterport(
         if name in constants and constants[name] != getattr(base, field):
             problems.append(
                 f"{name}: the checkpoint has {getattr(base, field)}, got "
-                f"{shown(constants[name])}"
+                f"{quote(constants[name])}"
             )
     backbone = constants.get("BACKBONE", base.backbone)
     if backbone != base.backbone:
         problems.append(
-            f"BACKBONE: the checkpoint has {base.backbone}, got {shown(backbone)}"
+            f"BACKBONE: the checkpoint has {base.backbone}, got {quote(backbone)}"
         )
     values = {
         field: _plain(constants[name])
@@ -134,7 +134,7 @@ def from_matterport(
         if _plain(constants["MASK_SHAPE"]) != expected:
             problems.append(
                 f"MASK_SHAPE: expected {list(expected)} (twice MASK_POOL_SIZE), got "
-                f"{shown(constants['MASK_SHAPE'])}"
+                f"{quote(constants['MASK_SHAPE'])}"
             )
     if problems or config is None:
         raise ModelConfigError(problems)
@@ -172,7 +172,7 @@ def _architecture_of(constants: Mapping[str, Any]) -> tuple[Architecture, list[s
     name = constants.get("BACKBONE", "resnet101")
     if name not in tuple(PRESETS):
         problems.append(
-            f"BACKBONE: expected one of {', '.join(PRESETS)}, got {shown(name)}"
+            f"BACKBONE: expected one of {', '.join(PRESETS)}, got {quote(name)}"
         )
         name = "resnet101"
     sizes = {
@@ -183,7 +183,7 @@ def _architecture_of(constants: Mapping[str, Any]) -> tuple[Architecture, list[s
     for key, field in _ARCHITECTURE_FIELDS.items():
         if field in sizes and not _is_count(sizes[field]):
             problems.append(
-                f"{key}: expected a whole number >= 1, got {shown(sizes.pop(field))}"
+                f"{key}: expected a whole number >= 1, got {quote(sizes.pop(field))}"
             )
     ratios = constants.get("RPN_ANCHOR_RATIOS", (0.5, 1, 2))
     if isinstance(ratios, Sequence) and not isinstance(ratios, str):

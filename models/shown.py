@@ -9,7 +9,7 @@ LONGEST = 60
 """Characters of a value that a message has."""
 
 
-def shown(value: Any) -> str:
+def quote(value: Any) -> str:
     """Returns a value in JSON's words, a text in single quotes; cut where it is long.
 
     Nothing of it acts on a terminal.
@@ -21,12 +21,12 @@ def shown(value: Any) -> str:
 
 
 def shown_name(name: str) -> str:
-    """Returns a name without quotes, else as `shown` does."""
-    return shown(name)[1:-1]
+    """Returns a name without quotes, else as `quote` does."""
+    return quote(name)[1:-1]
 
 
 def _cut(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
 
 
-__all__ = ["LONGEST", "shown", "shown_name"]
+__all__ = ["LONGEST", "quote", "shown_name"]

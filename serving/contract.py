@@ -17,9 +17,9 @@ from serving.model_info import (
     CONTRACT_VERSION,
     MAX_INFO_BYTES,
     MAX_NAME_BYTES,
-    ContractError,
     ModelClass,
     ModelInfo,
+    ModelInfoError,
     ModelInput,
 )
 
@@ -139,7 +139,7 @@ SIGNATURES: dict[str, Signature] = {
 }
 
 
-def round_boxes(boxes: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def pixel_boxes(boxes: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Rounds boxes half-to-even to whole pixels: the frame of their PNG masks.
 
     Args:
@@ -174,11 +174,11 @@ __all__ = [
     "SERVING_DEFAULT",
     "SIGNATURES",
     "WARMUP_ASSET",
-    "ContractError",
     "ModelClass",
     "ModelInfo",
+    "ModelInfoError",
     "ModelInput",
     "Signature",
     "Tensor",
-    "round_boxes",
+    "pixel_boxes",
 ]

@@ -34,7 +34,7 @@ MAX_PIXELS = 1 << 40
 _COLOR = re.compile("#[0-9A-Fa-f]{6}")
 
 
-class ContractError(ValueError):
+class ModelInfoError(ValueError):
     """A model or an answer that does not keep the contract."""
 
 
@@ -95,33 +95,33 @@ class ModelInfo:
         """Reads what `to_json` wrote; unknown keys are ignored.
 
         Raises:
-            ContractError: too long, not JSON, a key missing, of the wrong type or out
+            ModelInfoError: too long, not JSON, a key missing, of the wrong type or out
                 of bounds, class ids that are not 0..C-1 in order, a name that a
                 terminal would act on, or a contract version this code does not know.
         """
         if len(text) > MAX_INFO_BYTES:
-            raise ContractError(
+            raise ModelInfoError(
                 f"model information: expected at most {MAX_INFO_BYTES:,} bytes, got "
                 f"{len(text):,}"
             )
         try:
             content = json.loads(text)
         except RecursionError as err:
-            raise ContractError(
+            raise ModelInfoError(
                 "model information is not readable: nested too deeply"
             ) from err
         except (json.JSONDecodeError, UnicodeDecodeError) as err:
-            raise ContractError(
+            raise ModelInfoError(
                 f"model information is not readable: {_unreadable(err)}"
             ) from err
         except ValueError as err:
-            raise ContractError(
+            raise ModelInfoError(
                 "model information is not readable: a number has thousands of digits"
             ) from err
         top = _Reader(content, "")
         version = top.value("contract_version")
         if version != CONTRACT_VERSION:
-            raise ContractError(
+            raise ModelInfoError(
                 f"model information: expected contract version {CONTRACT_VERSION}, got "
                 f"{_told(version)}; use a client of the model's own release"
             )
@@ -163,7 +163,7 @@ class _Reader:
 
     def value(self, key: str) -> Any:
         if key not in self._content:
-            raise ContractError(
+            raise ModelInfoError(
                 f"model information: key {self._prefix + key!r} is missing"
             )
         return self._content[key]
@@ -211,7 +211,7 @@ class _Reader:
                 raise self._wrong(key, "names without control characters", name)
         return {name: entries.text(name) for name in value}
 
-    def _wrong(self, key: str, expected: str, got: Any) -> ContractError:
+    def _wrong(self, key: str, expected: str, got: Any) -> ModelInfoError:
         return _wrong(self._prefix + key, expected, got)
 
 
@@ -223,7 +223,7 @@ def _classes(value: Any) -> tuple[ModelClass, ...]:
         reader = _Reader(entry, f"classes[{number}].")
         class_id = reader.value("id")
         if type(class_id) is not int or class_id != number:
-            raise ContractError(
+            raise ModelInfoError(
                 "model information: expected class ids 0, 1, 2, ... in order, got "
                 f"{_told(class_id)} at place {number}"
             )
@@ -241,8 +241,8 @@ def _unreadable(err: json.JSONDecodeError | UnicodeDecodeError) -> str:
     return str(err)
 
 
-def _wrong(place: str, expected: str, got: Any) -> ContractError:
-    return ContractError(
+def _wrong(place: str, expected: str, got: Any) -> ModelInfoError:
+    return ModelInfoError(
         f"model information: {place}: expected {expected}, got {_told(got)}"
     )
 
@@ -259,8 +259,8 @@ __all__ = [
     "MAX_MASK_SIZE",
     "MAX_NAME_BYTES",
     "MAX_ROWS",
-    "ContractError",
     "ModelClass",
     "ModelInfo",
+    "ModelInfoError",
     "ModelInput",
 ]

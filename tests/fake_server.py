@@ -88,7 +88,7 @@ def answer(size, instances=INSTANCES, classes=CLASSES):
         boxes[0, row] = np.array(share) * (size * 2)
         ids[0, row], scores[0, row] = class_id, score
         names[0, row] = classes[class_id].encode()
-        top, left, bottom, right = contract.round_boxes(boxes[0, row]).tolist()
+        top, left, bottom, right = contract.pixel_boxes(boxes[0, row]).tolist()
         if bottom > top and right > left:
             masks[0, row] = png(disc(bottom - top, right - left))
     return {

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from client import ClientError
-from client.transport.answer import Detections
+from client.transport.answer import ServedDetections
 from serving.contract import ModelClass
 from serving.protos.tensors import from_tensor_proto
 from tests.fake_server import FakeServer, model_info
@@ -70,7 +70,7 @@ class FakePredictor:
         if not self.settings["emits_confidence"]:
             scores = [np.nan] * len(found)
         tags = (("n_found", len(found)),) if self.settings["image_tag_n_found"] else ()
-        return Detections(
+        return ServedDetections(
             boxes=boxes.astype(np.float32),
             mask_boxes=boxes,
             class_ids=np.array([CLASSES.index(f["cls"]) + 1 for f in found], np.int32),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from formats.errors import ConfigError as FileConfigError
+from formats.errors import ConfigFileError
 from formats.problem_list import told
 
 
@@ -12,7 +12,7 @@ class TrainingError(Exception):
     """A training that cannot start or go on."""
 
 
-class ConfigError(TrainingError, FileConfigError):
+class TrainConfigError(TrainingError, ConfigFileError):
     """A train config with problems; `problems` lists them all."""
 
 
@@ -29,4 +29,4 @@ class DatasetError(TrainingError):
         super().__init__(told(self.problems))
 
 
-__all__ = ["ConfigError", "DatasetError", "TrainingError"]
+__all__ = ["DatasetError", "TrainConfigError", "TrainingError"]

@@ -19,7 +19,7 @@ from client.modes.table import AnyMode, FullImageGroup
 from client.modes.values import Group, NameGroup, Text
 from client.selection import Selection
 from formats.config import load_config
-from formats.errors import ConfigError as FileConfigError
+from formats.errors import ConfigFileError
 
 
 class ModelGroup(Group):
@@ -74,7 +74,7 @@ class InferenceConfig(Group):
         """
         try:
             return load_config(source, cls)
-        except FileConfigError as err:
+        except ConfigFileError as err:
             raise ConfigError(err.problems) from err
 
     @classmethod

@@ -16,7 +16,7 @@ from client.instance import Entry, Instance
 from client.modes.meta import SavedClass, merge_metas
 from client.rect import Rect
 from client.selection import Selection
-from client.transport.answer import Detections
+from client.transport.answer import ServedDetections
 from formats.supervisely.meta import ProjectMeta
 from formats.supervisely.placed_objects import PlacedObject
 
@@ -24,7 +24,7 @@ Size = tuple[int, int]
 """(height, width) of the image as people see it, pixels."""
 Given = Sequence[PlacedObject]
 """The objects that an image has already, in their order."""
-Answers = Sequence[tuple[Rect, Detections]]
+Answers = Sequence[tuple[Rect, ServedDetections]]
 """Each crop of a plan, in its order, with what the model finds in it, in the frame of
 the crop."""
 
@@ -112,7 +112,7 @@ class Mode(ABC):
         return merge_metas(given, model, self.selection, self.saved_classes(given))
 
     def found_in(
-        self, crop: Rect, detections: Detections, size: Size
+        self, crop: Rect, detections: ServedDetections, size: Size
     ) -> list[Instance]:
         """Returns what is kept of a crop's detections, in the frame of the image."""
         origin = (crop.top, crop.left)

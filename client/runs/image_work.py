@@ -14,7 +14,7 @@ from pathlib import Path
 
 from client.client import Client
 from client.result import Result
-from client.runs.paths import holds, resolve
+from client.runs.paths import holds, resolve_path
 from client.runs.run_folder import OutputError, RunFolder
 from client.runs.work import json_bytes
 from formats.errors import FormatError
@@ -56,7 +56,7 @@ class ImageWork:
         # Texts and numbers, as there may be very many; paths take ten times as much.
         self._folders: list[str] = []
         self._firsts: list[int] = []
-        self._names: Sequence[str] = TextList(self._list(inputs, resolve(output)))
+        self._names: Sequence[str] = TextList(self._list(inputs, resolve_path(output)))
         if len(self._folders) > 1:
             self._check_names()
         if not self._names:
@@ -68,13 +68,13 @@ class ImageWork:
         seen: set[bytes] = set()
         count = 0
         for path in inputs:
-            self.inputs.append(str(resolve(path)))
+            self.inputs.append(str(resolve_path(path)))
             named = not holds(path.is_dir)
             folder = str(path.parent if named else path)
             self._folders.append(folder)
             self._firsts.append(count)
             for name in [path.name] if named else self._files_in(folder):
-                resolved = resolve(Path(folder, name))
+                resolved = resolve_path(Path(folder, name))
                 digest = hashlib.blake2b(os.fsencode(resolved), digest_size=16).digest()
                 if not named and output in resolved.parents:
                     continue

@@ -19,7 +19,7 @@ from typing import IO
 import grpc
 
 from client.errors import ConnectError
-from client.runs.paths import holds, resolve
+from client.runs.paths import holds, resolve_path
 from client.transport.loading import read_status
 from serving.protos import (
     MODEL_SERVICE,
@@ -63,7 +63,7 @@ class LocalServer:
         Raises:
             ConnectError: there is no model in the folder.
         """
-        model_dir = resolve(model_dir)
+        model_dir = resolve_path(model_dir)
         is_version = holds((model_dir / SAVED_MODEL).is_file)
         self._version_dir = model_dir if is_version else None
         if not is_version and not holds(lambda: bool(list_models(model_dir))):

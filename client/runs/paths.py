@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 
-def resolve(path: Path) -> Path:
+def resolve_path(path: Path) -> Path:
     """Returns the path without links; absolute as it is where they go in circles."""
     try:
         return path.resolve()
@@ -26,4 +26,4 @@ def holds(test: Callable[[], bool]) -> bool:
         return False
 
 
-__all__ = ["holds", "resolve"]
+__all__ = ["holds", "resolve_path"]

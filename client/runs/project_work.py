@@ -12,7 +12,7 @@ from pathlib import Path
 from client.client import Client
 from client.errors import AnnotationError
 from client.result import Result
-from client.runs.paths import resolve
+from client.runs.paths import resolve_path
 from client.runs.run_folder import OutputError, RunFolder
 from client.runs.work import json_bytes
 from formats.errors import FormatError
@@ -49,7 +49,7 @@ class ProjectWork:
         except FormatError as err:
             raise OutputError(str(err)) from err
         self.meta = self._project.meta
-        self.inputs = [str(resolve(path))]
+        self.inputs = [str(resolve_path(path))]
         self.left_out = self._project.left_out
         self._items = self._project.items
         for folder in sorted(self._items.folders):
@@ -58,7 +58,7 @@ class ProjectWork:
                     f"{path}: dataset {folder}: expected another name, got that of a "
                     "folder of the results; rename the dataset"
                 )
-        source, target = resolve(path), resolve(output)
+        source, target = resolve_path(path), resolve_path(output)
         if source == target or source in target.parents or target in source.parents:
             raise OutputError(
                 f"{output}: expected a folder apart from the project {path}; choose "

@@ -26,7 +26,7 @@ BINS = 20
 """Columns of the histogram of scores."""
 
 
-class Report:
+class ReportFile:
     """Collects thumbnails and what was found; see `Extra`."""
 
     def __init__(self, path: Path, work: Work, model: ServedModel, title: str) -> None:
@@ -176,4 +176,4 @@ def _failures(summary: Summary) -> list[str]:
     return [*told, f"and {more} more failures"] if more else told
 
 
-__all__ = ["Report"]
+__all__ = ["ReportFile"]

@@ -119,7 +119,7 @@ class _ModelChangedError(ClientError):
     """The server has another version of the model than at the start."""
 
 
-def run(
+def run_all(
     client: Client,
     work: Work,
     folder: RunFolder,
@@ -172,7 +172,7 @@ def _is_stopping(error: Exception | None) -> bool:
 
 
 class _Run:
-    """The parts of `run`; `attempt` is called from several threads."""
+    """The parts of `run_all`; `attempt` is called from several threads."""
 
     def __init__(
         self,
@@ -313,4 +313,4 @@ def _add_new(known: list[str], texts: Iterable[str]) -> None:
     known.extend(text for text in texts if text not in known)
 
 
-__all__ = ["Extra", "OutputError", "Summary", "all_targets", "run"]
+__all__ = ["Extra", "OutputError", "Summary", "all_targets", "run_all"]

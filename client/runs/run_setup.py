@@ -12,9 +12,9 @@ from client.client import Client
 from client.runs.coco_output import CocoResults
 from client.runs.image_work import ImageWork
 from client.runs.overlay_output import OVERLAYS, Overlays
-from client.runs.paths import holds, resolve
+from client.runs.paths import holds, resolve_path
 from client.runs.project_work import ProjectWork
-from client.runs.report_output import Report
+from client.runs.report_output import ReportFile
 from client.runs.run import Extra
 from client.runs.run_folder import OutputError
 from client.runs.work import Work
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from client.config.inference_config import InferenceConfig
 
 
-def read_config(args: argparse.Namespace) -> InferenceConfig | None:
+def load_inference_config(args: argparse.Namespace) -> InferenceConfig | None:
     """Returns the inference config that a command line asks for, None for none.
 
     Raises:
@@ -73,7 +73,7 @@ def make_extras(args: argparse.Namespace, client: Client, work: Work) -> list[Ex
         extras.append(coco)
         files += [args.coco, coco.images_path]
     if args.report is not None:
-        extras.append(Report(args.report, work, model, "Predictions"))
+        extras.append(ReportFile(args.report, work, model, "Predictions"))
         files.append(args.report)
     _check_files(files, args.output, work)
     return extras
@@ -85,11 +85,11 @@ def _check_files(files: list[Path], output: Path, work: Work) -> None:
     Raises:
         OutputError: a file would replace another one, or cannot be written.
     """
-    root = resolve(output)
+    root = resolve_path(output)
     own = {str(root / name) for name in OWN_NAMES}
     taken = {*own, *work.inputs}
     for path in files:
-        real = resolve(path)
+        real = resolve_path(path)
         if {str(real), *map(str, real.parents)} & taken:
             raise OutputError(
                 f"{path}: expected a name of its own, got that of an input or of "
@@ -127,4 +127,4 @@ def describe_run(
     }
 
 
-__all__ = ["describe_run", "make_extras", "open_work", "read_config"]
+__all__ = ["describe_run", "load_inference_config", "make_extras", "open_work"]

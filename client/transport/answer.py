@@ -27,7 +27,7 @@ _MOST = {"D": MAX_ROWS, "M": MAX_MASK_SIZE}
 
 
 @dataclass(frozen=True, eq=False)
-class Detections:
+class ServedDetections:
     """What a model found in one image; N rows, scores descending.
 
     Attributes:
@@ -144,7 +144,7 @@ def read_detections(
     sizes: Sequence[tuple[int, int]],
     version: int | None = None,
     info: contract.ModelInfo | None = None,
-) -> list[Detections]:
+) -> list[ServedDetections]:
     """Reads the answer to one request.
 
     Args:
@@ -173,7 +173,7 @@ def _read_row(
     size: tuple[int, int],
     version: int | None,
     classes: int,
-) -> Detections:
+) -> ServedDetections:
     slots = arrays[contract.DETECTION_SCORES.name].shape[1]
     count = int(arrays[contract.NUM_DETECTIONS.name][row])
     if not 0 <= count <= slots:
@@ -201,7 +201,7 @@ def _read_row(
     for png, box in zip(pngs, mask_boxes, strict=True):
         check_mask_png(png, int(box[2] - box[0]), int(box[3] - box[1]))
     names = arrays[contract.DETECTION_CLASS_NAMES.name][row, :count]
-    return Detections(
+    return ServedDetections(
         boxes=boxes,
         mask_boxes=mask_boxes,
         class_ids=class_ids,
@@ -218,7 +218,7 @@ def _mask_boxes(boxes: Array, size: tuple[int, int]) -> Array:
     if not np.all(np.isfinite(boxes)):
         raise ContractError("answer: boxes: expected numbers, got NaN or infinity")
     limit = max(size) + 1.0  # rounding to int32 is undefined far beyond
-    rounded = contract.round_boxes(np.clip(boxes, -1.0, limit))
+    rounded = contract.pixel_boxes(np.clip(boxes, -1.0, limit))
     top, left, bottom, right = rounded.T
     inside = (top >= 0) & (top <= bottom) & (bottom <= size[0])
     inside &= (left >= 0) & (left <= right) & (right <= size[1])
@@ -251,4 +251,4 @@ def _name(name: bytes) -> str:
     return text
 
 
-__all__ = ["Detections", "read_detections", "read_outputs"]
+__all__ = ["ServedDetections", "read_detections", "read_outputs"]

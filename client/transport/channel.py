@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError
 from client.errors import ConnectError, ContractError, DeadlineError, ServerError
 from client.transport.address import check_address, proxy_hint
 from client.transport.connections import SMALL_ANSWER_BYTES, Connections
-from client.transport.flow import Flow, Turn
+from client.transport.limiter import Limiter, Turn
 from client.transport.refusal import GONE, OWN_LIMIT, hint, is_repeated, plain
 from client.transport.retry import LONGEST_REPEATS_S, Budget, RetryPolicy
 from serving.protos import (
@@ -78,7 +78,7 @@ class Channel:
         self._retry = retry
         self._server_wait_s = server_wait_s
         self._connections = Connections(self.address, options, credentials)
-        self._flow = Flow()
+        self._limiter = Limiter()
         self._no_more = threading.Event()
         self._is_closed = False
 
@@ -90,7 +90,7 @@ class Channel:
     @property
     def silent_s(self) -> float:
         """Seconds since the server last answered for the model."""
-        return time.monotonic() - self._flow.answered_at
+        return time.monotonic() - self._limiter.answered_at
 
     def wait_ready(self, timeout_s: float) -> None:
         """Waits until a server answers, whatever it says.
@@ -159,13 +159,13 @@ class Channel:
         """
         where = f"{self.address}: {what}"
         # Only what runs the model counts: the rest is answered beside it.
-        flow = self._flow if method == PREDICT else Flow()
-        turn = flow.turn()
+        limiter = self._limiter if method == PREDICT else Limiter()
+        turn = limiter.turn()
         refused = _RefusedError()
         for attempt in itertools.count():
             try:
                 data = self._attempt(
-                    flow, turn, method, request, budget, where, max_bytes
+                    limiter, turn, method, request, budget, where, max_bytes
                 )
                 return _parse(method, data, where, max_bytes)
             except _RefusedError as err:
@@ -174,7 +174,7 @@ class Channel:
                 if not attempt:
                     raise
                 raise self._gone(where, attempt, refused) from err
-            left = self._repeats_left_s(flow, budget)
+            left = self._repeats_left_s(limiter, budget)
             is_over = self._retry.is_over(attempt) or left < self._retry.first_delay_s
             # Halved near the end, so that the last attempt still has time.
             delay = min(self._retry.delay_s(attempt), left / 2)
@@ -186,7 +186,7 @@ class Channel:
 
     def _attempt(
         self,
-        flow: Flow,
+        limiter: Limiter,
         turn: Turn,
         method: str,
         request: Any,
@@ -194,11 +194,11 @@ class Channel:
         where: str,
         max_bytes: int,
     ) -> bytes:
-        if not flow.enter(turn, budget.left_s()):
+        if not limiter.enter(turn, budget.left_s()):
             if self._is_closed:
                 raise self._closed(where)
-            if flow.refusal:
-                raise _RefusedError(flow.refusal)
+            if limiter.refusal:
+                raise _RefusedError(limiter.refusal)
             raise _late(where, budget)
         answered, refusal = False, ""
         try:
@@ -221,11 +221,11 @@ class Channel:
         except ValueError as err:  # gRPC's word for a closed channel
             raise self._closed(where) from err
         finally:
-            flow.leave(turn, answered=answered, refusal=refusal)
+            limiter.leave(turn, answered=answered, refusal=refusal)
         return data
 
-    def _repeats_left_s(self, flow: Flow, budget: Budget) -> float:
-        since = max(flow.answered_at, budget.started)
+    def _repeats_left_s(self, limiter: Limiter, budget: Budget) -> float:
+        since = max(limiter.answered_at, budget.started)
         wait_left = since + self._server_wait_s - time.monotonic()
         return min(budget.repeats_left_s(), wait_left)
 
@@ -250,7 +250,7 @@ class Channel:
         """Ends the connections; calls under way fail."""
         self._is_closed = True
         self._no_more.set()
-        self._flow.close()
+        self._limiter.close()
         self._connections.close()
 
 

@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError
 
 from client.errors import ContractError, ServerError
 from client.image import LoadedImage
-from client.transport.answer import Detections, read_detections, read_outputs
+from client.transport.answer import ServedDetections, read_detections, read_outputs
 from client.transport.answer_size import answer_limit
 from client.transport.channel import (
     GET_MODEL_METADATA,
@@ -100,7 +100,7 @@ class RemoteModel:
 
     def detect(
         self, images: Sequence[LoadedImage], timeout_s: float | None
-    ) -> list[Detections]:
+    ) -> list[ServedDetections]:
         """Sends images in one request.
 
         Args:
@@ -210,7 +210,7 @@ class RemoteModel:
             info = contract.ModelInfo.from_json(
                 outputs[contract.MODEL_INFO_JSON.name][0]
             )
-        except contract.ContractError as err:
+        except contract.ModelInfoError as err:
             raise ContractError(f"{self._describe(version)}: {err}") from err
         with self._lock:
             self._latest = self._version_of(response)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from formats.coco.index import CocoImage, CocoIndex, Ints, is_id
 from formats.coco.json_stream import stream_object
 from formats.coco.masks import Segmentation, read_segmentation
-from formats.errors import AnnotationError, FormatError
+from formats.errors import AnnotationFileError, FormatError
 from formats.files.left_out import LeftOut
 from formats.json_file import Decoder, NotJsonError
 from formats.mask_crop import MaskCrop
@@ -95,10 +95,10 @@ class CocoFile:
         Args:
             index: of the image.
             entries: as `read` returns them.
-            check: is called with every mask, and may raise `AnnotationError`.
+            check: is called with every mask, and may raise `AnnotationFileError`.
 
         Raises:
-            AnnotationError: lists every problem.
+            AnnotationFileError: lists every problem.
         """
         objects, problems = [], ProblemList()
         name, size = self.images[index].file_name, self.images[index].size
@@ -110,33 +110,33 @@ class CocoFile:
                 if check is not None and found.crop is not None:
                     check(found.crop)
                 objects.append(found)
-            except AnnotationError as err:
+            except AnnotationFileError as err:
                 number = content.get("id") if isinstance(content, dict) else None
                 which = "" if number is None else f" {quoted(number)}"
                 problems.add(f"{self.path}: annotation{which} of {name}: {err}")
         if problems:
-            raise AnnotationError(*problems)
+            raise AnnotationFileError(*problems)
         return objects
 
     def _object(self, content: Any, size: tuple[int, int]) -> CocoObject:
         if not isinstance(content, dict):
-            raise AnnotationError(f"expected an object, got {quoted(content)}")
+            raise AnnotationFileError(f"expected an object, got {quoted(content)}")
         category = content.get("category_id")
         if "category_id" not in content:
-            raise AnnotationError("category_id is missing")
+            raise AnnotationFileError("category_id is missing")
         if not is_id(category):
-            raise AnnotationError(
+            raise AnnotationFileError(
                 f"category_id: expected a number or text, got {quoted(category)}"
             )
         if category not in self.categories:
-            raise AnnotationError(
+            raise AnnotationFileError(
                 f"unknown category_id {quoted(category)}; add it to categories or "
                 "remove the annotation"
             )
         crowd = content.get("iscrowd", 0)
         has_crowd_flag = crowd in (0, 1)
         if not has_crowd_flag and not self.is_lenient:
-            raise AnnotationError(f"iscrowd: expected 0 or 1, got {quoted(crowd)}")
+            raise AnnotationFileError(f"iscrowd: expected 0 or 1, got {quoted(crowd)}")
         drawn = self._draw(content, size)
         return CocoObject(
             self.categories[category],
@@ -156,7 +156,7 @@ class CocoFile:
         if not segmentation and self.is_lenient:
             return None
         if "segmentation" not in content:
-            raise AnnotationError(
+            raise AnnotationFileError(
                 "segmentation is missing; a box or keypoints alone cannot be learnt: "
                 "add polygons or run lengths, remove the annotation, or leave such "
                 "ones out (--lenient)"
@@ -174,7 +174,7 @@ def _parse(entry: bytes) -> Any:
     try:
         return decoder.read(entry.decode("utf-8"), 0)[0]
     except (UnicodeDecodeError, json.JSONDecodeError, NotJsonError) as err:
-        raise AnnotationError("no JSON any more; has the file changed?") from err
+        raise AnnotationFileError("no JSON any more; has the file changed?") from err
 
 
 def open_coco(path: str | PathLike[str], *, is_lenient: bool = False) -> CocoFile:
@@ -187,8 +187,8 @@ def open_coco(path: str | PathLike[str], *, is_lenient: bool = False) -> CocoFil
             that no annotation is of, annotations of images that are not listed.
 
     Raises:
-        AnnotationError: lists wrong images and categories, and annotations of images
-            that are not there.
+        AnnotationFileError: lists wrong images and categories, and annotations of
+            images that are not there.
         FormatError: not readable or not JSON.
     """
     index = CocoIndex(Path(path), is_lenient=is_lenient)

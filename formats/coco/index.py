@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from formats.coco.json_stream import Piece
-from formats.errors import AnnotationError
+from formats.errors import AnnotationFileError
 from formats.files.left_out import LeftOut
 from formats.files.safe_path import path_problem
 from formats.mask_crop import MAX_PIXELS
@@ -108,7 +108,7 @@ class CocoIndex:
         """Returns the places of the annotations.
 
         Raises:
-            AnnotationError: lists every problem.
+            AnnotationFileError: lists every problem.
         """
         owners = np.array(self._owners, np.int64)
         used = np.zeros(len(self._numbers), np.bool_)
@@ -121,7 +121,7 @@ class CocoIndex:
         if "images" not in self._keys:
             self._problems.add(self._no_images())
         if self._problems:
-            raise AnnotationError(*(f"{self._path}: {p}" for p in self._problems))
+            raise AnnotationFileError(*(f"{self._path}: {p}" for p in self._problems))
         mine = rows[owners[known]]
         order = np.argsort(mine, kind="stable")
         counts = np.bincount(mine, minlength=len(self.images))

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from formats.coco.polygon import Floats, Ints, polygon_borders
-from formats.errors import AnnotationError
+from formats.errors import AnnotationFileError
 from formats.fractions_of_one import look_like_fractions
 from formats.mask_crop import MAX_PIXELS, MaskCrop, tight_crop
 from formats.quoted import quoted
@@ -50,7 +50,7 @@ def draw_segmentation(segmentation: Any, size: tuple[int, int]) -> MaskCrop | No
         The mask, or None where no pixel is set.
 
     Raises:
-        AnnotationError: it is neither, or makes no sense.
+        AnnotationFileError: it is neither, or makes no sense.
     """
     return read_segmentation(segmentation, size).crop
 
@@ -66,12 +66,12 @@ def read_segmentation(
         is_lenient: leave out polygons that are none, rather than raise.
 
     Raises:
-        AnnotationError: it is neither, or makes no sense.
+        AnnotationFileError: it is neither, or makes no sense.
     """
     if isinstance(segmentation, Mapping):
         return Segmentation(_draw_runs(segmentation, size))
     if not isinstance(segmentation, list) or not segmentation:
-        raise AnnotationError(
+        raise AnnotationFileError(
             "segmentation: expected polygons or run lengths, got "
             f"{quoted(segmentation)}"
         )
@@ -79,7 +79,7 @@ def read_segmentation(
     for ring in segmentation:
         try:
             rings.append(_polygon(ring))
-        except AnnotationError:
+        except AnnotationFileError:
             if not is_lenient:
                 raise
             stray += 1
@@ -94,15 +94,15 @@ def decode_counts(text: str) -> list[int]:
     it is the difference to the one two before.
 
     Raises:
-        AnnotationError: the text ends inside of a number, has other characters, or a
-            number that no image needs.
+        AnnotationFileError: the text ends inside of a number, has other characters, or
+            a number that no image needs.
     """
     counts: list[int] = []
     value = shift = 0
     for character in text:
         group = ord(character) - 48
         if not 0 <= group < 64 or shift > _LONGEST_RUN_BITS:
-            raise AnnotationError(
+            raise AnnotationFileError(
                 f"segmentation: expected compressed run lengths, got {quoted(text)}"
             )
         value |= (group & 0x1F) << shift
@@ -114,7 +114,7 @@ def decode_counts(text: str) -> list[int]:
         counts.append(value + (counts[-2] if len(counts) > 2 else 0))
         value = shift = 0
     if shift:
-        raise AnnotationError("segmentation: the run lengths are cut off")
+        raise AnnotationFileError("segmentation: the run lengths are cut off")
     return counts
 
 
@@ -124,7 +124,7 @@ def _draw_runs(
     """Draws run lengths: column by column, the first run is not set."""
     counts = segmentation.get("counts")
     if segmentation.get("size") != [*size]:
-        raise AnnotationError(
+        raise AnnotationFileError(
             f"segmentation: expected size {[*size]} (height, width of the picture), "
             f"got {quoted(segmentation.get('size'))}"
         )
@@ -133,17 +133,19 @@ def _draw_runs(
     if not isinstance(counts, list) or not all(
         type(count) is int and count >= 0 for count in counts
     ):
-        raise AnnotationError(
+        raise AnnotationFileError(
             f"segmentation: expected run lengths, got {quoted(counts)}"
         )
     pixels = size[0] * size[1]
     if sum(counts) != pixels:
-        raise AnnotationError(
+        raise AnnotationFileError(
             f"segmentation: expected run lengths of {quoted(pixels)} pixels in all, "
             f"got {quoted(sum(counts))}"
         )
     if pixels >> _LONGEST_RUN_BITS:
-        raise AnnotationError(f"segmentation: size: no picture has {pixels:,} pixels")
+        raise AnnotationFileError(
+            f"segmentation: size: no picture has {pixels:,} pixels"
+        )
     return _from_borders(np.cumsum(np.array(counts[:-1], np.int64)), size)
 
 
@@ -155,7 +157,7 @@ def _from_borders(borders: Ints, size: tuple[int, int]) -> MaskCrop | None:
         size: (height, width) of the image.
 
     Raises:
-        AnnotationError: more pixels than any image has.
+        AnnotationFileError: more pixels than any image has.
     """
     height, width = size
     borders = np.sort(borders[borders < height * width])
@@ -166,7 +168,7 @@ def _from_borders(borders: Ints, size: tuple[int, int]) -> MaskCrop | None:
     right = int(borders[-1] - 1) // height + 1 if borders.size % 2 == 0 else width
     pixels = (right - left) * height
     if pixels > MAX_PIXELS:
-        raise AnnotationError(
+        raise AnnotationFileError(
             f"segmentation: expected an object of at most {MAX_PIXELS:,} pixels, got "
             f"one on {right - left:,} x {height:,}"
         )
@@ -181,7 +183,7 @@ def _polygon(ring: Any) -> Floats:
     is_whole = are_numbers and len(ring) >= 6 and len(ring) % 2 == 0
     if is_whole and all(-_FARTHEST < value < _FARTHEST for value in ring):
         return np.array(ring, np.float64).reshape(-1, 2)
-    raise AnnotationError(
+    raise AnnotationFileError(
         "segmentation: expected polygons of at least 3 points [x1, y1, x2, y2, ...] "
         f"within {_FARTHEST:,} pixels, got {quoted(ring)}"
     )
@@ -212,14 +214,14 @@ def _room(rings: Sequence[Floats], size: tuple[int, int]) -> MaskCrop:
     """Returns a mask without a set pixel that polygons fit into.
 
     Raises:
-        AnnotationError: more pixels than any image has.
+        AnnotationFileError: more pixels than any image has.
     """
     points = np.concatenate(rings)
     left, top = np.clip(points.min(axis=0) - 1, 0, None).astype(np.int64).tolist()
     right, bottom = np.ceil(points.max(axis=0) + 1).astype(np.int64).tolist()
     height, width = min(bottom, size[0]) - top, min(right, size[1]) - left
     if height * width > MAX_PIXELS:
-        raise AnnotationError(
+        raise AnnotationFileError(
             f"segmentation: expected an object of at most {MAX_PIXELS:,} pixels, got "
             f"one on {width:,} x {height:,}"
         )

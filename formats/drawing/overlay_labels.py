@@ -13,7 +13,13 @@ import cv2
 import numpy as np
 
 from formats.drawing.font import Color, Font, make_font
-from formats.drawing.overlay_places import Box, HiddenShares, Place, Rect, find_place
+from formats.drawing.overlay_places import (
+    HiddenShares,
+    LabelBox,
+    LabelRect,
+    Place,
+    find_place,
+)
 from formats.mask_crop import Mask
 
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
@@ -42,11 +48,11 @@ class Label(NamedTuple):
     title: str
     score: str
     color: Color
-    box: Box
+    box: LabelBox
 
 
 def draw_labels(
-    canvas: Pixels, labels: Sequence[Label], objects: Iterable[tuple[Box, Mask]]
+    canvas: Pixels, labels: Sequence[Label], objects: Iterable[tuple[LabelBox, Mask]]
 ) -> None:
     """Writes labels into an image, in place, those that come first with most room.
 
@@ -66,7 +72,7 @@ def draw_labels(
     hidden = HiddenShares((height, width), objects)
     font = _choose_font(labels, (height, width))
     allowed = LABELS_SHARE * height * width
-    taken: list[Rect] = []
+    taken: list[LabelRect] = []
     covered = 0
     for label in labels:
         for text in _texts(label, font, width):

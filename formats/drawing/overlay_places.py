@@ -17,11 +17,11 @@ from formats.drawing.overlay_mask import coverage_of
 from formats.mask_crop import Mask
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
-Rect = tuple[int, int, int, int]
+LabelRect = tuple[int, int, int, int]
 """(left, top, right, bottom), whole pixels, half-open."""
 Leader = tuple[tuple[int, int], tuple[int, int]]
 """Ends of a line, (x, y) each."""
-Box = tuple[int, int, int, int]
+LabelBox = tuple[int, int, int, int]
 """(top, left, bottom, right), whole pixels, half-open."""
 
 MOST_HIDDEN = 0.1
@@ -39,12 +39,12 @@ RINGS = (1.0, 2.0, 3.0)
 class Place(NamedTuple):
     """Where a label may stand; `cost` is how far that is from where one looks first."""
 
-    rect: Rect
+    rect: LabelRect
     leader: Leader | None
     cost: float
 
     @property
-    def parts(self) -> list[Rect]:
+    def parts(self) -> list[LabelRect]:
         """What it takes: the label's own rectangle, and that of its leader."""
         if self.leader is None:
             return [self.rect]
@@ -61,7 +61,7 @@ class HiddenShares:
     """
 
     def __init__(
-        self, size: tuple[int, int], objects: Iterable[tuple[Box, Mask]]
+        self, size: tuple[int, int], objects: Iterable[tuple[LabelBox, Mask]]
     ) -> None:
         height, width = size
         self._step = max(1.0, max(size) / GRID_PX)
@@ -98,7 +98,7 @@ class HiddenShares:
         ]
         return float(self.of(around).sum()) <= MOST_TOUCHED
 
-    def of(self, rects: Sequence[Rect]) -> Floats:
+    def of(self, rects: Sequence[LabelRect]) -> Floats:
         """Returns float64[N], the shares that rectangles hide."""
         edges = np.asarray(rects, np.float64).reshape(-1, 4) / self._step
         sums = self._sums
@@ -114,10 +114,10 @@ class HiddenShares:
 
 
 def find_place(
-    box: Box,
+    box: LabelBox,
     size: tuple[int, int],
     canvas_size: tuple[int, int],
-    taken: Sequence[Rect],
+    taken: Sequence[LabelRect],
     hidden: HiddenShares,
 ) -> Place | None:
     """Returns where a label goes, None where it would hide what it may not.
@@ -151,7 +151,7 @@ def find_place(
     return None
 
 
-def _corners(box: Box, size: tuple[int, int]) -> Iterator[tuple[int, int, float]]:
+def _corners(box: LabelBox, size: tuple[int, int]) -> Iterator[tuple[int, int, float]]:
     """Yields left, top and cost of places at a box."""
     top, left, bottom, right = box
     width, height = size
@@ -168,7 +168,7 @@ def _corners(box: Box, size: tuple[int, int]) -> Iterator[tuple[int, int, float]
         yield left - width, y, 0.4
 
 
-def _rings(box: Box, size: tuple[int, int]) -> Iterator[tuple[int, int, float]]:
+def _rings(box: LabelBox, size: tuple[int, int]) -> Iterator[tuple[int, int, float]]:
     """Yields left, top and cost of places near a box, further and further away."""
     top, left, bottom, right = box
     width, height = size
@@ -181,7 +181,7 @@ def _rings(box: Box, size: tuple[int, int]) -> Iterator[tuple[int, int, float]]:
                 yield x, y, 1.0 + ring / 4
 
 
-def _leader(rect: Rect, box: Box) -> Leader | None:
+def _leader(rect: LabelRect, box: LabelBox) -> Leader | None:
     """Returns the shortest line from a label to a box, None where they touch."""
     top, left, bottom, right = box
     x1, x2 = _nearest((rect[0], rect[2]), (left, right))
@@ -199,7 +199,7 @@ def _nearest(a: tuple[int, int], b: tuple[int, int]) -> tuple[int, int]:
     return middle, middle
 
 
-def _overlaps(parts: Sequence[Rect], taken: Sequence[Rect]) -> bool:
+def _overlaps(parts: Sequence[LabelRect], taken: Sequence[LabelRect]) -> bool:
     return any(
         a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
         for a in parts
@@ -207,4 +207,4 @@ def _overlaps(parts: Sequence[Rect], taken: Sequence[Rect]) -> bool:
     )
 
 
-__all__ = ["Box", "HiddenShares", "Place", "Rect", "find_place"]
+__all__ = ["HiddenShares", "LabelBox", "LabelRect", "Place", "find_place"]

@@ -106,7 +106,7 @@ def _damage(err: OSError) -> str:
     return ""
 
 
-def unpack(path: Path, most: int) -> PackedFiles | None:
+def unpack_archive(path: Path, most: int) -> PackedFiles | None:
     """Unpacks a zip, or a tar that is compressed.
 
     Args:
@@ -261,4 +261,4 @@ def _check_index(file: BinaryIO, name: str) -> None:
         )
 
 
-__all__ = ["MAX_ARCHIVE_BYTES", "unpack"]
+__all__ = ["MAX_ARCHIVE_BYTES", "unpack_archive"]

@@ -14,7 +14,7 @@ from typing import IO, BinaryIO, cast
 from formats.errors import FormatError
 from formats.files.folder_walk import MAX_FILES
 from formats.files.left_out import LeftOut
-from formats.files.regular_file import MAX_FILE_BYTES, check_size
+from formats.files.regular_file import MAX_FILE_BYTES, check_bytes
 from formats.files.safe_path import check_path
 
 Places = dict[str, tuple[int, int]]
@@ -65,7 +65,7 @@ class PackedFiles:
             FormatError: it cannot be read, or is too large.
         """
         offset, size = self._place(path)
-        check_size(size, self.locate(path), most)
+        check_bytes(size, self.locate(path), most)
         return self._read(path, offset, size)
 
     def start(self, path: str, count: int) -> bytes:

@@ -42,11 +42,11 @@ def read_regular(
     if not is_file:
         raise FormatError(f"{path}: expected a file, got a folder or a device")
     if not start:
-        check_size(max(found.st_size, len(data)), path, most)
+        check_bytes(max(found.st_size, len(data)), path, most)
     return data
 
 
-def check_size(size_bytes: int, name: str, most: int) -> None:
+def check_bytes(size_bytes: int, name: str, most: int) -> None:
     """Checks that a file is not too large to be read.
 
     Raises:
@@ -58,4 +58,4 @@ def check_size(size_bytes: int, name: str, most: int) -> None:
         )
 
 
-__all__ = ["MAX_FILE_BYTES", "MAX_JSON_BYTES", "check_size", "read_regular"]
+__all__ = ["MAX_FILE_BYTES", "MAX_JSON_BYTES", "check_bytes", "read_regular"]

@@ -144,7 +144,7 @@ class Histogram:
 
 
 @dataclass(frozen=True)
-class Figure:
+class ImageBlock:
     """An image over the width of the page.
 
     Attributes:
@@ -170,7 +170,7 @@ class Section:
 
     template: ClassVar = "section.html"
 
-    parts: Sequence[Bars | Histogram | Figure | Table]
+    parts: Sequence[Bars | Histogram | ImageBlock | Table]
     title: str = ""
 
 
@@ -190,8 +190,8 @@ def _lengths(
 __all__ = [
     "Bars",
     "Facts",
-    "Figure",
     "Histogram",
+    "ImageBlock",
     "Notices",
     "Section",
     "Table",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from formats.mask_crop import Box, MaskCrop
+from formats.mask_crop import CropBox, MaskCrop
 from formats.supervisely.bitmap import write_bitmap
 
 
@@ -53,7 +53,7 @@ def bitmap_object(
 
 
 def rectangle_object(
-    class_title: str, box: Box, tags: Sequence[dict[str, Any]] = ()
+    class_title: str, box: CropBox, tags: Sequence[dict[str, Any]] = ()
 ) -> dict[str, Any] | None:
     """Returns an object that is a rectangle.
 

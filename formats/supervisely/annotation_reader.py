@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from formats.errors import AnnotationError
+from formats.errors import AnnotationFileError
 from formats.problem_list import ProblemList
 from formats.quoted import quoted, quoted_name
 from formats.supervisely.figures import Figure, read_figure
@@ -42,7 +42,8 @@ def read_annotation(content: Any, meta: ProjectMeta) -> Annotation:
         meta: of its project.
 
     Raises:
-        AnnotationError: lists every unknown class, shape and tag, and what is missing.
+        AnnotationFileError: lists every unknown class, shape and tag, and what is
+            missing.
     """
     size = read_size(content)
     figures = read_objects(content, meta, read_figure)
@@ -64,8 +65,8 @@ def read_objects(
             AnnotationError.
 
     Raises:
-        AnnotationError: lists the problems of all objects, unknown tags, and what is
-            missing.
+        AnnotationFileError: lists the problems of all objects, unknown tags, and what
+            is missing.
     """
     problems = ProblemList()
     for key in ("tags", "objects"):
@@ -79,12 +80,12 @@ def read_objects(
         path = f"objects[{index}]"
         try:
             objects.append(read(entry, shapes))
-        except AnnotationError as err:
+        except AnnotationFileError as err:
             problems.extend(f"{path}: {problem}" for problem in err.problems)
         else:
             problems.extend(_unknown_tags(f"{path}.tags", entry.get("tags"), known))
     if problems:
-        raise AnnotationError(*problems)
+        raise AnnotationFileError(*problems)
     return objects
 
 
@@ -92,18 +93,18 @@ def read_size(content: Any) -> tuple[int, int]:
     """Reads (height, width) of the image out of an annotation file's JSON.
 
     Raises:
-        AnnotationError: they are not there.
+        AnnotationFileError: they are not there.
     """
     try:
         size = content["size"]
         height, width = size["height"], size["width"]
     except (KeyError, TypeError) as err:
-        raise AnnotationError(
+        raise AnnotationFileError(
             'expected {"size": {"height", "width"}, "tags", "objects"}, got '
             f"{quoted(content)}"
         ) from err
     if not all(type(side) is int and side >= 1 for side in (height, width)):
-        raise AnnotationError(f"size: expected pixels, got {quoted(size)}")
+        raise AnnotationFileError(f"size: expected pixels, got {quoted(size)}")
     return height, width
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from formats.errors import AnnotationError
+from formats.errors import AnnotationFileError
 from formats.mask_crop import MAX_PIXELS, Mask, MaskCrop, tight_crop
 from formats.quoted import quoted
 
@@ -61,13 +61,13 @@ def read_bitmap(bitmap: Any, size: tuple[int, int] | None = None) -> MaskCrop:
         The mask, cropped to its tight box.
 
     Raises:
-        AnnotationError: no origin, no data, not a mask, too large, or no pixel set.
+        AnnotationFileError: no origin, no data, not a mask, too large, or no pixel set.
     """
     try:
         left, top = (round(value) for value in bitmap["origin"])
         packed = base64.b64decode(bitmap["data"], validate=True)
     except (KeyError, TypeError, ValueError, OverflowError, binascii.Error) as err:
-        raise AnnotationError(
+        raise AnnotationFileError(
             'bitmap: expected {"origin": [x, y], "data": base64 text}, got '
             f"{quoted(bitmap)}"
         ) from err
@@ -76,7 +76,9 @@ def read_bitmap(bitmap: Any, size: tuple[int, int] | None = None) -> MaskCrop:
         most = min(most, max(_ALWAYS_PIXELS, _STICKS_OUT * size[0] * size[1]))
     crop = tight_crop(_read_png(_unpacked(packed, most)), (top, left))
     if crop is None:
-        raise AnnotationError("bitmap: expected a mask, got one without a set pixel")
+        raise AnnotationFileError(
+            "bitmap: expected a mask, got one without a set pixel"
+        )
     return crop
 
 
@@ -88,7 +90,7 @@ def _unpacked(packed: bytes, most: int) -> bytes:
         most: pixels.
 
     Raises:
-        AnnotationError: not readable, not a PNG, or too large.
+        AnnotationFileError: not readable, not a PNG, or too large.
     """
     if packed.startswith(PNG_SIGNATURE):
         _check_header(packed, most)
@@ -98,19 +100,19 @@ def _unpacked(packed: bytes, most: int) -> bytes:
     try:
         start = unpack.decompress(packed, _HEADER_BYTES)
         if len(start) < _HEADER_BYTES and not unpack.eof:
-            raise AnnotationError(_CUT_OFF)
+            raise AnnotationFileError(_CUT_OFF)
         pixels = _check_header(start, most)
         room = pixels * _PIXEL_BYTES + _CHUNKS_BYTES
         data = start + unpack.decompress(unpack.unconsumed_tail, room)
     except zlib.error as err:
-        raise AnnotationError(f"bitmap: data is not readable: {err}") from err
+        raise AnnotationFileError(f"bitmap: data is not readable: {err}") from err
     if unpack.unconsumed_tail:
-        raise AnnotationError(
+        raise AnnotationFileError(
             f"bitmap: expected a PNG of {pixels:,} pixels, got more than "
             f"{len(data):,} bytes of it"
         )
     if not unpack.eof:
-        raise AnnotationError(_CUT_OFF)
+        raise AnnotationFileError(_CUT_OFF)
     _check_chunks(data)
     return data
 
@@ -119,10 +121,10 @@ def _check_header(data: bytes, most: int) -> int:
     """Returns how many pixels a PNG has."""
     is_png = data.startswith(PNG_SIGNATURE) and data[12:16] == b"IHDR"
     if not is_png or len(data) < _HEADER_BYTES:
-        raise AnnotationError(_NO_PNG)
+        raise AnnotationFileError(_NO_PNG)
     width, height = struct.unpack_from(">II", data, 16)
     if not 1 <= width * height <= most:
-        raise AnnotationError(
+        raise AnnotationFileError(
             f"bitmap: expected a mask of 1 to {most:,} pixels for its picture, got one "
             f"of {width} x {height}"
         )
@@ -137,15 +139,15 @@ def _check_chunks(data: bytes) -> None:
     position, kind = len(PNG_SIGNATURE), b""
     while kind != b"IEND":
         if position + _CHUNK_FRAME > len(data):
-            raise AnnotationError(_CUT_OFF)
+            raise AnnotationFileError(_CUT_OFF)
         length, kind = struct.unpack_from(">I4s", data, position)
         end = position + _CHUNK_FRAME + length
         if end > len(data):
-            raise AnnotationError(_CUT_OFF)
+            raise AnnotationFileError(_CUT_OFF)
         if kind[:1].isupper():  # decoders go past the others
             checked = zlib.crc32(memoryview(data)[position + 4 : end - 4])
             if checked.to_bytes(4, "big") != data[end - 4 : end]:
-                raise AnnotationError("bitmap: data is not readable: it is damaged")
+                raise AnnotationFileError("bitmap: data is not readable: it is damaged")
         position = end
 
 
@@ -155,14 +157,14 @@ def _read_png(data: bytes) -> Mask:
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error as err:
-        raise AnnotationError(f"bitmap: data is not readable: {err}") from err
+        raise AnnotationFileError(f"bitmap: data is not readable: {err}") from err
     if pixels is None:
-        raise AnnotationError(_NO_PNG)
+        raise AnnotationFileError(_NO_PNG)
     if pixels.ndim == 2:
         return np.asarray(pixels > 0)
     if pixels.shape[2] == _BGRA:
         return np.asarray(pixels[..., 3] > 0)
-    raise AnnotationError(
+    raise AnnotationFileError(
         "bitmap: expected a PNG of one channel or with transparency, got one of "
         f"{pixels.shape[2]} channels"
     )

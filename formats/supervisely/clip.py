@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from formats.errors import AnnotationError
+from formats.errors import AnnotationFileError
 
 Number = int | Fraction
 Point = tuple[Number, Number]
@@ -50,7 +50,7 @@ def clip_polygon(polygon: Polygon, size: tuple[int, int]) -> list[Polygon]:
         Its parts, rounded half-to-even to whole pixels.
 
     Raises:
-        AnnotationError: too many holes and too many points.
+        AnnotationFileError: too many holes and too many points.
     """
     rings = [_Ring(list(polygon.exterior), is_hole=False)]
     rings += [_Ring(list(hole), is_hole=True) for hole in polygon.holes]
@@ -186,7 +186,7 @@ def _join(rings: list[_Ring]) -> list[Polygon]:
     """Gives every hole to the first exterior around it.
 
     Raises:
-        AnnotationError: that takes too many steps.
+        AnnotationFileError: that takes too many steps.
     """
     exteriors = [_Outline(ring.points) for ring in rings if not ring.is_hole]
     polygons = [Polygon(_rounded(outline.points), []) for outline in exteriors]
@@ -201,7 +201,7 @@ def _join(rings: list[_Ring]) -> list[Polygon]:
                 edges = outline.edges_near(float(y))
                 steps += 1 + len(edges)
                 if steps > _MOST_STEPS:
-                    raise AnnotationError(
+                    raise AnnotationFileError(
                         f"points: a polygon of {len(outline.points):,} points with "
                         f"{len(rings) - len(exteriors):,} holes is too tangled to be "
                         "cut at the border of its picture; draw it as a bitmap"

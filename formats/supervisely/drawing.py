@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from formats.errors import AnnotationError
-from formats.mask_crop import MAX_PIXELS, Box, MaskCrop, tight_crop
+from formats.errors import AnnotationFileError
+from formats.mask_crop import MAX_PIXELS, CropBox, MaskCrop, tight_crop
 from formats.supervisely.clip import Polygon, WholePoint, clip_line, clip_polygon
 
 Canvas = np.ndarray[Any, np.dtype[np.uint8]]
@@ -34,7 +34,7 @@ def draw_figure(polygon: Polygon, shape: str, size: tuple[int, int]) -> list[Mas
         No mask where it lies outside, several where the border cuts it.
 
     Raises:
-        AnnotationError: too large, or too tangled to be cut.
+        AnnotationFileError: too large, or too tangled to be cut.
     """
     draw = {"polygon": _fill, "line": _stroke}.get(shape, _block)
     parts = [draw(part, size) for part in clip_figure(polygon, shape, size)]
@@ -53,7 +53,7 @@ def clip_figure(polygon: Polygon, shape: str, size: tuple[int, int]) -> list[Pol
         Its parts; itself where its exterior lies inside.
 
     Raises:
-        AnnotationError: see `clip_polygon`.
+        AnnotationFileError: see `clip_polygon`.
     """
     height, width = size
     points = polygon.exterior
@@ -70,7 +70,7 @@ def clip_figure(polygon: Polygon, shape: str, size: tuple[int, int]) -> list[Pol
     return [Polygon([(x1, y1), (x2 - 1, y2 - 1)][: len(points)], [])]
 
 
-def box_around(points: Iterable[WholePoint]) -> Box:
+def box_around(points: Iterable[WholePoint]) -> CropBox:
     """Returns the box of the pixels that points name."""
     xs, ys = zip(*points, strict=True)
     return min(ys), min(xs), max(ys) + 1, max(xs) + 1
@@ -116,7 +116,7 @@ def _canvas(
     top, left = max(0, y1), max(0, x1)
     height, width = min(size[0], y2) - top, min(size[1], x2) - left
     if height * width > MAX_PIXELS:
-        raise AnnotationError(
+        raise AnnotationFileError(
             f"expected an object of at most {MAX_PIXELS:,} pixels, got one on "
             f"{width:,} x {height:,}; check the size of the picture"
         )

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from formats.errors import AnnotationError
+from formats.errors import AnnotationFileError
 from formats.fractions_of_one import look_like_fractions
 from formats.mask_crop import MaskCrop, clip_crop
 from formats.quoted import LONGEST, quoted, quoted_name
@@ -52,7 +52,7 @@ class Figure:
             No mask where the object lies outside, several where the border cuts it.
 
         Raises:
-            AnnotationError: the geometry is missing or makes no sense.
+            AnnotationFileError: the geometry is missing or makes no sense.
         """
         if self.shape == BITMAP:
             crop = clip_crop(read_bitmap(self.content.get(BITMAP), size), size)
@@ -92,11 +92,11 @@ def read_figure(content: Any, shapes: Mapping[str, str]) -> Figure:
         shapes: class title -> shape, of the project's meta.
 
     Raises:
-        AnnotationError: unknown class or shape.
+        AnnotationFileError: unknown class or shape.
     """
     figure = read_any_figure(content, shapes)
     if figure.shape not in SHAPES:
-        raise AnnotationError(
+        raise AnnotationFileError(
             f"class {quoted(figure.class_title)}: expected a shape out of "
             f"{', '.join(SHAPES)}, got {_shape_text(figure.shape)}; convert the "
             "objects or remove them"
@@ -112,13 +112,13 @@ def read_any_figure(content: Any, shapes: Mapping[str, str]) -> Figure:
         shapes: class title -> shape, of the project's meta.
 
     Raises:
-        AnnotationError: unknown class.
+        AnnotationFileError: unknown class.
     """
     if not isinstance(content, Mapping):
-        raise AnnotationError(f"expected an object, got {quoted_name(content)}")
+        raise AnnotationFileError(f"expected an object, got {quoted_name(content)}")
     title = content.get("classTitle")
     if not isinstance(title, str) or title not in shapes:
-        raise AnnotationError(
+        raise AnnotationFileError(
             f"unknown class {quoted_name(title)}; add it to meta.json or remove the "
             "object"
         )
@@ -136,13 +136,13 @@ def read_polygon(content: Mapping[str, Any], shape: str) -> Polygon:
         shape: one of `SHAPES`, not a bitmap.
 
     Raises:
-        AnnotationError: the points are missing, too few or too many.
+        AnnotationFileError: the points are missing, too few or too many.
     """
     polygon = _read_points(content.get("points"))
     least, most = _COUNTS[shape]
     if not least <= len(polygon.exterior) <= most:
         expected = str(least) if least == most else f"at least {least}"
-        raise AnnotationError(
+        raise AnnotationFileError(
             f"{shape}: expected {expected} points, got {len(polygon.exterior)}"
         )
     return polygon
@@ -159,7 +159,7 @@ def _read_points(points: Any) -> Polygon:
         TypeError,
         ValueError,
     ) as err:
-        raise AnnotationError(
+        raise AnnotationFileError(
             'points: expected {"exterior": [[x, y], ...], "interior": [...]} within '
             f"{_FARTHEST:,} pixels, got {quoted(points)}"
         ) from err

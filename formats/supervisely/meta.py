@@ -9,7 +9,7 @@ from typing import Any
 
 from formats.drawing.colors import COLOR_FORMS, read_color
 from formats.drawing.palette import distinct_color
-from formats.errors import AnnotationError
+from formats.errors import AnnotationFileError
 from formats.problem_list import MOST, More
 from formats.quoted import is_whole_text, quoted
 
@@ -86,7 +86,7 @@ class ProjectMeta:
         """Reads the content of `meta.json`, of the oldest form too.
 
         Raises:
-            AnnotationError: no list of classes, an entry without title, shape, name
+            AnnotationFileError: no list of classes, an entry without title, shape, name
                 or value type, a title twice, a colour that is none, or tags in two
                 forms.
         """
@@ -105,12 +105,12 @@ class ProjectMeta:
             if doubled := sorted(n for n, times in Counter(names).items() if times > 1):
                 first, more = doubled[:MOST], len(doubled) - MOST
                 text = ", ".join([*first, *([More(more)] if more > 0 else [])])
-                raise AnnotationError(f"meta: {kind} twice: {text}")
+                raise AnnotationFileError(f"meta: {kind} twice: {text}")
         return meta
 
 
-def _unreadable(problem: str) -> AnnotationError:
-    return AnnotationError(
+def _unreadable(problem: str) -> AnnotationFileError:
+    return AnnotationFileError(
         'meta: expected {"classes": [{"title", "shape", "color"}, ...], '
         f'"tags": [{{"name", "value_type", "color"}}, ...]}}; {problem}'
     )
@@ -141,7 +141,7 @@ def _tag_entries(content: Mapping[str, Any]) -> list[Any]:
             tag = _bare_tag(entry) if isinstance(entry, str) else entry
             oldest.setdefault(_text(tag, "name", f"{key}[{i}]"), tag)
     if entries and oldest:
-        raise AnnotationError(
+        raise AnnotationFileError(
             "meta: expected tags, or tags_images and tags_objects, got both forms; "
             "remove one"
         )
@@ -183,14 +183,14 @@ def _color(entry: Mapping[str, Any], what: str) -> str | None:
     """Returns "#RRGGBB", or None where the entry gives no colour.
 
     Raises:
-        AnnotationError: it gives something else.
+        AnnotationFileError: it gives something else.
     """
     value = entry.get("color")
     if value is None or value == "":
         return None
     color = read_color(value)
     if color is None:
-        raise AnnotationError(
+        raise AnnotationFileError(
             f"meta: {what}: color: expected {COLOR_FORMS}, got {quoted(value)}"
         )
     return color

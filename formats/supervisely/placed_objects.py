@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from formats.mask_crop import Box, clip_crop
+from formats.mask_crop import CropBox, clip_crop
 from formats.supervisely.annotation_reader import read_objects, read_size
 from formats.supervisely.bitmap import read_bitmap, write_bitmap
 from formats.supervisely.clip import Polygon
@@ -34,7 +34,7 @@ class PlacedObject:
 
     class_title: str
     content: Mapping[str, Any]
-    box: Box | None
+    box: CropBox | None
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from os import PathLike
 from typing import Any
 
-from formats.errors import AnnotationError, ConfigError, FormatError
+from formats.errors import AnnotationFileError, ConfigFileError, FormatError
 from formats.files.archive import MAX_ARCHIVE_BYTES
 from formats.files.left_out import LeftOut
 from formats.files.regular_file import MAX_JSON_BYTES
@@ -71,25 +71,25 @@ class Project:
         """Reads the file of the annotation of an item.
 
         Raises:
-            AnnotationError: the item has none.
+            AnnotationFileError: the item has none.
             FormatError: it cannot be read.
         """
         if item.annotation is None:
-            raise AnnotationError(f"{self.locate(item.image)}: {item.problem}")
+            raise AnnotationFileError(f"{self.locate(item.image)}: {item.problem}")
         return self.files.read(self.root + item.annotation, MAX_JSON_BYTES)
 
     def content(self, item: Item) -> dict[str, Any]:
         """Reads the annotation of an item as JSON.
 
         Raises:
-            AnnotationError: the item has none, or it is no JSON object.
+            AnnotationFileError: the item has none, or it is no JSON object.
             FormatError: it cannot be read.
         """
         data = self.read_annotation(item)
         where = self.locate(item.annotation or item.image)
         content = parse_json(data, where)
         if not isinstance(content, dict):
-            raise AnnotationError(
+            raise AnnotationFileError(
                 f'{where}: expected {{"size": {{"height", "width"}}, "tags", '
                 f'"objects"}}, got {quoted(content)}'
             )
@@ -99,15 +99,15 @@ class Project:
         """Reads the annotation of an item from the content of its file.
 
         Raises:
-            AnnotationError: lists every problem.
+            AnnotationFileError: lists every problem.
         """
         where = self.locate(item.annotation or item.image)
         try:
             return read_annotation(parse_json(data, where), self.meta)
-        except AnnotationError as err:
-            raise AnnotationError(*located(where, err.problems)) from err
-        except ConfigError as err:
-            raise AnnotationError(*err.problems) from err
+        except AnnotationFileError as err:
+            raise AnnotationFileError(*located(where, err.problems)) from err
+        except ConfigFileError as err:
+            raise AnnotationFileError(*err.problems) from err
 
     def image_size(self, item: Item) -> tuple[int, int]:
         """Reads (height, width) of the image of an item from its header.
@@ -150,8 +150,8 @@ def open_project(
     try:
         content = parse_json(files.read(root + META, MAX_JSON_BYTES), meta_path)
         meta = ProjectMeta.from_json(content)
-    except AnnotationError as err:
-        raise AnnotationError(*(f"{meta_path}: {p}" for p in err.problems)) from err
+    except AnnotationFileError as err:
+        raise AnnotationFileError(*(f"{meta_path}: {p}" for p in err.problems)) from err
     inside = [p.removeprefix(root) for p in paths if p.startswith(root)]
     items = Items(inside, _looks_at(files, root), left_out)
     misplaced(inside, left_out)

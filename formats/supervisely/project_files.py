@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from formats.errors import FormatError
-from formats.files.archive import MAX_ARCHIVE_BYTES, unpack
+from formats.files.archive import MAX_ARCHIVE_BYTES, unpack_archive
 from formats.files.folder_walk import list_folder
 from formats.files.left_out import LeftOut
 from formats.files.packed_files import PackedFiles, open_tar
@@ -111,7 +111,7 @@ def open_files(
             raise FormatError(f"{place}: no such folder or file")
         if not place.is_file():
             raise FormatError(f"{place}: expected a folder or an archive, got a device")
-        made = unpack(place, max_archive_bytes)
+        made = unpack_archive(place, max_archive_bytes)
         if made is not None:
             return made
         with place.open("rb") as file:

@@ -16,9 +16,9 @@ import grpc
 from serving import protos
 from serving.embedded.describe import checked_spec, model_metadata, model_status
 from serving.embedded.errors import ServingError, not_found, wire_message
-from serving.embedded.gate import Call, Gate
+from serving.embedded.gate import Admission, Gate
 from serving.embedded.manager import ModelManager
-from serving.embedded.predict import Prediction, Predictor, predict_inputs
+from serving.embedded.predict import Predictor, SignatureAnswer, predict_inputs
 from serving.embedded.wire import control_parser, parse_predict
 from serving.protos.tensors import to_tensor_proto
 
@@ -95,7 +95,7 @@ class GrpcService:
 
     def predict(self, request: Any, context: grpc.ServicerContext) -> Any:
         """Runs a model: PredictRequest to PredictResponse."""
-        call = Call(context.time_remaining())
+        call = Admission(context.time_remaining())
         if not context.add_callback(lambda: self._gate.cancel(call)):
             call.cancelled = True  # gone already, so the callback will never come
         with self._gate.admission():
@@ -124,7 +124,7 @@ class GrpcService:
         serving = self._manager.available and not self.draining
         return states(status=states.SERVING if serving else states.NOT_SERVING)
 
-    def _response(self, name: str, prediction: Prediction) -> Any:
+    def _response(self, name: str, prediction: SignatureAnswer) -> Any:
         response = protos.PredictResponse()
         response.model_spec.name = name
         response.model_spec.version.value = prediction.version

@@ -99,7 +99,7 @@ async def _read_parts(request: web.BaseRequest, max_bytes: int) -> list[bytes]:
     return parts
 
 
-def unpack(parts: list[bytes], encoding: str, max_bytes: int) -> bytes:
+def unpack_body(parts: list[bytes], encoding: str, max_bytes: int) -> bytes:
     """Returns a body as its client meant it.
 
     Args:
@@ -146,4 +146,4 @@ def _too_large(what: str, max_bytes: int) -> RefusalError:
     )
 
 
-__all__ = ["RefusalError", "check_headers", "first_line", "read_body", "unpack"]
+__all__ = ["RefusalError", "check_headers", "first_line", "read_body", "unpack_body"]

@@ -20,8 +20,13 @@ import grpc
 from aiohttp import web
 
 from serving.embedded.errors import ServingError
-from serving.embedded.gate import Call
-from serving.embedded.http_body import RefusalError, check_headers, read_body, unpack
+from serving.embedded.gate import Admission
+from serving.embedded.http_body import (
+    RefusalError,
+    check_headers,
+    read_body,
+    unpack_body,
+)
 from serving.embedded.http_connection import (
     SERVER_NAME,
     BoundedServer,
@@ -57,15 +62,15 @@ _HTTP_STATUS = {
 class RestApi(Protocol):
     """What answers requests; `rest.RestService` is one."""
 
-    def start_call(self) -> Call:
+    def start_call(self) -> Admission:
         """Returns the deadline of a request that begins now."""
         ...
 
-    def cancel(self, call: Call) -> None:
+    def cancel(self, call: Admission) -> None:
         """Tells that nobody waits for `call` any more."""
         ...
 
-    def answer(self, method: str, path: str, body: bytes, call: Call) -> bytes:
+    def answer(self, method: str, path: str, body: bytes, call: Admission) -> bytes:
         """Returns the JSON of an answer, or raises ServingError."""
         ...
 
@@ -224,10 +229,10 @@ class RestServer:
         self._bodies.release()
 
     def _response(
-        self, method: str, path: str, parts: list[bytes], encoding: str, call: Call
+        self, method: str, path: str, parts: list[bytes], encoding: str, call: Admission
     ) -> web.Response:
         try:
-            body = unpack(parts, encoding, self._max_body_bytes)
+            body = unpack_body(parts, encoding, self._max_body_bytes)
             content = self._service.answer(method, path, body, call)
             return json_response(HTTPStatus.OK, content)
         except RefusalError as refusal:

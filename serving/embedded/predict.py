@@ -15,7 +15,7 @@ from serving.embedded.errors import (
     SignatureNotFoundError,
     invalid_argument,
 )
-from serving.embedded.gate import Call, Gate
+from serving.embedded.gate import Admission, Gate
 from serving.embedded.inputs import decode_inputs
 from serving.embedded.manager import ModelManager
 from serving.embedded.versions import LoadedModel
@@ -27,7 +27,7 @@ _PREDICT_METHOD = "tensorflow/serving/predict"
 
 
 @dataclass(frozen=True)
-class Prediction:
+class SignatureAnswer:
     """What a model answered.
 
     Attributes:
@@ -54,8 +54,8 @@ class Predictor:
         model_spec: Any,
         read_inputs: Callable[[Any], dict[str, Array]],
         output_filter: Iterable[str],
-        call: Call,
-    ) -> Prediction:
+        call: Admission,
+    ) -> SignatureAnswer:
         """Answers one admitted request.
 
         Args:
@@ -76,7 +76,7 @@ class Predictor:
                 outputs = run_signature(
                     servable.model, signature, arrays, aliases, call
                 )
-            return Prediction(servable.version, name, outputs)
+            return SignatureAnswer(servable.version, name, outputs)
 
 
 def predict_inputs(request: Any, max_images: int) -> Callable[[Any], dict[str, Array]]:
@@ -130,7 +130,7 @@ def run_signature(
     signature: Any,
     arrays: dict[str, Array],
     aliases: list[str],
-    call: Call,
+    call: Admission,
 ) -> dict[str, Array]:
     """Runs checked arrays through a signature while somebody waits for the answer."""
     feeds = {signature.inputs[alias].name: array for alias, array in arrays.items()}
@@ -162,4 +162,4 @@ def _warm_up_with(model: LoadedModel, request: PredictRequest) -> None:
     signature = find_signature(model, name)
     arrays = decode_inputs(signature, request.inputs)
     aliases = select_outputs(signature, request.output_filter)
-    run_signature(model, signature, arrays, aliases, Call(None))
+    run_signature(model, signature, arrays, aliases, Admission(None))

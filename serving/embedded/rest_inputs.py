@@ -19,7 +19,7 @@ from serving.embedded.inputs import (
     check_shapes,
     data_type_name,
 )
-from serving.embedded.rest_json import check_counts, load, shown
+from serving.embedded.rest_json import check_counts, cited, load
 from serving.embedded.rest_numbers import MAX_RANK, nested_shape, number_array
 from serving.protos import DATA_TYPE_NAMES
 from serving.protos.tensors import Array
@@ -50,16 +50,16 @@ def parse_body(body: bytes) -> dict[str, Any]:
     check_counts(body)
     content = load(body)
     if not isinstance(content, dict):
-        raise invalid_argument(f"JSON Value: {shown(content)} Is not object")
+        raise invalid_argument(f"JSON Value: {cited(content)} Is not object")
     if not isinstance(content.get("signature_name", ""), str):
         raise invalid_argument(
-            f"JSON Value: {shown(content)} not formatted correctly. 'signature_name' "
+            f"JSON Value: {cited(content)} not formatted correctly. 'signature_name' "
             "key must be a string value."
         )
     _encoded(content.get("signature_name", ""), "signature_name")
     if "instances" in content and "inputs" in content:
         raise invalid_argument(
-            f"JSON Value: {shown(content)} Not formatted correctly expecting only one "
+            f"JSON Value: {cited(content)} Not formatted correctly expecting only one "
             "of 'inputs' or 'instances' keys to exist"
         )
     if "instances" not in content and "inputs" not in content:
@@ -67,7 +67,7 @@ def parse_body(body: bytes) -> dict[str, Any]:
     instances = content.get("instances", [0])
     if not isinstance(instances, list) or not instances:
         raise invalid_argument(
-            f"JSON Value: {shown(content)} Expecting 'instances' to be a list with at "
+            f"JSON Value: {cited(content)} Expecting 'instances' to be a list with at "
             "least one value"
         )
     return content
@@ -120,7 +120,7 @@ def _columns_of_rows(instances: list[Any], signature: Any) -> dict[str, list[Any
         if sorted(instance) != names:
             raise invalid_argument(
                 f"Failed to process element: {index} of 'instances' list. JSON object: "
-                f"{shown(instance)} keys must be equal to: {','.join(names)}"
+                f"{cited(instance)} keys must be equal to: {','.join(names)}"
             )
     return {name: [instance[name] for instance in instances] for name in names}
 
@@ -177,7 +177,7 @@ def _string_array(value: Any, alias: str, *, max_rank: int) -> Array:
     shape = nested_shape(value)
     if len(shape) > max_rank:
         raise invalid_argument(
-            f"input {alias}: JSON Value: {shown(value)} is nested too deeply: "
+            f"input {alias}: JSON Value: {cited(value)} is nested too deeply: "
             f"expected at most {max_rank} dimensions, got {len(shape)}"
         )
     leaves: list[bytes] = []
@@ -193,7 +193,7 @@ def _collect_strings(
     if shape:
         if not isinstance(value, list) or len(value) != shape[0]:
             raise invalid_argument(
-                f"input {alias}: JSON Value: {shown(value)}: expected a list of "
+                f"input {alias}: JSON Value: {cited(value)}: expected a list of "
                 f"{shape[0]} values like its neighbours"
             )
         for item in value:
@@ -204,12 +204,12 @@ def _collect_strings(
         leaves.append(_from_base64(value["b64"], alias))
     elif isinstance(value, dict):
         raise invalid_argument(
-            f"input {alias}: JSON Value: {shown(value)} not formatted correctly for "
+            f"input {alias}: JSON Value: {cited(value)} not formatted correctly for "
             "base64 data"
         )
     else:
         raise invalid_argument(
-            f"input {alias}: JSON Value: {shown(value)} is not of expected type: string"
+            f"input {alias}: JSON Value: {cited(value)} is not of expected type: string"
         )
 
 
@@ -218,7 +218,7 @@ def _encoded(text: str, what: str) -> bytes:
         return text.encode()
     except UnicodeEncodeError as err:
         raise invalid_argument(
-            f"{what}: {shown(text)} holds half a surrogate pair, which is no text"
+            f"{what}: {cited(text)} holds half a surrogate pair, which is no text"
         ) from err
 
 

@@ -78,7 +78,7 @@ def no_collection() -> Iterator[None]:
             gc.enable()
 
 
-def shown(value: Any) -> str:
+def cited(value: Any) -> str:
     """Returns a value for a text; the repr of a body would take longer than to run."""
     if isinstance(value, list):
         return f"a list of {len(value)}"
@@ -90,4 +90,11 @@ def shown(value: Any) -> str:
     return text if len(text) <= _SHOWN_CHARS else text[:_SHOWN_CHARS] + "..."
 
 
-__all__ = ["MAX_LISTS", "MAX_VALUES", "check_counts", "load", "no_collection", "shown"]
+__all__ = [
+    "MAX_LISTS",
+    "MAX_VALUES",
+    "check_counts",
+    "cited",
+    "load",
+    "no_collection",
+]

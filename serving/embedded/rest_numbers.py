@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from serving.embedded.errors import ServingError, invalid_argument
-from serving.embedded.rest_json import MAX_VALUES, shown
+from serving.embedded.rest_json import MAX_VALUES, cited
 from serving.protos.tensors import Array
 
 MAX_RANK = 32
@@ -101,13 +101,13 @@ def _step(value: Any, shape: tuple[int, ...], alias: str, wanted: Any) -> Array:
 
 def _irregular(value: Any, alias: str, why: str) -> ServingError:
     return invalid_argument(
-        f"input {alias}: JSON Value: {shown(value)} is no regular list of lists: {why}"
+        f"input {alias}: JSON Value: {cited(value)} is no regular list of lists: {why}"
     )
 
 
 def _wrong_type(value: Any, alias: str, wanted: Any) -> ServingError:
     return invalid_argument(
-        f"input {alias}: JSON Value: {shown(value)} is not of expected type: "
+        f"input {alias}: JSON Value: {cited(value)} is not of expected type: "
         f"{_name(wanted)}"
     )
 

@@ -14,7 +14,7 @@ import pytest
 
 from client import Client, ConfigError, ImageError, ServerError
 from formats.supervisely.bitmap import read_bitmap
-from serving.contract import MODEL_INFO_ASSET, ModelInfo, round_boxes
+from serving.contract import MODEL_INFO_ASSET, ModelInfo, pixel_boxes
 
 ROOT = Path(__file__).parents[2]
 IMAGE = ROOT / "examples" / "nuclei" / "nuc_136000dc18fa.png"
@@ -86,7 +86,7 @@ def test_client_returns_what_the_session_answers(server, connect, saved_model_di
         png = np.frombuffer(direct["detection_masks_png_bytes"][row], np.uint8)
         crop = cv2.imdecode(png, cv2.IMREAD_UNCHANGED) > 0
         np.testing.assert_array_equal(instance.mask_crop, crop)
-        top, left, bottom, right = round_boxes(box)
+        top, left, bottom, right = pixel_boxes(box)
         assert instance.mask_origin == (top, left)
         assert instance.mask.shape == tuple(result.image_size)
         np.testing.assert_array_equal(instance.mask[top:bottom, left:right], crop)

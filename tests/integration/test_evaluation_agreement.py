@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from export.pipeline import save
-from export.settings import Options, resolve
+from export.settings import Options, resolve_settings
 from formats.coco.masks import draw_segmentation
 from formats.images.image import decode_image
 from models.checkpoint import inspect_checkpoint, read_arrays
@@ -21,7 +21,7 @@ from models.mask_rcnn import MaskRCNN
 from serving.contract import ModelInfo, ModelInput
 from tests.images import encode
 from tests.whole_mask import pasted
-from training.cli.evaluate import run
+from training.cli.evaluate import run_evaluate
 from training.datasets.data_formats import labelled_data
 from training.detectors.detector import DetectorImage
 from training.detectors.model import DetectionLimits
@@ -48,7 +48,7 @@ def model(tmp_path_factory):
     weights = CHECKPOINT / "model_weights" / "model.h5"
     limits = {"score_threshold": MODEL_THRESHOLD, "max_detections": MODEL_DETECTIONS}
     checkpoint = inspect_checkpoint(weights)
-    settings = resolve(Options(weights=weights, overrides=limits), checkpoint)
+    settings = resolve_settings(Options(weights=weights, overrides=limits), checkpoint)
     config = settings.config
     arrays = fold_batch_norm(read_arrays(checkpoint))
     info = ModelInfo(
@@ -244,7 +244,7 @@ def test_program(server, coco, images, tmp_path, capsys):
     data = ["--coco", str(coco), "--images", str(images), "--output", str(output)]
     limits = ["--score-threshold", "0.6", "--max-detections", "20"]
     network = ["--server", server.address, "--model-name", NAME]
-    assert run([*network, *data, *limits]) == 0
+    assert run_evaluate([*network, *data, *limits]) == 0
     text = capsys.readouterr().out
     assert "AP medium" in text
     assert "score >= 0.6, at most 20 of a picture" in text
@@ -257,18 +257,18 @@ def test_program(server, coco, images, tmp_path, capsys):
 
 
 def test_images_that_a_model_refuses(model, images):
-    candidate = open_model(ModelFolder(model, 3), DetectionLimits(0.5))
+    evaluated = open_model(ModelFolder(model, 3), DetectionLimits(0.5))
     data = bytearray((images / "small.png").read_bytes())
     whole = DetectorImage("small.png", (200, 150), lambda: None, lambda: bytes(data))
-    assert len(candidate.detector(whole).scores)
+    assert len(evaluated.detector(whole).scores)
     with pytest.raises(DatasetError, match=r"saw 150 x 200 pixels, .* is for 200 x 1"):
-        candidate.detector(whole._replace(size=(150, 200)))
+        evaluated.detector(whole._replace(size=(150, 200)))
     data[len(data) // 2] ^= 0xFF
     with pytest.raises(DatasetError, match=r"small\.png: the model refuses it: "):
-        candidate.detector(whole)
+        evaluated.detector(whole)
     data[:] = b"text"
     with pytest.raises(DatasetError, match="expected JPEG"):
-        candidate.detector(whole)
+        evaluated.detector(whole)
 
 
 def test_servers_that_cannot_be_asked(server, coco, images):

@@ -140,7 +140,7 @@ def test_rows_that_count_make_sense(answers, name):
     assert (boxes >= 0).all()
     assert (boxes <= [height, width, height, width]).all()
     assert (
-        contract.round_boxes(boxes)[:, 2:] > contract.round_boxes(boxes)[:, :2]
+        contract.pixel_boxes(boxes)[:, 2:] > contract.pixel_boxes(boxes)[:, :2]
     ).all()
     assert (boxes != np.round(boxes)).any(), "boxes are not to be rounded"
 
@@ -159,7 +159,7 @@ def masks_of(answer, index=0):
 
 @pytest.mark.parametrize("name", ["textured", "flat"])
 def test_a_png_has_the_size_of_its_rounded_box(answers, name):
-    corners = contract.round_boxes(answers[name]["detection_boxes"][0])
+    corners = contract.pixel_boxes(answers[name]["detection_boxes"][0])
     seen = set()
     for row, mask in masks_of(answers[name]):
         y1, x1, y2, x2 = corners[row]
@@ -177,7 +177,7 @@ def test_roi_masks_drawn_by_the_caller_are_the_pngs(loaded_model, answers):
     np.testing.assert_array_equal(
         probs["detection_boxes"], answers["textured"]["detection_boxes"]
     )
-    corners = contract.round_boxes(probs["detection_boxes"][0])
+    corners = contract.pixel_boxes(probs["detection_boxes"][0])
     assert probs["detection_masks"].min() >= 0
     assert probs["detection_masks"].max() <= 1
     for row, mask in masks_of(answers["textured"]):
@@ -226,7 +226,7 @@ def test_extreme_sizes_are_answered(loaded_model, height, width):
     answer = loaded_model(contract.SERVING_DEFAULT, [encode(pixels, "PNG")])
     assert answer["image_size"].tolist() == [[height, width]]
     count = int(answer["num_detections"][0])
-    corners = contract.round_boxes(answer["detection_boxes"][0][:count])
+    corners = contract.pixel_boxes(answer["detection_boxes"][0][:count])
     assert (corners[:, 2:] > corners[:, :2]).all()
     for row, mask in masks_of(answer):
         assert mask.shape == tuple(corners[row, 2:] - corners[row, :2])
@@ -238,7 +238,7 @@ def test_a_large_photo_is_answered(loaded_model):
     assert answer["image_size"].tolist() == [[4000, 6000]]
     count = int(answer["num_detections"][0])
     assert count > 0
-    corners = contract.round_boxes(answer["detection_boxes"][0][:count])
+    corners = contract.pixel_boxes(answer["detection_boxes"][0][:count])
     assert corners.max() > 1024, "boxes are in pixels of the original"
     for row, mask in masks_of(answer):
         assert mask.shape == tuple(corners[row, 2:] - corners[row, :2])

@@ -126,7 +126,7 @@ def compare(model, name, number):
     masks = bits.reshape(count, height, width).astype(bool)
     assert answer["image_size"].tolist() == [[height, width]]
     found = int(answer["num_detections"][0])
-    corners = contract.round_boxes(answer["detection_boxes"][0][:found])
+    corners = contract.pixel_boxes(answer["detection_boxes"][0][:found])
     free = set(range(found))
     same = 0
     for row in range(count):

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from formats.class_names import read_class_names
-from formats.errors import ConfigError
+from formats.errors import ConfigFileError
 from serving.program.terminal import Bar, write
 from training.cli.data_flags import add_data_flags, data_arguments, parse
 from training.datasets.data_formats import labelled_data
@@ -88,7 +88,7 @@ def build_parser(prog: str = "python -m training evaluate") -> argparse.Argument
     return parser
 
 
-def run(argv: Sequence[str], prog: str) -> int:
+def run_evaluate(argv: Sequence[str], prog: str) -> int:
     """Runs the command line.
 
     Returns:
@@ -130,7 +130,7 @@ def run(argv: Sequence[str], prog: str) -> int:
 def _read_names(text: str) -> tuple[str, ...]:
     try:
         return read_class_names(text)
-    except ConfigError as err:
+    except ConfigFileError as err:
         raise TrainingError(str(err)) from err
 
 
@@ -173,4 +173,4 @@ def _cell(value: float | None) -> str:
     return f"{'-':>8}" if value is None else f"{value:8.4f}"
 
 
-__all__ = ["build_parser", "run", "table"]
+__all__ = ["build_parser", "run_evaluate", "table"]

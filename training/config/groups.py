@@ -72,13 +72,13 @@ Scales = Annotated[tuple[Positive, ...], Field(min_length=5, max_length=5), _Lis
 Ratios = Annotated[tuple[Positive, ...], Field(min_length=1), _List]
 
 
-class Group(BaseModel):
+class ConfigGroup(BaseModel):
     """What all groups have in common: no unknown key, no conversion of values."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class BatchSize(Group):
+class BatchSize(ConfigGroup):
     """`batch_size`: images of a step, on each device.
 
     Attributes:
@@ -90,7 +90,7 @@ class BatchSize(Group):
     val: Count = 1
 
 
-class InputSize(Group):
+class InputSize(ConfigGroup):
     """`input_size`, canvas pixels. Other keys are accepted and not used.
 
     Attributes:
@@ -108,7 +108,7 @@ class InputSize(Group):
     height: Any = 0
 
 
-class DatasetTags(Group):
+class DatasetTags(ConfigGroup):
     """`dataset_tags`: image tags that put an image into a set.
 
     Attributes:
@@ -120,7 +120,7 @@ class DatasetTags(Group):
     val: Name = "val"
 
 
-class SpecialClasses(Group):
+class SpecialClasses(ConfigGroup):
     """`special_classes`: classes that are no instances.
 
     Attributes:
@@ -132,7 +132,7 @@ class SpecialClasses(Group):
     neutral: Name | None = None
 
 
-class DataWorkers(Group):
+class DataWorkers(ConfigGroup):
     """`data_workers`: threads that prepare batches; 0 prepares them in the loop.
 
     Attributes:
@@ -144,7 +144,7 @@ class DataWorkers(Group):
     val: Whole = 1
 
 
-class Augmentation(Group):
+class Augmentation(ConfigGroup):
     """`augmentation`, drawn anew for every image. The original has none.
 
     Attributes:
@@ -166,7 +166,7 @@ class Augmentation(Group):
     saturation: Share = 0.0
 
 
-class Sgd(Group):
+class Sgd(ConfigGroup):
     """`optimizer` "sgd", the original's.
 
     Attributes:
@@ -182,7 +182,7 @@ class Sgd(Group):
     clip_norm: Positive | None = 5.0
 
 
-class AdamW(Group):
+class AdamW(ConfigGroup):
     """`optimizer` "adamw".
 
     Attributes:
@@ -200,7 +200,7 @@ class AdamW(Group):
     clip_norm: Positive | None = 5.0
 
 
-class Rois(Group):
+class Rois(ConfigGroup):
     """`rois`: which proposals the heads learn from; defaults are Matterport's.
 
     Attributes:
@@ -238,7 +238,7 @@ class Rois(Group):
         return self
 
 
-class Schedule(Group):
+class Schedule(ConfigGroup):
     """`schedule`: the learning rate over the run.
 
     Attributes:
@@ -261,11 +261,11 @@ __all__ = [
     "Augmentation",
     "Backbone",
     "BatchSize",
+    "ConfigGroup",
     "Count",
     "DataWorkers",
     "DatasetTags",
     "Devices",
-    "Group",
     "InputSize",
     "Optimizer",
     "Positive",

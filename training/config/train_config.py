@@ -12,7 +12,7 @@ from os import PathLike
 from typing import Any, Literal
 
 from formats.config import load_config
-from formats.errors import ConfigError as FileConfigError
+from formats.errors import ConfigFileError
 from formats.json_file import read_json
 from formats.quoted import quoted
 from models.architecture import preset
@@ -22,11 +22,11 @@ from training.config.groups import (
     Augmentation,
     Backbone,
     BatchSize,
+    ConfigGroup,
     Count,
     DatasetTags,
     DataWorkers,
     Devices,
-    Group,
     InputSize,
     Optimizer,
     Positive,
@@ -39,13 +39,13 @@ from training.config.groups import (
     SpecialClasses,
     Whole,
 )
-from training.errors import ConfigError
+from training.errors import TrainConfigError
 
 CANVAS_STEP = 64
 """The deepest level has one cell per 64 canvas pixels."""
 
 
-class TrainConfig(Group):
+class TrainConfig(ConfigGroup):
     """The whole train config.
 
     Attributes:
@@ -128,7 +128,7 @@ class TrainConfig(Group):
             num_classes: background included.
 
         Raises:
-            ConfigError: no such network can be built.
+            TrainConfigError: no such network can be built.
         """
         try:
             return ModelConfig(
@@ -142,7 +142,7 @@ class TrainConfig(Group):
                 anchor_aspect_ratios=self.anchor_aspect_ratios,
             )
         except ModelConfigError as err:
-            raise ConfigError([str(err)]) from err
+            raise TrainConfigError([str(err)]) from err
 
 
 def read_config(source: str | PathLike[str] | Mapping[str, Any]) -> TrainConfig:
@@ -152,17 +152,17 @@ def read_config(source: str | PathLike[str] | Mapping[str, Any]) -> TrainConfig:
         source: a JSON file, or its content.
 
     Raises:
-        ConfigError: lists every unknown key, wrong value and contradiction.
+        TrainConfigError: lists every unknown key, wrong value and contradiction.
     """
     name = "config" if isinstance(source, Mapping) else str(source)
     try:
         content = source if isinstance(source, Mapping) else read_json(source)
-    except FileConfigError as err:
-        raise ConfigError(err.problems) from err
+    except ConfigFileError as err:
+        raise TrainConfigError(err.problems) from err
     if not isinstance(content, Mapping):
-        raise ConfigError([f"{name}: expected an object, got {quoted(content)}"])
+        raise TrainConfigError([f"{name}: expected an object, got {quoted(content)}"])
     if {"settings", "class_title_to_idx"} <= content.keys():
-        raise ConfigError(
+        raise TrainConfigError(
             [
                 f"{name}: is the config.json of a checkpoint; the train config is what "
                 'it has under "settings": put that into a file of its own'
@@ -171,10 +171,10 @@ def read_config(source: str | PathLike[str] | Mapping[str, Any]) -> TrainConfig:
     contradictions = [f"{name}: {text}" for text in _contradictions(content)]
     try:
         config = load_config(content, TrainConfig, name=name)
-    except FileConfigError as err:
-        raise ConfigError([*err.problems, *contradictions]) from err
+    except ConfigFileError as err:
+        raise TrainConfigError([*err.problems, *contradictions]) from err
     if contradictions:
-        raise ConfigError(contradictions)
+        raise TrainConfigError(contradictions)
     return config
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from formats.errors import AnnotationError, FormatError
+from formats.errors import AnnotationFileError, FormatError
 from training.datasets.claims import size_problem
 from training.datasets.classes import ClassMap
 from training.datasets.sources import Content, Labelled, Note, Source
@@ -26,7 +26,7 @@ _AHEAD = 64
 T = TypeVar("T")
 
 
-class Facts(NamedTuple):
+class ImageFacts(NamedTuple):
     """What is remembered of an item.
 
     Attributes:
@@ -59,7 +59,7 @@ class Findings(NamedTuple):
         problems: which file, what, how to mend it.
     """
 
-    facts: dict[int, Facts]
+    facts: dict[int, ImageFacts]
     problems: list[str]
 
 
@@ -73,12 +73,12 @@ def read_facts(source: Source, classes: ClassMap) -> Findings:
     learnt = frozenset(classes.foreground)
     background = classes.background
 
-    def read(index: int) -> Facts:
+    def read(index: int) -> ImageFacts:
         return _facts(source.content(index), learnt, background)
 
     findings = Findings({}, [])
     for index, result in _map(_caught(read), range(len(source))):
-        if isinstance(result, Facts):
+        if isinstance(result, ImageFacts):
             findings.facts[index] = result
         else:
             findings.problems.extend(result)
@@ -116,7 +116,9 @@ def check_images(
     return problems
 
 
-def _facts(content: Content, learnt: frozenset[str], background: str | None) -> Facts:
+def _facts(
+    content: Content, learnt: frozenset[str], background: str | None
+) -> ImageFacts:
     instances: dict[str, int] = {}
     behind = 0
     for found in content.objects:
@@ -129,7 +131,9 @@ def _facts(content: Content, learnt: frozenset[str], background: str | None) -> 
         left_out = (*left_out, Note("object", reason, behind))
     if repeated := _repeated(content.objects):
         odd = (*odd, Note("object", REPEATED, repeated))
-    return Facts(content.tags, content.size, instances, content.digest, left_out, odd)
+    return ImageFacts(
+        content.tags, content.size, instances, content.digest, left_out, odd
+    )
 
 
 REPEATED = "with the class and the pixels of another of its image"
@@ -155,7 +159,7 @@ def _caught(call: Callable[[int], T]) -> Callable[[int], T | Sequence[str]]:
     def run(index: int) -> T | Sequence[str]:
         try:
             return call(index)
-        except AnnotationError as err:
+        except AnnotationFileError as err:
             return list(err.problems)
         except FormatError as err:
             return [str(err)]
@@ -177,4 +181,4 @@ def _map(call: Callable[[int], T], indices: Iterable[int]) -> Iterator[tuple[int
             yield index, future.result()
 
 
-__all__ = ["Facts", "Findings", "check_images", "read_facts"]
+__all__ = ["Findings", "ImageFacts", "check_images", "read_facts"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from formats.errors import AnnotationError
+from formats.errors import AnnotationFileError
 from formats.mask_crop import MaskCrop
 
 LARGE_PIXELS = 1 << 26
@@ -24,14 +24,14 @@ def check_large(
         read_size: reads (height, width) from the file.
 
     Raises:
-        AnnotationError: the image has another size.
+        AnnotationFileError: the image has another size.
         FormatError: it cannot be read.
     """
     if size[0] * size[1] <= LARGE_PIXELS:
         return
     seen = read_size()
     if seen != size:
-        raise AnnotationError(size_problem(name, seen, size))
+        raise AnnotationFileError(size_problem(name, seen, size))
 
 
 class MaskRoom:
@@ -50,11 +50,11 @@ class MaskRoom:
         """Adds one.
 
         Raises:
-            AnnotationError: they are too many to be held.
+            AnnotationFileError: they are too many to be held.
         """
         self._pixels += crop.mask.size
         if self._pixels > MOST_MASK_PIXELS:
-            raise AnnotationError(
+            raise AnnotationFileError(
                 f"{self._name}: expected masks of at most {MOST_MASK_PIXELS:,} pixels "
                 "in all, got more; cut the image into smaller ones"
             )

@@ -11,12 +11,12 @@ from hashlib import blake2b
 
 import numpy as np
 
-from formats.errors import AnnotationError, FormatError
+from formats.errors import AnnotationFileError, FormatError
 from formats.images.image import Pixels
-from training.datasets.check import Facts
+from training.datasets.check import ImageFacts
 from training.datasets.claims import size_problem
 from training.datasets.classes import ClassMap
-from training.datasets.samples import Sample
+from training.datasets.samples import LabelledImage
 from training.datasets.sources import Content, Source
 from training.errors import DatasetError
 
@@ -35,7 +35,7 @@ class FileDataset:
 
     source: Source = field(repr=False)
     indices: tuple[int, ...] = field(repr=False)
-    facts: Mapping[int, Facts] = field(repr=False)
+    facts: Mapping[int, ImageFacts] = field(repr=False)
     classes: ClassMap
     notes: tuple[str, ...] = ()
 
@@ -43,7 +43,7 @@ class FileDataset:
         """Returns the number of samples."""
         return len(self.indices)
 
-    def __getitem__(self, index: int) -> Sample:
+    def __getitem__(self, index: int) -> LabelledImage:
         """Reads the annotation of one sample; its image is read when first used.
 
         Raises:
@@ -55,7 +55,7 @@ class FileDataset:
         item = self.indices[index]
         try:
             content = self.source.content(item)
-        except AnnotationError as err:
+        except AnnotationFileError as err:
             raise DatasetError(err.problems) from err
         except FormatError as err:
             raise DatasetError([str(err)]) from err
@@ -106,10 +106,10 @@ class FileDataset:
             digest.update(self.facts[item].digest)
         return digest.hexdigest()
 
-    def _sample(self, item: int, content: Content) -> Sample:
+    def _sample(self, item: int, content: Content) -> LabelledImage:
         ids = self.classes.ids
         learnt = [found for found in content.objects if ids.get(found.title, 0) > 0]
-        return Sample(
+        return LabelledImage(
             name=self.source.name(item),
             size=content.size,
             class_ids=np.array([ids[found.title] for found in learnt], np.int32),

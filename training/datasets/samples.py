@@ -22,7 +22,7 @@ Boxes = np.ndarray[Any, np.dtype[np.float32]]
 
 
 @dataclass(frozen=True, eq=False)
-class Sample:
+class LabelledImage:
     """One image with its instances.
 
     Attributes:
@@ -67,7 +67,7 @@ class Dataset(Protocol):
         """Returns the number of samples."""
         ...
 
-    def __getitem__(self, index: int) -> Sample:
+    def __getitem__(self, index: int) -> LabelledImage:
         """Reads one sample.
 
         Raises:
@@ -84,4 +84,4 @@ class Dataset(Protocol):
         ...
 
 
-__all__ = ["Boxes", "ClassIds", "Dataset", "Flags", "Sample"]
+__all__ = ["Boxes", "ClassIds", "Dataset", "Flags", "LabelledImage"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from formats.files.left_out import LeftOut
-from training.datasets.check import Facts
+from training.datasets.check import ImageFacts
 from training.datasets.sources import WITHOUT_A_PIXEL, Source
 
 
@@ -23,7 +23,7 @@ class SetNotes:
         self.odd = LeftOut()
 
     def add_items(
-        self, source: Source, facts: Mapping[int, Facts], items: Iterable[int]
+        self, source: Source, facts: Mapping[int, ImageFacts], items: Iterable[int]
     ) -> None:
         """Adds what was noted of items.
 
@@ -44,7 +44,7 @@ class SetNotes:
     def add_leaving(
         self,
         source: Source,
-        facts: Mapping[int, Facts],
+        facts: Mapping[int, ImageFacts],
         items: Iterable[int],
         name: str,
     ) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from formats.errors import AnnotationError, FormatError
+from formats.errors import AnnotationFileError, FormatError
 from formats.files.archive import MAX_ARCHIVE_BYTES
 from formats.quoted import quoted
 from training.config.train_config import TrainConfig
@@ -194,7 +194,9 @@ def _open(data: LabelledData, sets: int) -> list[Source]:
         try:
             sources.append(form.open(place, data))
         except FormatError as err:
-            problems += err.problems if isinstance(err, AnnotationError) else [str(err)]
+            problems += (
+                err.problems if isinstance(err, AnnotationFileError) else [str(err)]
+            )
     if problems:
         raise DatasetError(problems)
     return sources

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from formats.errors import AnnotationError
+from formats.errors import AnnotationFileError
 from formats.files.archive import MAX_ARCHIVE_BYTES
 from formats.files.left_out import LeftOut
 from formats.images.image import Pixels
@@ -73,7 +73,7 @@ class ProjectSource:
         """Reads and draws the annotation of an item.
 
         Raises:
-            AnnotationError: lists every problem.
+            AnnotationFileError: lists every problem.
         """
         item = self.project.items[index]
         data = self.project.read_annotation(item)
@@ -89,7 +89,7 @@ class ProjectSource:
                 crops = figure.draw(annotation.size)
                 for crop in crops:
                     room.add(crop)
-            except AnnotationError as err:
+            except AnnotationFileError as err:
                 problems += [f"{where}: objects[{number}]: {p}" for p in err.problems]
             else:
                 objects += [Labelled(figure.class_title, crop) for crop in crops]
@@ -97,7 +97,7 @@ class ProjectSource:
                 fractions += figure.has_fractions()
                 thin += bool(crops) and figure.is_thin_polygon()
         if problems:
-            raise AnnotationError(*problems)
+            raise AnnotationFileError(*problems)
         digest = blake2b(data, digest_size=DIGEST_BYTES).digest()
         notes = notes_of_objects(empty, fractions, thin)
         return Content(annotation.size, objects, annotation.tags, digest, **notes)

@@ -20,7 +20,7 @@ RunLengths = dict[str, Any]
 """COCO's compressed form: {"size": [height, width], "counts": bytes}."""
 
 
-class Found(NamedTuple):
+class EvaluatedDetections(NamedTuple):
     """The detections of one image, n rows, best first.
 
     Attributes:
@@ -35,11 +35,11 @@ class Found(NamedTuple):
     scores: Array
     masks: tuple[RunLengths, ...]
 
-    def best(self, score_threshold: float, max_detections: int) -> Found:
+    def best(self, score_threshold: float, max_detections: int) -> EvaluatedDetections:
         """Returns the rows with at least a score, no more than a number of them."""
         enough = self.scores >= np.float32(score_threshold)
         rows = np.flatnonzero(enough)[:max_detections]
-        return Found(
+        return EvaluatedDetections(
             self.boxes[rows],
             self.class_ids[rows],
             self.scores[rows],
@@ -63,10 +63,10 @@ class DetectorImage(NamedTuple):
     encoded: Callable[[], bytes]
 
 
-Detector = Callable[[DetectorImage], Found]
+Detector = Callable[[DetectorImage], EvaluatedDetections]
 
 
-def encode_mask(crop: MaskCrop, size: tuple[int, int]) -> RunLengths:
+def to_coco_mask(crop: MaskCrop, size: tuple[int, int]) -> RunLengths:
     """Encodes a mask as pycocotools takes it.
 
     Args:
@@ -80,4 +80,11 @@ def encode_mask(crop: MaskCrop, size: tuple[int, int]) -> RunLengths:
     return encoded
 
 
-__all__ = ["Array", "Detector", "DetectorImage", "Found", "RunLengths", "encode_mask"]
+__all__ = [
+    "Array",
+    "Detector",
+    "DetectorImage",
+    "EvaluatedDetections",
+    "RunLengths",
+    "to_coco_mask",
+]

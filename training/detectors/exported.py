@@ -14,7 +14,7 @@ from client import ClientError, ImageError, Result
 from formats.supervisely.meta import BITMAP, ClassMeta
 from serving.contract import ModelInfo
 from training.datasets.classes import ClassMap
-from training.detectors.detector import DetectorImage, Found, encode_mask
+from training.detectors.detector import DetectorImage, EvaluatedDetections, to_coco_mask
 from training.detectors.model import DetectionLimits
 from training.errors import DatasetError, TrainingError
 
@@ -35,7 +35,7 @@ class ExportedDetector:
         self._predict = predict
         self._version = version
 
-    def __call__(self, image: DetectorImage) -> Found:
+    def __call__(self, image: DetectorImage) -> EvaluatedDetections:
         """Finds the instances of an image.
 
         Raises:
@@ -49,7 +49,7 @@ class ExportedDetector:
             if result.image_size != image.size:
                 raise DatasetError([_other_size(image, result.image_size)])
             instances = result.instances
-            masks = tuple(encode_mask(one.crop, image.size) for one in instances)
+            masks = tuple(to_coco_mask(one.crop, image.size) for one in instances)
         except ImageError as err:
             raise DatasetError([f"{image.name}: {err}"]) from err
         except ClientError as err:
@@ -60,7 +60,7 @@ class ExportedDetector:
                 f"answered, the pictures before were version {self._version}'s; name "
                 "one with --model-version"
             )
-        return Found(
+        return EvaluatedDetections(
             result.boxes,
             np.array([one.class_id for one in instances], np.int32),
             result.scores,

@@ -16,7 +16,7 @@ def _nothing_to_close() -> None:
 
 
 @dataclass(frozen=True)
-class Candidate:
+class EvaluatedModel:
     """A network to evaluate.
 
     Attributes:
@@ -69,4 +69,4 @@ class DetectionLimits:
 
 COCO_LIMITS = DetectionLimits()
 
-__all__ = ["COCO_LIMITS", "Candidate", "DetectionLimits"]
+__all__ = ["COCO_LIMITS", "DetectionLimits", "EvaluatedModel"]

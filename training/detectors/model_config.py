@@ -33,7 +33,7 @@ from training.weights.checkpoint_config import earlier_config
 
 
 @dataclass(frozen=True)
-class CandidateConfig:
+class EvaluatedConfig:
     """A checkpoint's network and its classes.
 
     Attributes:
@@ -49,13 +49,13 @@ class CandidateConfig:
     notes: tuple[str, ...] = ()
 
 
-def read_candidate_config(
+def read_model_config(
     weights: Path,
     architecture: Architecture,
     *,
     config: Path | None,
     titles: Sequence[str] | None,
-) -> CandidateConfig:
+) -> EvaluatedConfig:
     """Puts together what is known of a checkpoint.
 
     Args:
@@ -65,7 +65,7 @@ def read_candidate_config(
         titles: class names in id order, from class 1 or from the background.
 
     Raises:
-        ConfigError: a config is not readable, or has values of another kind.
+        ConfigFileError: a config is not readable, or has values of another kind.
         ModelConfigError: its network is not the checkpoint's.
         TrainingError: nothing names the classes, or not as many as the network has.
     """
@@ -92,7 +92,7 @@ def read_candidate_config(
             "--classes names others"
         )
     classes = _named(titles, architecture.num_classes)
-    return CandidateConfig(model, classes, {}, tuple(notes))
+    return EvaluatedConfig(model, classes, {}, tuple(notes))
 
 
 def _read(weights: Path, config: Path | None) -> tuple[str, Any]:
@@ -108,7 +108,7 @@ def _trained(
     weights: Path,
     architecture: Architecture,
     titles: Sequence[str] | None,
-) -> CandidateConfig:
+) -> EvaluatedConfig:
     read = load_config(content, CheckpointConfig, name=where)
     expected = architecture.num_classes
     if titles is not None:
@@ -121,7 +121,7 @@ def _trained(
                 f"weights {weights} have {expected} classes (ids 0 to {expected - 1}); "
                 "name the config that was saved with the weights with --config"
             )
-    return CandidateConfig(
+    return EvaluatedConfig(
         from_matterport(read.constants, architecture), classes, content
     )
 
@@ -177,4 +177,4 @@ def _short(content: Any) -> str:
     return f"the keys {', '.join(keys[:5])}{more}" if keys else "an empty object"
 
 
-__all__ = ["CandidateConfig", "read_candidate_config"]
+__all__ = ["EvaluatedConfig", "read_model_config"]

@@ -16,7 +16,7 @@ from formats.mask_crop import MaskCrop
 from models.mask_rcnn import MaskRCNN
 from models.masks import round_boxes, to_box
 from models.preprocessing import letterbox, subtract_mean, to_canvas, to_image_frame
-from training.detectors.detector import DetectorImage, Found, encode_mask
+from training.detectors.detector import DetectorImage, EvaluatedDetections, to_coco_mask
 from training.detectors.model import DetectionLimits
 
 
@@ -50,7 +50,7 @@ class NetworkDetector:
             ],
         )
 
-    def __call__(self, image: DetectorImage) -> Found:
+    def __call__(self, image: DetectorImage) -> EvaluatedDetections:
         """Finds the instances of an image.
 
         Raises:
@@ -62,8 +62,8 @@ class NetworkDetector:
         masks = []
         for (y1, x1, y2, x2), prob in zip(corners, probs, strict=True):
             mask = self._draw(prob, np.array((y2 - y1, x2 - x1), np.int32)).numpy()
-            masks.append(encode_mask(MaskCrop(int(y1), int(x1), mask), image.size))
-        return Found(boxes, class_ids, scores, tuple(masks))
+            masks.append(to_coco_mask(MaskCrop(int(y1), int(x1), mask), image.size))
+        return EvaluatedDetections(boxes, class_ids, scores, tuple(masks))
 
     def _find_in(
         self, image: tf.Tensor

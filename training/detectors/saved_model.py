@@ -1,4 +1,4 @@
-"""A SavedModel as a candidate, run by the embedded server's session."""
+"""A SavedModel as an evaluated model, run by the embedded server's session."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from client.selection import Selection
 from client.transport.answer import read_detections
 from serving import contract
 from serving.embedded.errors import ServingError
-from serving.embedded.gate import Call
+from serving.embedded.gate import Admission
 from serving.embedded.predict import run_signature
 from serving.embedded.session import SessionModel
 from serving.protos.tensors import to_tensor_proto
@@ -24,7 +24,7 @@ from training.detectors.exported import (
     describe_exported,
     exported_classes,
 )
-from training.detectors.model import Candidate, DetectionLimits
+from training.detectors.model import DetectionLimits, EvaluatedModel
 from training.errors import DatasetError, TrainingError
 
 ADVICE = "export it with this project: python -m export"
@@ -32,7 +32,7 @@ ADVICE = "export it with this project: python -m export"
 
 def open_saved_model(
     path: Path, version: int | None, limits: DetectionLimits
-) -> Candidate:
+) -> EvaluatedModel:
     """Loads what `ModelFolder` describes.
 
     Raises:
@@ -54,7 +54,7 @@ def open_saved_model(
     except TrainingError:
         model.close()
         raise
-    return Candidate(
+    return EvaluatedModel(
         ExportedDetector(local.predict, local.version),
         exported_classes(info),
         {
@@ -113,7 +113,7 @@ class _LocalModel:
                 self._model.signatures.signature_def[name],
                 {expected.inputs[0].name: array},
                 [tensor.name for tensor in expected.outputs],
-                Call(None),
+                Admission(None),
             )
         except ServingError as err:
             reason = err.message.strip().splitlines()[0]
@@ -165,7 +165,7 @@ def _read_info(folder: Path) -> contract.ModelInfo:
             f"{path}: {err.strerror or err}; this is no model of the serving contract; "
             f"{ADVICE}"
         ) from err
-    except contract.ContractError as err:
+    except contract.ModelInfoError as err:
         raise TrainingError(f"{path}: {err}; {ADVICE}") from err
 
 

@@ -1,4 +1,4 @@
-"""A running server as a candidate: TensorFlow Serving or the embedded one."""
+"""A running server as an evaluated model: TensorFlow Serving or the embedded one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from training.detectors.exported import (
     describe_exported,
     exported_classes,
 )
-from training.detectors.model import Candidate, DetectionLimits
+from training.detectors.model import DetectionLimits, EvaluatedModel
 from training.errors import TrainingError
 
 TIMEOUT_S = 300.0
@@ -18,7 +18,7 @@ TIMEOUT_S = 300.0
 
 def open_server(
     address: str, model_name: str, version: int | None, limits: DetectionLimits
-) -> Candidate:
+) -> EvaluatedModel:
     """Connects to what `ModelServer` describes.
 
     Raises:
@@ -35,7 +35,7 @@ def open_server(
         info = client.info()
         check_exported(f"{address}: model {model_name}", info, limits)
         served = client.model_version
-        return Candidate(
+        return EvaluatedModel(
             ExportedDetector(lambda image: client.predict(image.encoded()), served),
             exported_classes(info),
             {

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 
-from training.detectors.model import Candidate, DetectionLimits
+from training.detectors.model import DetectionLimits, EvaluatedModel
 from training.errors import TrainingError
 
 
@@ -61,7 +61,7 @@ ModelSource = Weights | ModelFolder | ModelServer
 
 def open_model(
     source: ModelSource, limits: DetectionLimits, *, neutral: str | None = None
-) -> Candidate:
+) -> EvaluatedModel:
     """Loads a model, or connects to it.
 
     Args:
@@ -74,13 +74,13 @@ def open_model(
         TrainingError: it is not there, not readable, or its own limits leave out what
             is wanted.
     """
-    candidate = _opened(source, limits)
+    evaluated = _opened(source, limits)
     if not neutral:
-        return candidate
-    return replace(candidate, classes=replace(candidate.classes, neutral=neutral))
+        return evaluated
+    return replace(evaluated, classes=replace(evaluated.classes, neutral=neutral))
 
 
-def _opened(source: ModelSource, limits: DetectionLimits) -> Candidate:
+def _opened(source: ModelSource, limits: DetectionLimits) -> EvaluatedModel:
     match source:
         case Weights(path, config, titles):
             from training.detectors.checkpoint import open_checkpoint

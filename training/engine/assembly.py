@@ -45,7 +45,7 @@ def build_learner(
         from_scratch: it starts without weights.
 
     Raises:
-        ConfigError: no such network can be built.
+        TrainConfigError: no such network can be built.
     """
     model = config.network(splits.classes.num_classes)
     before = keras.config.dtype_policy()
@@ -92,7 +92,7 @@ def make_keeper(
     checkpoints: Checkpoints,
     folder: Path,
     state: RunState,
-    first_weights: Path | None,
+    initial_weights: Path | None,
 ) -> Keeper:
     """Makes what writes the files, and what validates.
 
@@ -103,7 +103,7 @@ def make_keeper(
         checkpoints: where weights go.
         folder: of the training.
         state: where it stands.
-        first_weights: what it began with, None for random ones.
+        initial_weights: what it began with, None for random ones.
 
     Raises:
         TrainingError: nothing can be written.
@@ -134,7 +134,7 @@ def make_keeper(
         checkpoint_config(config, splits.classes),
         validate,
         folder,
-        first_weights,
+        initial_weights,
     )
 
 

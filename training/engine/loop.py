@@ -37,7 +37,7 @@ from training.pipeline.batch import Batch
 from training.pipeline.batches import batches, epoch_order
 from training.weights.checkpoint_config import training_entry
 from training.weights.checkpoints import Checkpoints
-from training.weights.writing import writing
+from training.weights.writing import writing_checkpoints
 
 _ADVICE = (
     "use a lower lr, or a longer schedule.warmup_steps; the checkpoints before are "
@@ -65,7 +65,7 @@ class Keeper:
         checkpoint_config: content of config.json, but for how a checkpoint came about.
         validate: gives the columns of a validation; is told whether to stop.
         output: of the training.
-        first_weights: what it began with, None for random ones.
+        initial_weights: what it began with, None for random ones.
     """
 
     checkpoints: Checkpoints
@@ -73,7 +73,7 @@ class Keeper:
     checkpoint_config: Mapping[str, Any]
     validate: Callable[[Callable[[], bool]], dict[str, float]]
     output: Path
-    first_weights: Path | None = None
+    initial_weights: Path | None = None
 
 
 class Loop:
@@ -222,7 +222,7 @@ class Loop:
             learner.training.network,
             {
                 **keeper.checkpoint_config,
-                **training_entry(epoch, self.state.step, keeper.first_weights),
+                **training_entry(epoch, self.state.step, keeper.initial_weights),
             },
             self.state.to_arrays(learner.optimizer.variables),
             is_best=is_best,
@@ -231,7 +231,7 @@ class Loop:
         place = f"epoch {epoch:.2f}, step {self.state.step}"
         self._listener.say(f"saved {path} ({place}{best})")
         curves = keeper.output / CURVES_NAME
-        with writing(curves):
+        with writing_checkpoints(curves):
             draw_curves(keeper.output / CSV_NAME, curves)
 
     def _add_row(self, split: str, values: Mapping[str, float]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from formats.errors import ConfigError as FileConfigError
+from formats.errors import ConfigFileError
 from models.checkpoint import sha256
 from models.errors import WeightsError
 from models.weight_path import find_weights
@@ -33,7 +33,7 @@ from training.errors import TrainingError
 from training.evaluation.hints import start_hints
 from training.weights.checkpoint_config import earlier_config
 from training.weights.checkpoints import BEST, LAST, WEIGHTS, Checkpoints
-from training.weights.first_weights import set_first_weights
+from training.weights.initial_weights import set_initial_weights
 from training.weights.writing import make_output
 
 
@@ -121,7 +121,7 @@ def train(
         for text in splits.warnings:
             listener.say(f"warning: {text}")
         loop, plan, keeper = run.prepare(splits, strategy, listener)
-    except (WeightsError, FileConfigError, OSError) as err:
+    except (WeightsError, ConfigFileError, OSError) as err:
         if isinstance(err, TrainingError):
             raise
         raise TrainingError(str(err)) from err
@@ -191,7 +191,7 @@ class _Run:
             )
         if slots is None:
             network = learner.training.network
-            listener.say(set_first_weights(network, config, self.weights))
+            listener.say(set_initial_weights(network, config, self.weights))
         else:
             newest = self.checkpoints.path(self._numbers[-1])
             restore_learner(learner, newest / WEIGHTS, slots)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from training.errors import TrainingError
-from training.pipeline.examples import Sample, Samples
+from training.pipeline.examples import LabelledPixels, Samples
 
 
 class StoppableSamples:
@@ -29,7 +29,7 @@ class StoppableSamples:
         """Returns how many there are."""
         return len(self._samples)
 
-    def __getitem__(self, index: int) -> Sample:
+    def __getitem__(self, index: int) -> LabelledPixels:
         """Returns one.
 
         Raises:

@@ -21,8 +21,13 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from training.datasets.classes import ClassMap
-from training.datasets.samples import Sample
-from training.detectors.detector import Array, Found, RunLengths, encode_mask
+from training.datasets.samples import LabelledImage
+from training.detectors.detector import (
+    Array,
+    EvaluatedDetections,
+    RunLengths,
+    to_coco_mask,
+)
 from training.detectors.model import DetectionLimits
 from training.evaluation.image_scores import (
     ImageScore,
@@ -76,7 +81,7 @@ class CocoScorer:
         self._images: list[dict[str, int]] = []
         self._neutral: dict[int, RunLengths] = {}
 
-    def add(self, sample: Sample, found: Found) -> None:
+    def add(self, sample: LabelledImage, found: EvaluatedDetections) -> None:
         """Takes one image. Its number is how many there were before."""
         image_id = len(self._images)
         height, width = sample.size
@@ -84,11 +89,11 @@ class CocoScorer:
         for class_id, crop, crowd in zip(
             sample.class_ids, sample.masks, sample.is_crowd, strict=True
         ):
-            runs = encode_mask(crop, sample.size)
+            runs = to_coco_mask(crop, sample.size)
             truth = _entry(len(self.truths), image_id, class_id, crop.box, runs)
             self.truths.append({**truth, "iscrowd": int(crowd)})
         if sample.neutral:
-            pieces = [encode_mask(crop, sample.size) for crop in sample.neutral]
+            pieces = [to_coco_mask(crop, sample.size) for crop in sample.neutral]
             self._neutral[image_id] = coco_mask.merge(pieces)
         found = found.best(self._limits.score_threshold, self._limits.max_detections)
         for box, class_id, score, runs in zip(*found, strict=True):

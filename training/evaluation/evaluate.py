@@ -13,7 +13,7 @@ from training.datasets.splits import open_set
 from training.detectors.model import COCO_LIMITS, DetectionLimits
 from training.detectors.sources import ModelSource, open_model
 from training.evaluation.evaluator import Tell, run_detector
-from training.evaluation.files import prepare, write_files
+from training.evaluation.files import prepare, write_evaluation
 from training.evaluation.hints import nothing_found
 from training.evaluation.keywords import takes_keywords
 from training.evaluation.scores import Evaluation
@@ -53,26 +53,26 @@ def evaluate(
     if output is not None:
         prepare(Path(output), overwrite=overwrite)
     with ExitStack() as stack:
-        candidate = open_model(model, limits, neutral=neutral)
-        stack.callback(candidate.close)
+        evaluated = open_model(model, limits, neutral=neutral)
+        stack.callback(evaluated.close)
         say = say or _say_nothing
-        for text in candidate.notes:
+        for text in evaluated.notes:
             say(text)
-        dataset = open_set(data, candidate.classes)
+        dataset = open_set(data, evaluated.classes)
         for line in dataset.source.left_out.lines():
             say(f"warning: left out: {line}")
         for text in dataset.notes:
             say(f"warning: {text}")
-        named = candidate.classes.neutral
+        named = evaluated.classes.neutral
         for text in missing_neutral(named, dataset.source.classes, data.name):
             say(f"warning: {text}")
-        scorer = run_detector(candidate.detector, dataset, limits, tell)
+        scorer = run_detector(evaluated.detector, dataset, limits, tell)
     score = scorer.finish()
-    for text in nothing_found(score.evaluation, candidate.training):
+    for text in nothing_found(score.evaluation, evaluated.training):
         say(f"hint: {text}")
     if output is not None:
-        origin = {"network": dict(candidate.description), "data": data.describe()}
-        write_files(Path(output), origin, dataset, scorer, score)
+        origin = {"network": dict(evaluated.description), "data": data.describe()}
+        write_evaluation(Path(output), origin, dataset, scorer, score)
     return score.evaluation
 
 

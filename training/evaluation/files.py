@@ -19,7 +19,7 @@ from training.datasets.coco import CocoSource
 from training.datasets.dataset import FileDataset
 from training.errors import TrainingError
 from training.evaluation.coco_score import CocoScorer, Score
-from training.evaluation.page import write_page
+from training.evaluation.page import write_evaluation_page
 from training.evaluation.precision_recall import draw_precision_recall
 
 FIGURES_NAME = "evaluation.json"
@@ -53,7 +53,7 @@ def prepare(folder: Path, *, overwrite: bool) -> None:
             )
 
 
-def write_files(
+def write_evaluation(
     folder: Path,
     origin: Mapping[str, Any],
     dataset: FileDataset,
@@ -85,7 +85,7 @@ def write_files(
         curves = draw_precision_recall(score.precision["mask"], titles)
         with replaced_file(folder / CURVES_NAME) as file:
             file.write(curves)
-        write_page(
+        write_evaluation_page(
             folder / PAGE_NAME,
             _subtitle(origin),
             dataset,
@@ -185,4 +185,4 @@ def _category_ids(dataset: FileDataset) -> Mapping[int, Any]:
     return {class_id: keys.get(title, title) for class_id, title in ids.items()}
 
 
-__all__ = ["FIGURES_NAME", "prepare", "write_files"]
+__all__ = ["FIGURES_NAME", "prepare", "write_evaluation"]

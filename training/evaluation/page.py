@@ -11,8 +11,8 @@ from formats.report.report import (
     Bars,
     Block,
     Facts,
-    Figure,
     Gallery,
+    ImageBlock,
     Section,
     Table,
     write_report,
@@ -34,7 +34,7 @@ LEGEND = (
 )
 
 
-def write_page(
+def write_evaluation_page(
     path: Path,
     subtitle: str,
     dataset: FileDataset,
@@ -108,7 +108,7 @@ def _figures(evaluation: Evaluation, curves: Pixels) -> list[Block]:
     return [
         Facts(facts),
         Section([bars, table], "Classes"),
-        Section([Figure("Precision over recall", curves)]),
+        Section([ImageBlock("Precision over recall", curves)]),
     ]
 
 
@@ -164,4 +164,4 @@ def _confusions(
     return [(*pair, count) for pair, count in counts.most_common(SHOWN)]
 
 
-__all__ = ["write_page"]
+__all__ = ["write_evaluation_page"]

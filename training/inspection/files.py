@@ -18,7 +18,7 @@ from training.datasets.classes import ClassMap
 from training.datasets.splits import Splits
 from training.inspection.anchor_fit import POOR_IOU
 from training.inspection.histograms import bin_anchor_iou, bin_per_image, bin_sides
-from training.inspection.page import write_page
+from training.inspection.page import write_inspection_page
 from training.inspection.sample_sheet import draw_samples, make_sheet
 from training.inspection.statistics import SetNumbers, read_numbers
 
@@ -26,7 +26,7 @@ POOR_SHARE = 0.1
 """Of objects that the anchors fit poorly; more are worth a warning."""
 
 
-def write_files(
+def write_inspection(
     page: Path,
     sheet: Path,
     numbers: Path,
@@ -66,7 +66,7 @@ def write_files(
     _write(numbers, json.dumps(content, indent=1).encode())
     bgr = make_sheet(drawn)[..., ::-1]
     _write(sheet, cv2.imencode(".png", bgr)[1].tobytes())
-    write_page(page, name, sets, config, classes, palette, warnings, drawn)
+    write_inspection_page(page, name, sets, config, classes, palette, warnings, drawn)
     return warnings
 
 
@@ -170,4 +170,4 @@ def _write(path: Path, data: bytes) -> None:
         file.write(data)
 
 
-__all__ = ["write_files"]
+__all__ = ["write_inspection"]

@@ -66,7 +66,7 @@ def inspect_data(
     data = labelled_data(**where)
     splits = open_splits(data, config)
     # Brings TensorFlow, which takes seconds: after all that may be wrong is told.
-    from training.inspection.files import write_files
+    from training.inspection.files import write_inspection
 
     folder = Path(output)
     paths = folder / PAGE, folder / SHEET, folder / NUMBERS
@@ -75,7 +75,7 @@ def inspect_data(
         TrainingError,
         "make room, or choose another output",
     ):
-        warnings = write_files(*paths, data.name, splits, config, samples)
+        warnings = write_inspection(*paths, data.name, splits, config, samples)
     return Inspection(*paths, warnings)
 
 

@@ -36,7 +36,7 @@ LEVELS = ("P2", "P3", "P4", "P5", "P6")
 Sets = Mapping[str, SetNumbers]
 
 
-def write_page(
+def write_inspection_page(
     path: Path,
     name: str,
     sets: Sets,
@@ -212,4 +212,4 @@ def _size_table(sets: Sets) -> Table:
     )
 
 
-__all__ = ["write_page"]
+__all__ = ["write_inspection_page"]

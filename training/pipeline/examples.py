@@ -22,7 +22,7 @@ from training.pipeline.rpn_targets import rpn_targets
 Array = np.ndarray[Any, Any]
 
 
-class Sample(Protocol):
+class LabelledPixels(Protocol):
     """A labelled image as the data set readers give it."""
 
     @property
@@ -52,7 +52,7 @@ class Samples(Protocol):
     def __len__(self) -> int:
         """Returns how many there are."""
 
-    def __getitem__(self, index: int) -> Sample:
+    def __getitem__(self, index: int) -> LabelledPixels:
         """Returns one."""
 
 
@@ -71,7 +71,7 @@ class Example(NamedTuple):
 
 
 def make_example(
-    sample: Sample,
+    sample: LabelledPixels,
     config: ModelConfig,
     anchors: Array,
     rng: np.random.Generator,
@@ -138,7 +138,7 @@ def _drawn(crops: list[MaskCrop], size: tuple[int, int]) -> Array:
 
 __all__ = [
     "Example",
-    "Sample",
+    "LabelledPixels",
     "Samples",
     "make_example",
 ]

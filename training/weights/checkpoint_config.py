@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from formats.checkpoint_config import find_config
-from formats.errors import ConfigError as FileConfigError
+from formats.errors import ConfigFileError
 from formats.json_file import read_json
 from formats.quoted import quoted
 from models.matterport_config import to_matterport
@@ -23,7 +23,7 @@ def checkpoint_config(config: TrainConfig, classes: ClassMap) -> dict[str, Any]:
     """Returns what the `config.json` of all checkpoints of a training have in common.
 
     Raises:
-        ConfigError: no network can be built of the config.
+        TrainConfigError: no network can be built of the config.
     """
     return {
         "settings": config.settings(),
@@ -33,16 +33,16 @@ def checkpoint_config(config: TrainConfig, classes: ClassMap) -> dict[str, Any]:
 
 
 def training_entry(
-    epoch: float, step: int, first_weights: Path | None
+    epoch: float, step: int, initial_weights: Path | None
 ) -> dict[str, Any]:
     """Returns the entry of `config.json` that tells how a checkpoint came about.
 
     Args:
         epoch: passes over the training set so far, a fraction.
         step: steps so far.
-        first_weights: what the training began with; None for random weights.
+        initial_weights: what the training began with; None for random weights.
     """
-    name = None if first_weights is None else str(first_weights)
+    name = None if initial_weights is None else str(initial_weights)
     return {"training": {"epoch": round(epoch, 4), "step": step, "first_weights": name}}
 
 
@@ -60,7 +60,7 @@ def earlier_config(weights: Path) -> dict[str, Any] | None:
         return None
     try:
         content = read_json(path)
-    except FileConfigError as err:
+    except ConfigFileError as err:
         raise TrainingError(str(err)) from err
     if not isinstance(content, dict):
         raise TrainingError(f"{path}: expected an object, got {quoted(content)}")

@@ -14,7 +14,7 @@ from training.errors import TrainingError
 _WHOLE = "checkpoints that are there are whole"
 
 
-def writing(path: Path) -> AbstractContextManager[None]:
+def writing_checkpoints(path: Path) -> AbstractContextManager[None]:
     """Turns what keeps a block from writing a file into an error of the training.
 
     Raises:
@@ -35,8 +35,8 @@ def make_output(folder: Path) -> None:
     Raises:
         TrainingError: nothing can be written there.
     """
-    with writing(folder):
+    with writing_checkpoints(folder):
         make_folder(folder)
 
 
-__all__ = ["make_output", "writing"]
+__all__ = ["make_output", "writing_checkpoints"]

@@ -66,7 +66,7 @@ def _train(place: Place) -> Iterator[Bench]:
 @contextlib.contextmanager
 def _export(place: Place) -> Iterator[Bench]:
     from examples.seeded_checkpoint import main as write_checkpoint
-    from export.settings import Options, resolve
+    from export.settings import Options, resolve_settings
     from models.checkpoint import inspect_checkpoint
 
     weights = place.folder / "w" / "small.h5"
@@ -81,7 +81,7 @@ def _export(place: Place) -> Iterator[Bench]:
     def make(rng: Rng) -> Attempt:
         path.write_bytes(distort(rng, samples[int(rng.integers(len(samples)))]))
         options = Options(weights=weights, config=path)
-        return Attempt("export config", lambda: resolve(options, checkpoint))
+        return Attempt("export config", lambda: resolve_settings(options, checkpoint))
 
     yield Bench(make)
 

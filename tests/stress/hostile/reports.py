@@ -13,9 +13,9 @@ from formats.report.report import (
     Bars,
     Card,
     Facts,
-    Figure,
     Gallery,
     Histogram,
+    ImageBlock,
     Notices,
     Section,
     Table,
@@ -70,7 +70,7 @@ def _write(path: Any, texts: list[str], color: str) -> None:
         Facts({name(): name(), "n": 1}),
         Notices([name(), name()]),
         Section([table], name()),
-        Section([bars, Figure(name(), _IMAGE), histogram]),
+        Section([bars, ImageBlock(name(), _IMAGE), histogram]),
         Gallery(name(), [card], name(), {title: color}),
     ]
     write_report(path, name(), name(), blocks)

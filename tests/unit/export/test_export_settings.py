@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from export.errors import ExportError
-from export.settings import Options, read_classes, resolve
+from export.settings import Options, read_classes, resolve_settings
 from formats.drawing.palette import distinct_color
 from models.architecture import preset
 from models.checkpoint import Checkpoint
@@ -49,7 +49,7 @@ def settle(weights):
             (weights.parent / name).write_text(text, "utf-8")
         architecture = preset("small", num_classes=num_classes)
         checkpoint = Checkpoint(weights, architecture, {}, (), (), (), ())
-        return resolve(Options(weights=weights, **options), checkpoint)
+        return resolve_settings(Options(weights=weights, **options), checkpoint)
 
     return run
 
@@ -374,7 +374,7 @@ def test_a_full_dump_of_matterports_config(
     (weights.parent / "config.json").write_text(text)
     architecture = preset(backbone, num_classes=num_classes)
     checkpoint = Checkpoint(weights, architecture, {}, (), (), (), ())
-    config = resolve(Options(weights=weights), checkpoint).config
+    config = resolve_settings(Options(weights=weights), checkpoint).config
     assert (config.resize_mode, config.min_dim, config.max_dim) == expected
     assert config.score_threshold == 0.7
 

@@ -12,7 +12,7 @@ from formats.checkpoint_config import (
     is_checkpoint_config,
 )
 from formats.config import load_config
-from formats.errors import ConfigError
+from formats.errors import ConfigFileError
 
 CONTENT = {
     "settings": {
@@ -69,7 +69,7 @@ def test_a_training_may_look_at_everything():
 
 def test_every_wrong_value_is_told():
     wrong = {"settings": {"special_classes": {"neutral": 5}}, "classes": [{}]}
-    with pytest.raises(ConfigError) as caught:
+    with pytest.raises(ConfigFileError) as caught:
         load_config(CONTENT | wrong, CheckpointConfig, name="c.json")
     assert [problem.split(": ")[:2] for problem in caught.value.problems] == [
         ["c.json", "settings.input_size"],

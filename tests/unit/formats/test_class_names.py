@@ -1,7 +1,7 @@
 import pytest
 
 from formats.class_names import COCO_CLASSES, read_class_names
-from formats.errors import ConfigError
+from formats.errors import ConfigFileError
 
 
 def test_names_of_a_flag_and_of_files(tmp_path):
@@ -17,11 +17,11 @@ def test_names_of_a_flag_and_of_files(tmp_path):
 
 
 def test_files_that_name_no_classes(tmp_path):
-    with pytest.raises(ConfigError, match="no such file of class names"):
+    with pytest.raises(ConfigFileError, match="no such file of class names"):
         read_class_names(str(tmp_path / "no.txt"))
     (tmp_path / "n.json").write_text('{"cat": 1}')
-    with pytest.raises(ConfigError, match="expected a JSON list of class names"):
+    with pytest.raises(ConfigFileError, match="expected a JSON list of class names"):
         read_class_names(str(tmp_path / "n.json"))
     (tmp_path / "n.txt").write_bytes(b"\xff\xfe\xff")
-    with pytest.raises(ConfigError, match="not readable as text"):
+    with pytest.raises(ConfigFileError, match="not readable as text"):
         read_class_names(str(tmp_path / "n.txt"))

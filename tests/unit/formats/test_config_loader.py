@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from formats import ConfigError, load_config
+from formats import ConfigFileError, load_config
 
 
 class Strict(BaseModel):
@@ -47,7 +47,7 @@ SQUARE = {"width": 1, "height": 1}
 
 
 def problems(content, **kwargs):
-    with pytest.raises(ConfigError) as caught:
+    with pytest.raises(ConfigFileError) as caught:
         load_config(content, Task, **kwargs)
     assert str(caught.value) == "\n".join(caught.value.problems)
     return list(caught.value.problems)
@@ -170,7 +170,7 @@ def test_missing_file_and_folder(tmp_path):
 
 def test_keys_and_values_of_strangers_are_shown_short():
     content = {"\x1b[31m": 1, "x" * 10**6: 2, **{f"k{i}": i for i in range(500)}}
-    with pytest.raises(ConfigError) as caught:
+    with pytest.raises(ConfigFileError) as caught:
         load_config({"width": 1, "height": 1} | content, Window)
     assert len(caught.value.problems) == 502
     text = str(caught.value)

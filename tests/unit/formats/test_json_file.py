@@ -2,12 +2,12 @@ import json
 
 import pytest
 
-from formats import ConfigError, json_file, read_json
+from formats import ConfigFileError, json_file, read_json
 from formats.json_file import MAX_DEPTH, parse_json
 
 
 def problems_of(text):
-    with pytest.raises(ConfigError) as caught:
+    with pytest.raises(ConfigFileError) as caught:
         parse_json(text.encode(), "a.json")
     return list(caught.value.problems)
 
@@ -73,14 +73,16 @@ def test_size_of_a_file_is_bounded(tmp_path, monkeypatch):
     monkeypatch.setattr(json_file, "MAX_BYTES", 9)
     assert read_json(path) == [1, 2, 3]
     monkeypatch.setattr(json_file, "MAX_BYTES", 8)
-    with pytest.raises(ConfigError, match="expected at most 0 MiB of JSON, got more"):
+    with pytest.raises(
+        ConfigFileError, match="expected at most 0 MiB of JSON, got more"
+    ):
         read_json(path)
-    with pytest.raises(ConfigError, match="expected at most"):
+    with pytest.raises(ConfigFileError, match="expected at most"):
         read_json("/dev/zero")
 
 
 def test_paths_that_are_none():
-    with pytest.raises(ConfigError, match="no path of a file: embedded null byte"):
+    with pytest.raises(ConfigFileError, match="no path of a file: embedded null byte"):
         read_json("a\0b.json")
-    with pytest.raises(ConfigError, match="No such file"):
+    with pytest.raises(ConfigFileError, match="No such file"):
         read_json("nowhere.json")

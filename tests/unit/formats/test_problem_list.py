@@ -1,6 +1,6 @@
 import pickle
 
-from formats import AnnotationError, ConfigError
+from formats import AnnotationFileError, ConfigFileError
 from formats.problem_list import MOST, More, ProblemList, located, told
 from training.errors import DatasetError
 
@@ -40,7 +40,11 @@ def test_what_was_left_out_has_no_place():
 
 def test_errors_tell_twenty_and_keep_all():
     texts = [f"problem {number}" for number in range(25)]
-    for error in (ConfigError(texts), AnnotationError(*texts), DatasetError(texts)):
+    for error in (
+        ConfigFileError(texts),
+        AnnotationFileError(*texts),
+        DatasetError(texts),
+    ):
         assert str(error) == told(texts)
         assert str(error).count("\n") == MOST
         assert str(error).endswith("and 5 more")

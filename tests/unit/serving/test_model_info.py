@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from serving.contract import ContractError, ModelClass, ModelInfo
+from serving.contract import ModelClass, ModelInfo, ModelInfoError
 from serving.model_info import MAX_INFO_BYTES
 from tests.fake_server import model_info
 
@@ -84,7 +84,7 @@ def test_round_trip():
     ],
 )
 def test_values_out_of_bounds(key, value, message):
-    with pytest.raises(ContractError, match=message) as caught:
+    with pytest.raises(ModelInfoError, match=message) as caught:
         ModelInfo.from_json(changed(key, value))
     assert len(str(caught.value)) < 300
 
@@ -99,7 +99,7 @@ def test_missing_keys(key):
     for parent in parents:
         part = part[int(parent)] if isinstance(part, list) else part[parent]
     del part[last]
-    with pytest.raises(ContractError, match=rf"key '.*{last}' is missing"):
+    with pytest.raises(ModelInfoError, match=rf"key '.*{last}' is missing"):
         ModelInfo.from_json(json.dumps(content))
 
 
@@ -114,7 +114,7 @@ def test_missing_keys(key):
     ],
 )
 def test_texts_that_are_none(text, message):
-    with pytest.raises(ContractError, match=message):
+    with pytest.raises(ModelInfoError, match=message):
         ModelInfo.from_json(text)
 
 
@@ -125,7 +125,7 @@ def test_long_texts():
         ("1" * 5000, "is not readable"),
         (" " * (MAX_INFO_BYTES + 1), "at most 4,194,304 bytes, got 4,194,305"),
     ):
-        with pytest.raises(ContractError, match=message):
+        with pytest.raises(ModelInfoError, match=message):
             ModelInfo.from_json(text)
 
 

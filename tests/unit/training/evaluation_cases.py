@@ -8,8 +8,8 @@ from formats.mask_crop import MaskCrop
 from formats.supervisely.meta import BITMAP, ClassMeta
 from serving.contract import ModelClass, ModelInfo, ModelInput
 from training.datasets.classes import make_class_map
-from training.datasets.samples import Sample
-from training.detectors.detector import Found, encode_mask
+from training.datasets.samples import LabelledImage
+from training.detectors.detector import EvaluatedDetections, to_coco_mask
 from training.detectors.model import DetectionLimits
 from training.evaluation.coco_score import CocoScorer
 
@@ -24,7 +24,7 @@ def rectangle(y1, x1, y2, x2):
 def sample(objects=(), crowds=(), neutral=(), size=SIZE):
     """An image; objects and crowds are (class id, crop)."""
     both = [*objects, *crowds]
-    return Sample(
+    return LabelledImage(
         name="picture",
         size=size,
         class_ids=np.array([class_id for class_id, _ in both], np.int32),
@@ -37,11 +37,11 @@ def sample(objects=(), crowds=(), neutral=(), size=SIZE):
 
 def found(*rows, size=SIZE):
     """Detections (class id, score, crop), best first."""
-    return Found(
+    return EvaluatedDetections(
         np.array([crop.box for _, _, crop in rows], np.float32).reshape(-1, 4),
         np.array([class_id for class_id, _, _ in rows], np.int32),
         np.array([score for _, score, _ in rows], np.float32),
-        tuple(encode_mask(c, size) for _, _, c in rows),
+        tuple(to_coco_mask(c, size) for _, _, c in rows),
     )
 
 

@@ -12,7 +12,7 @@ from client.modes.suppress import Suppression
 from client.modes.windows import Windows
 from client.rect import Length, Sides
 from client.selection import NameRule, Selection
-from formats import ConfigError as FileConfigError
+from formats import ConfigFileError
 
 SHARED = Path(__file__).resolve().parents[4] / ".." / "shared"
 
@@ -27,7 +27,7 @@ def problems(content):
     with pytest.raises(ConfigError) as caught:
         InferenceConfig.load(content)
     assert isinstance(caught.value, ClientError)
-    assert isinstance(caught.value, FileConfigError)
+    assert isinstance(caught.value, ConfigFileError)
     return [text.removeprefix("config: ") for text in caught.value.problems]
 
 

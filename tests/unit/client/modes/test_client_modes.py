@@ -16,7 +16,7 @@ from client.modes.suppress import Suppression
 from client.modes.windows import Windows
 from client.rect import Length, Rect, Sides
 from client.selection import NameRule, Selection
-from client.transport.answer import Detections
+from client.transport.answer import ServedDetections
 from formats import ClassMeta, ProjectMeta, TagMeta
 from formats.supervisely.placed_objects import PlacedObject, place_annotation
 from tests.fake_server import model_info
@@ -25,7 +25,7 @@ from tests.mode_run import run_mode
 
 def detections(scores, names):
     count = len(scores)
-    return Detections(
+    return ServedDetections(
         boxes=np.zeros((count, 4), np.float32),
         mask_boxes=np.zeros((count, 4), np.int32),
         class_ids=np.arange(1, count + 1, dtype=np.int32),
@@ -102,7 +102,7 @@ class Finder:
                     (name, score, (*frame, bottom - shift[0], right - shift[1]))
                 )
         boxes = np.array([box for _, _, box in seen], np.int32).reshape(-1, 4)
-        return Detections(
+        return ServedDetections(
             boxes=boxes.astype(np.float32),
             mask_boxes=boxes,
             class_ids=np.ones(len(seen), np.int32),
@@ -365,7 +365,7 @@ def test_overlap_of_masks():
     left, right = np.zeros((10, 10), np.uint8), np.zeros((10, 10), np.uint8)
     left[:, :5], right[:, 5:] = 255, 255
     pngs = [cv2.imencode(".png", mask)[1].tobytes() for mask in (left, right)]
-    found = Detections(
+    found = ServedDetections(
         boxes=np.array([[0, 0, 10, 10], [0, 0, 10, 10]], np.float32),
         mask_boxes=np.array([[0, 0, 10, 10], [0, 0, 10, 10]], np.int32),
         class_ids=np.array([1, 1], np.int32),

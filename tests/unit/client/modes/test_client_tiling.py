@@ -8,7 +8,7 @@ from client.image import LoadedImage
 from client.modes.sliding_window import SlidingWindow
 from client.modes.suppress import Suppression
 from client.modes.windows import Windows
-from client.transport.answer import Detections
+from client.transport.answer import ServedDetections
 from formats.mask_crop import tight_crop
 from tests.mode_run import run_mode
 
@@ -41,7 +41,7 @@ class Perfect:
         part = self.labels[crop.top : crop.bottom, crop.left : crop.right]
         numbers = [n for n in np.unique(part).tolist() if n]
         masks = [tight_crop(part == number) for number in numbers]
-        return Detections(
+        return ServedDetections(
             boxes=np.array([m.box for m in masks], np.float32).reshape(-1, 4),
             mask_boxes=np.array([m.box for m in masks], np.int32).reshape(-1, 4),
             class_ids=np.ones(len(numbers), np.int32),

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from client import ClientError, InferenceConfig
-from client.annotations import read_annotation, read_meta
+from client.annotations import given_annotation, read_meta
 from client.image import load_image
 from client.result import Result
 from tests.mode_run import run_mode
@@ -28,7 +28,7 @@ def predict(folder):
     mode = InferenceConfig.load(folder / "config.json").to_mode()
     meta = read_meta(folder / "in_meta.json")
     merged = mode.output_meta(meta, read_meta(folder / "model_meta.json"))
-    given = read_annotation(folder / "in_ann.json", meta, merged)
+    given = given_annotation(folder / "in_ann.json", meta, merged)
     image = load_image(folder / "image.png")
     predictor = FakePredictor(info["model"])
     outcome = run_mode(mode, image, predictor, given.objects)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from formats import AnnotationError
+from formats import AnnotationFileError
 from formats.coco import polygon as coco_polygon
 from formats.coco.file import open_coco
 from formats.coco.masks import decode_counts, draw_segmentation, read_segmentation
@@ -80,7 +80,7 @@ def test_decode_counts():
     assert decode_counts("O") == [-1]
     assert decode_counts("P1") == [32]  # 0 and go on, then 1 * 32
     assert decode_counts("0001O") == [0, 0, 0, 1, -1]
-    with pytest.raises(AnnotationError, match="cut off"):
+    with pytest.raises(AnnotationFileError, match="cut off"):
         decode_counts("P")
 
 
@@ -139,7 +139,7 @@ def test_polygons_equal_pycocotools(polygon, counts):
     ],
 )
 def test_bad_segmentations(segmentation, text):
-    with pytest.raises(AnnotationError, match=text):
+    with pytest.raises(AnnotationFileError, match=text):
         draw_segmentation(segmentation, SIZE)
 
 
@@ -179,11 +179,13 @@ def test_many_polygons_take_the_memory_of_one():
 
 def test_long_run_lengths_are_read_in_their_time():
     text = "o" * 1_000_000  # goes on and on
-    with pytest.raises(AnnotationError, match="expected compressed run lengths"):
+    with pytest.raises(AnnotationFileError, match="expected compressed run lengths"):
         decode_counts(text)
     assert len(decode_counts("1" * 1_000_000)) == 1_000_000
     for wrong in ("1\u20ac", "1/", "1p"):
-        with pytest.raises(AnnotationError, match="expected compressed run lengths"):
+        with pytest.raises(
+            AnnotationFileError, match="expected compressed run lengths"
+        ):
             decode_counts(wrong)
 
 
@@ -196,19 +198,19 @@ def test_long_run_lengths_are_read_in_their_time():
     ],
 )
 def test_absurd_sizes_are_refused(counts, size, text):
-    with pytest.raises(AnnotationError, match=text):
+    with pytest.raises(AnnotationFileError, match=text):
         draw_segmentation({"size": [*size], "counts": counts}, size)
 
 
 def test_numbers_that_no_float_holds_are_refused():
-    with pytest.raises(AnnotationError, match="got a number that is too long"):
+    with pytest.raises(AnnotationFileError, match="got a number that is too long"):
         draw_segmentation({"size": [4, 6], "counts": [10**4999]}, SIZE)
     for number in (10**4999, -(10**400), float("inf"), True, "1", None):
-        with pytest.raises(AnnotationError, match="at least 3 points"):
+        with pytest.raises(AnnotationFileError, match="at least 3 points"):
             draw_segmentation([[number] * 6], SIZE)
     square = 10**6
     ring = [1, 1, square - 1, 1, square - 1, square - 1, 1, square - 1]
-    with pytest.raises(AnnotationError, match="at most 1,073,741,824 pixels"):
+    with pytest.raises(AnnotationFileError, match="at most 1,073,741,824 pixels"):
         draw_segmentation([ring], (square, square))
 
 
@@ -275,7 +277,7 @@ def test_index_problems_are_listed(tmp_path):
         5,
     ]
     content["categories"] += [{"id": 10, "name": "x"}, {"id": 30, "name": "dog"}, {}]
-    with pytest.raises(AnnotationError) as caught:
+    with pytest.raises(AnnotationFileError) as caught:
         open_coco(write(tmp_path, content))
     text = str(caught.value)
     assert len(caught.value.problems) == 8
@@ -294,7 +296,7 @@ def test_index_problems_are_listed(tmp_path):
 
 def problems_of(tmp_path, content, **options):
     path = write(tmp_path, content)
-    with pytest.raises(AnnotationError) as caught:
+    with pytest.raises(AnnotationFileError) as caught:
         open_coco(path, **options)
     return [p.removeprefix(f"{path}: ") for p in caught.value.problems]
 
@@ -386,7 +388,7 @@ def test_wrong_keys_of_an_annotation_are_named(tmp_path, change, problem):
     text = json.dumps(content).replace("Infinity", "1e400")
     (tmp_path / "coco.json").write_text(text)
     coco = open_coco(tmp_path / "coco.json")
-    with pytest.raises(AnnotationError) as caught:
+    with pytest.raises(AnnotationFileError) as caught:
         coco.objects(0, coco.read(0))
     [got] = caught.value.problems
     assert got.startswith(f"{coco.path}: annotation 1 of a.png: ")
@@ -397,14 +399,18 @@ def test_missing_segmentation_says_what_to_do(tmp_path):
     content = coco_json({"a.png": SIZE}, [annotation(1)])
     del content["annotations"][0]["segmentation"]
     coco = open_coco(write(tmp_path, content))
-    with pytest.raises(AnnotationError, match=r"keypoints alone cannot be .*--lenient"):
+    with pytest.raises(
+        AnnotationFileError, match=r"keypoints alone cannot be .*--lenient"
+    ):
         coco.objects(0, coco.read(0))
 
 
 def test_a_file_that_changes_is_told(tmp_path):
     coco = open_coco(write(tmp_path, coco_json({"a.png": SIZE}, [annotation(1)])))
     coco.path.write_bytes(b"\xff" * 1000)
-    with pytest.raises(AnnotationError, match="no JSON any more; has the file changed"):
+    with pytest.raises(
+        AnnotationFileError, match="no JSON any more; has the file changed"
+    ):
         coco.objects(0, coco.read(0))
 
 
@@ -452,7 +458,7 @@ def test_a_lenient_reading_refuses_what_is_needed(tmp_path):
 
 @pytest.mark.parametrize("content", [{}, {"images": []}, {"images": 3}])
 def test_no_images(tmp_path, content):
-    with pytest.raises(AnnotationError, match="images: expected"):
+    with pytest.raises(AnnotationFileError, match="images: expected"):
         open_coco(write(tmp_path, content))
 
 
@@ -468,7 +474,7 @@ def test_object_problems_are_listed(tmp_path):
         ],
     )
     coco = open_coco(write(tmp_path, content))
-    with pytest.raises(AnnotationError) as caught:
+    with pytest.raises(AnnotationFileError) as caught:
         coco.objects(0, coco.read(0))
     first, second, third, fourth = caught.value.problems
     assert first.startswith(f"{coco.path}: annotation 1 of a.png: unknown category_id")

@@ -15,9 +15,9 @@ from formats.report.report import (
     Bars,
     Card,
     Facts,
-    Figure,
     Gallery,
     Histogram,
+    ImageBlock,
     Notices,
     Section,
     Table,
@@ -69,7 +69,7 @@ def write(path, text="plain", color="#FF0000", cards=2):
         Facts({text: text, "count": 1234}),
         Notices([text]),
         Section([bars, table], text),
-        Section([histogram, Figure(text, IMAGE)]),
+        Section([histogram, ImageBlock(text, IMAGE)]),
         Gallery(text, shown, text, {text: color}),
     ]
     write_report(path, text, text, blocks)

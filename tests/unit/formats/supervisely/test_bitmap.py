@@ -13,7 +13,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from PIL import Image
 
-from formats import AnnotationError, bitmap_object, read_bitmap, tag_json, write_bitmap
+from formats import (
+    AnnotationFileError,
+    bitmap_object,
+    read_bitmap,
+    tag_json,
+    write_bitmap,
+)
 from formats.mask_crop import MaskCrop
 
 SHARED = Path(__file__).resolve().parents[4] / ".." / "shared"
@@ -111,7 +117,7 @@ def test_reads_a_bare_png():
     ],
 )
 def test_unreadable(bitmap, message):
-    with pytest.raises(AnnotationError, match=message):
+    with pytest.raises(AnnotationFileError, match=message):
         read_bitmap(bitmap)
 
 
@@ -160,7 +166,7 @@ def png(side: int) -> bytes:
 def test_bitmaps_larger_than_they_say_take_no_memory(data, message):
     text = data()
     tracemalloc.start()
-    with pytest.raises(AnnotationError, match=message):
+    with pytest.raises(AnnotationFileError, match=message):
         read_bitmap({"origin": [0, 0], "data": text})
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -173,7 +179,7 @@ def test_chunks_that_claim_more_than_is_there_take_no_memory(kind):
     claim = struct.pack(">I", 2**31 - 1) + kind
     for text in (data[:33] + claim + data[33:], data[:33] + claim):
         packed_text = base64.b64encode(zlib.compress(text)).decode()
-        with pytest.raises(AnnotationError, match="not readable: it is cut off"):
+        with pytest.raises(AnnotationFileError, match="not readable: it is cut off"):
             read_bitmap({"origin": [0, 0], "data": packed_text})
 
 
@@ -181,14 +187,16 @@ def test_damaged_chunks_are_told():
     data = bytearray(png(3))
     data[-20] ^= 1
     bitmap = {"origin": [0, 0], "data": base64.b64encode(data).decode()}
-    with pytest.raises(AnnotationError, match="not readable: it is damaged"):
+    with pytest.raises(AnnotationFileError, match="not readable: it is damaged"):
         read_bitmap(bitmap)
 
 
 def test_bitmaps_are_bounded_by_their_image():
     bitmap = {"origin": [-900, -900], "data": bomb(png(2000), 0)}
     assert read_bitmap(bitmap, (1000, 1000)).mask.shape == (2000, 2000)
-    with pytest.raises(AnnotationError, match=r"1 to 3,996,000 pixels .* 2000 x 2000"):
+    with pytest.raises(
+        AnnotationFileError, match=r"1 to 3,996,000 pixels .* 2000 x 2000"
+    ):
         read_bitmap(bitmap, (1000, 999))
     small = {"origin": [0, 0], "data": bomb(png(1024), 0)}
     assert read_bitmap(small, (1, 1)).mask.all()

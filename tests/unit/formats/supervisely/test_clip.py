@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from formats import AnnotationError
+from formats import AnnotationFileError
 from formats.supervisely import clip
 from formats.supervisely.clip import Polygon, clip_line, clip_polygon
 
@@ -120,5 +120,5 @@ def test_holes_of_several_parts_are_found_in_bounded_steps(monkeypatch):
     upper, lower = clip_polygon(Polygon(bars, holes), SIZE)
     assert (upper.holes, lower.holes) == ([], holes)
     monkeypatch.setattr(clip, "_MOST_STEPS", 5)
-    with pytest.raises(AnnotationError, match="points with 3 holes is too tangled"):
+    with pytest.raises(AnnotationFileError, match="points with 3 holes is too tangled"):
         clip_polygon(Polygon(bars, holes), SIZE)

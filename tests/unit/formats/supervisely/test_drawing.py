@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from formats import AnnotationError, ProjectMeta
+from formats import AnnotationFileError, ProjectMeta
 from formats.mask_crop import MaskCrop, clip_crop, tight_crop
 from formats.supervisely.annotation_reader import read_annotation
 from formats.supervisely.clip import Polygon
@@ -153,7 +153,7 @@ def test_class_decides_where_it_names_a_shape():
     ],
 )
 def test_bad_objects(entry, text):
-    with pytest.raises(AnnotationError, match=text):
+    with pytest.raises(AnnotationFileError, match=text):
         draw(entry)
 
 
@@ -167,7 +167,7 @@ def test_every_problem_is_listed():
             3,
         ],
     }
-    with pytest.raises(AnnotationError) as caught:
+    with pytest.raises(AnnotationFileError) as caught:
         read_annotation(content, META)
     problems = caught.value.problems
     assert len(problems) == 4
@@ -189,7 +189,7 @@ def test_every_problem_is_listed():
     ],
 )
 def test_bad_annotations(content, text):
-    with pytest.raises(AnnotationError, match=text):
+    with pytest.raises(AnnotationFileError, match=text):
         read_annotation(content, META)
 
 
@@ -224,14 +224,18 @@ def test_equals_the_oracle(case, name):
 def test_numbers_that_are_no_pixels_are_refused(points):
     content = {"classTitle": "a", "points": {"exterior": points}}
     figure = read_figure(content, {"a": "polygon"})
-    with pytest.raises(AnnotationError, match=r"points: expected .* 1,000,000 pixels"):
+    with pytest.raises(
+        AnnotationFileError, match=r"points: expected .* 1,000,000 pixels"
+    ):
         figure.draw(SIZE)
 
 
 @pytest.mark.parametrize("shape", ["polygon", "rectangle", "line"])
 def test_objects_larger_than_any_image_are_refused(shape):
     content = {"classTitle": "a", "points": {"exterior": [[0, 0], [99_999, 99_999]]}}
-    with pytest.raises(AnnotationError, match="got one on 100,000 x 100,000; check"):
+    with pytest.raises(
+        AnnotationFileError, match="got one on 100,000 x 100,000; check"
+    ):
         read_figure(content, {"a": shape}).draw((100_000, 100_000))
 
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from formats import AnnotationError, ProjectMeta, bitmap_object, read_bitmap
+from formats import AnnotationFileError, ProjectMeta, bitmap_object, read_bitmap
 from formats.mask_crop import MaskCrop
 from formats.supervisely.placed_objects import place_annotation
 from tests.oracle import ORACLE, load_module, needs_shared
@@ -89,7 +89,7 @@ def test_what_sticks_out_is_cut():
 def test_problems_are_told_together():
     empty = bitmap(0, 0, 1, 1)
     empty["bitmap"] = {"origin": [0, 0], "data": ""}
-    with pytest.raises(AnnotationError) as caught:
+    with pytest.raises(AnnotationFileError) as caught:
         place(
             figure("dog", (0, 0), (1, 1)),
             figure("rectangle", (0, 0)),
@@ -106,7 +106,7 @@ def test_problems_are_told_together():
         "objects[3]",
         "objects[4]",
     ]
-    with pytest.raises(AnnotationError, match="expected a list, got null"):
+    with pytest.raises(AnnotationFileError, match="expected a list, got null"):
         place_annotation({"size": {"height": 2, "width": 2}, "tags": []}, META)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from formats import AnnotationError, FormatError, ProjectMeta
+from formats import AnnotationFileError, FormatError, ProjectMeta
 from formats.supervisely.project import open_project
 from tests.factories import (
     box,
@@ -173,14 +173,14 @@ def test_bad_annotation_is_named(tmp_path):
     root = write_project(tmp_path)
     write_item(root / "ds", "a.png", [box("nobody"), box("none")])
     item = open_project(root).items[0]
-    with pytest.raises(AnnotationError) as caught:
+    with pytest.raises(AnnotationFileError) as caught:
         open_project(root).parse(item, (root / item.annotation).read_bytes())
     path = root / "ds" / "ann" / "a.png.json"
     assert [p.split(": unknown")[0] for p in caught.value.problems] == [
         f"{path}: objects[0]",
         f"{path}: objects[1]",
     ]
-    with pytest.raises(AnnotationError, match=r"a\.png\.json: not JSON"):
+    with pytest.raises(AnnotationFileError, match=r"a\.png\.json: not JSON"):
         open_project(root).parse(item, b"{")
 
 
@@ -246,7 +246,7 @@ def test_oldest_meta():
     ],
 )
 def test_contradictory_meta(content, text):
-    with pytest.raises(AnnotationError, match=text):
+    with pytest.raises(AnnotationFileError, match=text):
         ProjectMeta.from_json(json.loads(json.dumps(content)))
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from formats import AnnotationError, ClassMeta, ProjectMeta, TagMeta
+from formats import AnnotationFileError, ClassMeta, ProjectMeta, TagMeta
 
 META = ProjectMeta(
     (ClassMeta("cat", "bitmap", "#FF0000"), ClassMeta("Кот", "polygon", "#00FF00")),
@@ -26,7 +26,7 @@ def test_json():
 
 @pytest.mark.parametrize("content", [None, {}, {"classes": [{}]}, {"classes": ["a"]}])
 def test_unreadable(content):
-    with pytest.raises(AnnotationError, match="meta: expected"):
+    with pytest.raises(AnnotationFileError, match="meta: expected"):
         ProjectMeta.from_json(content)
 
 
@@ -73,7 +73,7 @@ def test_classes_without_a_color_get_different_ones(entry):
     ],
 )
 def test_what_is_no_color_is_refused(color):
-    with pytest.raises(AnnotationError) as caught:
+    with pytest.raises(AnnotationFileError) as caught:
         meta_with(color=color)
     assert str(caught.value).startswith(
         'meta: class "cat": color: expected "#RRGGBB", "#RGB", a CSS name or [red, '
@@ -98,7 +98,7 @@ def test_what_is_no_color_is_refused(color):
     ],
 )
 def test_what_is_wrong_is_named(content, text):
-    with pytest.raises(AnnotationError) as caught:
+    with pytest.raises(AnnotationFileError) as caught:
         ProjectMeta.from_json(content)
     assert str(caught.value).startswith('meta: expected {"classes"')
     assert text in str(caught.value)
@@ -106,5 +106,7 @@ def test_what_is_wrong_is_named(content, text):
 
 def test_many_doubled_titles_are_cut():
     classes = [{"title": str(i % 2000), "shape": "bitmap"} for i in range(4000)]
-    with pytest.raises(AnnotationError, match=r"class twice: 0, 1, .*, and 1,980 more"):
+    with pytest.raises(
+        AnnotationFileError, match=r"class twice: 0, 1, .*, and 1,980 more"
+    ):
         ProjectMeta.from_json({"classes": classes})

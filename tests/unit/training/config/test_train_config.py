@@ -3,16 +3,16 @@ from pathlib import Path
 
 import pytest
 
-from export.settings import Options, resolve
+from export.settings import Options, resolve_settings
 from formats.config import load_config
-from formats.errors import ConfigError as FileConfigError
+from formats.errors import ConfigFileError
 from formats.supervisely.meta import ClassMeta, ProjectMeta
 from models.architecture import preset
 from models.config import ModelConfig
 from models.matterport_config import from_matterport, to_matterport
 from training.config.train_config import TrainConfig, read_config
 from training.datasets.classes import make_class_map
-from training.errors import ConfigError, TrainingError
+from training.errors import TrainConfigError, TrainingError
 from training.weights.checkpoint_config import checkpoint_config, earlier_config
 
 SHARED = Path(__file__).resolve().parents[4] / ".." / "shared"
@@ -32,7 +32,7 @@ def load_cases():
 @pytest.mark.parametrize("case", load_cases())
 def test_equals_the_oracle(case):
     if not case["valid"] and case["id"] not in NEW_KEYS:
-        with pytest.raises(FileConfigError):
+        with pytest.raises(ConfigFileError):
             load_config(case["config"], TrainConfig)
         return
     settings = load_config(case["config"], TrainConfig).settings()
@@ -91,7 +91,7 @@ def test_tells_everything_at_once(tmp_path):
         "seed": "1",
     }
     path.write_text(json.dumps(wrong))
-    with pytest.raises(ConfigError) as caught:
+    with pytest.raises(TrainConfigError) as caught:
         read_config(path)
     problems = "\n".join(caught.value.problems)
     assert all(problem.startswith(f"{path}: ") for problem in caught.value.problems)
@@ -117,23 +117,23 @@ def test_tells_everything_at_once(tmp_path):
 def test_refuses_what_is_no_object(tmp_path, content):
     path = tmp_path / "train.json"
     path.write_text(content)
-    with pytest.raises(ConfigError, match="expected an object"):
+    with pytest.raises(TrainConfigError, match="expected an object"):
         read_config(path)
 
 
 def test_missing_file(tmp_path):
-    with pytest.raises(ConfigError, match=r"train\.json: No such file"):
+    with pytest.raises(TrainConfigError, match=r"train\.json: No such file"):
         read_config(tmp_path / "train.json")
 
 
 def test_rois_that_leave_no_positive():
-    with pytest.raises(ConfigError, match=r"rois: .* at least 1, got 2 \* 0\.33"):
+    with pytest.raises(TrainConfigError, match=r"rois: .* at least 1, got 2 \* 0\.33"):
         read_config({"rois": {"per_image": 2}})
     assert read_config({"rois": {"per_image": 1, "positive_ratio": 1.0}})
 
 
 def test_contradictions_alone():
-    with pytest.raises(ConfigError, match="multiple of 64, got 200"):
+    with pytest.raises(TrainConfigError, match="multiple of 64, got 200"):
         read_config({"input_size": {"max_dim": 200}})
 
 
@@ -156,7 +156,7 @@ def test_network():
 
 def test_no_network():
     config = load_config({"input_size": {"max_dim": 200}}, TrainConfig)
-    with pytest.raises(ConfigError, match="max_dim: expected a multiple of 64"):
+    with pytest.raises(TrainConfigError, match="max_dim: expected a multiple of 64"):
         config.network(3)
 
 
@@ -194,7 +194,7 @@ def test_export_reads_the_checkpoint_config(tmp_path):
     )
     weights = tmp_path / "model_weights" / "model.h5"
     network = config.network(classes.num_classes)
-    settings = resolve(Options(weights), Checkpoint(network.architecture))
+    settings = resolve_settings(Options(weights), Checkpoint(network.architecture))
     assert settings.config == network
     assert [(c.id, c.title, c.color) for c in settings.classes] == [
         (0, "bg", "#222222"),
@@ -218,7 +218,9 @@ def test_export_reads_the_colors_of_any_project(tmp_path):
     content = checkpoint_config(config, classes)
     (tmp_path / "config.json").write_text(json.dumps(content))
     network = config.network(classes.num_classes)
-    settings = resolve(Options(tmp_path / "m.h5"), Checkpoint(network.architecture))
+    settings = resolve_settings(
+        Options(tmp_path / "m.h5"), Checkpoint(network.architecture)
+    )
     got = [c.color for c in settings.classes][1:]
     assert got == ["#FF0000", "#000080", "#FF0007", got[3], "#0a0b0c"]
     assert got[3].startswith("#")
@@ -236,7 +238,7 @@ def test_earlier_config(tmp_path):
 
 def test_config_of_a_checkpoint_is_told_apart():
     content = {"settings": read_config({}).settings(), "class_title_to_idx": {"bg": 0}}
-    with pytest.raises(ConfigError) as caught:
+    with pytest.raises(TrainConfigError) as caught:
         read_config(content)
     (problem,) = caught.value.problems
     assert problem.startswith("config: is the config.json of a checkpoint; the train")

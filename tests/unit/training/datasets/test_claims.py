@@ -5,7 +5,7 @@ import tracemalloc
 
 import pytest
 
-from formats import AnnotationError
+from formats import AnnotationFileError
 from tests.factories import box, coco_json, write_image, write_item, write_project
 from training.datasets import claims
 from training.datasets.coco import open_coco_source
@@ -17,7 +17,9 @@ WHOLE = [0, 0, SIDE, 0, SIDE, SIDE, 0, SIDE]
 
 def check_refused(source, index):
     tracemalloc.start()
-    with pytest.raises(AnnotationError, match=r"30 x 20 pixels, .* for 30000 x 30000"):
+    with pytest.raises(
+        AnnotationFileError, match=r"30 x 20 pixels, .* for 30000 x 30000"
+    ):
         source.content(index)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -51,7 +53,7 @@ def test_masks_of_an_image_are_bounded_together(monkeypatch, tmp_path):
         path.write_text(json.dumps(coco_json({"a.png": (20, 30)}, [found] * count)))
         sources.append(open_coco_source(path, tmp_path))
     assert len(sources[0].content(0).objects) == 2
-    with pytest.raises(AnnotationError, match="masks of at most 100 pixels in all"):
+    with pytest.raises(AnnotationFileError, match="masks of at most 100 pixels in all"):
         sources[1].content(0)
 
 

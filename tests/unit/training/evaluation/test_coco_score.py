@@ -25,7 +25,7 @@ from training.datasets.classes import make_class_map
 from training.datasets.coco import open_coco_source
 from training.datasets.data_formats import labelled_data
 from training.datasets.splits import open_set
-from training.detectors.detector import encode_mask
+from training.detectors.detector import to_coco_mask
 
 SHARED = Path(__file__).resolve().parents[4] / ".." / "shared"
 needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="needs ../shared")
@@ -46,7 +46,7 @@ def test_run_lengths(shape, origin):
         whole = np.zeros((7, 9), np.bool_)
         (y, x), (h, w) = origin, shape
         whole[y : y + h, x : x + w] = mask
-        runs = encode_mask(MaskCrop(*origin, mask), (7, 9))
+        runs = to_coco_mask(MaskCrop(*origin, mask), (7, 9))
         assert runs["size"] == [7, 9]
         drawn = draw_segmentation(runs | {"counts": runs["counts"].decode()}, (7, 9))
         assert np.array_equal(pasted(drawn, (7, 9)) if drawn else whole * 0, whole)

@@ -25,7 +25,7 @@ from training.evaluation.card import (
     _of_shrunk,
     evaluation_card,
 )
-from training.evaluation.files import prepare, write_files
+from training.evaluation.files import prepare, write_evaluation
 from training.evaluation.precision_recall import draw_precision_recall
 
 CONFIG = read_config({"use_empty_images": True, "check_images": "header"})
@@ -50,7 +50,7 @@ def write(folder, dataset, origin=None):
     score = collected.finish()
     origin = origin or {"network": {"file": "w.h5"}, "data": {"project": "p"}}
     prepare(folder, overwrite=False)
-    write_files(folder, origin, dataset, collected, score)
+    write_evaluation(folder, origin, dataset, collected, score)
     return score
 
 
@@ -147,7 +147,7 @@ def test_thing_under_a_wrong_class_is_found_under_both(project, tmp_path):
     assert not (card.image == RIGHT).all(-1).any()
     origin = {"network": {"file": "w.h5"}, "data": {"project": "p"}}
     prepare(tmp_path / "out", overwrite=False)
-    write_files(tmp_path / "out", origin, project, collected, score)
+    write_evaluation(tmp_path / "out", origin, project, collected, score)
     figures = json.loads((tmp_path / "out" / "evaluation.json").read_text())
     assert [one["confused"] for one in figures["per_picture"]] == [1, 1, 0]
     page = (tmp_path / "out" / "gallery.html").read_text()

@@ -23,7 +23,7 @@ from training.datasets.data_formats import labelled_data
 from training.datasets.splits import open_set
 from training.detectors.exported import check_exported
 from training.detectors.model import DetectionLimits
-from training.detectors.model_config import read_candidate_config
+from training.detectors.model_config import read_model_config
 from training.detectors.sources import ModelFolder, ModelServer, Weights, open_model
 from training.errors import DatasetError, TrainingError
 from training.evaluation.keywords import named_model
@@ -54,15 +54,15 @@ def checkpoint(tmp_path):
 
 
 def test_checkpoint_folder(checkpoint):
-    candidate = open_model(Weights(checkpoint), LIMITS)
-    assert candidate.classes.ids == CONFIG["class_title_to_idx"]
-    assert candidate.classes.neutral == "fog"
-    assert [c.color for c in candidate.classes.classes if c.title == "dog"] == [
+    evaluated = open_model(Weights(checkpoint), LIMITS)
+    assert evaluated.classes.ids == CONFIG["class_title_to_idx"]
+    assert evaluated.classes.neutral == "fog"
+    assert [c.color for c in evaluated.classes.classes if c.title == "dog"] == [
         "#112233"
     ]
-    assert candidate.description["kind"] == "checkpoint"
-    assert len(candidate.description["sha256"]) == 64
-    assert candidate.description["file"].endswith("00000001/model_weights/model.h5")
+    assert evaluated.description["kind"] == "checkpoint"
+    assert len(evaluated.description["sha256"]) == 64
+    assert evaluated.description["file"].endswith("00000001/model_weights/model.h5")
     other = open_model(Weights(checkpoint), LIMITS, neutral="haze")
     assert other.classes.neutral == "haze"
 
@@ -97,11 +97,11 @@ def test_flat_constants_and_class_names(checkpoint, tmp_path):
     flat = tmp_path / "flat.json"
     flat.write_text('{"IMAGE_MIN_DIM": 64, "IMAGE_MAX_DIM": 128, "NAME": "shapes"}')
     titles = ("cat", "dog", "box")
-    candidate = open_model(Weights(checkpoint, flat, titles), LIMITS, neutral="fog")
-    assert candidate.classes.ids == {"bg": 0, "cat": 1, "dog": 2, "box": 3}
-    assert candidate.classes.neutral == "fog"
-    assert candidate.detector._network.config.max_dim == 128
-    assert candidate.notes == ()
+    evaluated = open_model(Weights(checkpoint, flat, titles), LIMITS, neutral="fog")
+    assert evaluated.classes.ids == {"bg": 0, "cat": 1, "dog": 2, "box": 3}
+    assert evaluated.classes.neutral == "fog"
+    assert evaluated.detector._network.config.max_dim == 128
+    assert evaluated.notes == ()
     alone = open_model(Weights(checkpoint, classes=("back", *titles)), LIMITS)
     assert alone.classes.ids == {"back": 0, "cat": 1, "dog": 2, "box": 3}
     assert alone.detector._network.config.max_dim == 1024
@@ -123,15 +123,15 @@ def test_flat_constants_and_class_names(checkpoint, tmp_path):
 
 
 def test_names_in_place_of_the_config_of_a_training(checkpoint):
-    candidate = open_model(Weights(checkpoint, classes=("a", "b", "c")), LIMITS)
-    assert candidate.classes.ids == {"bg": 0, "a": 1, "b": 2, "c": 3}
-    assert candidate.classes.neutral == "fog"
-    assert candidate.training["class_title_to_idx"] == CONFIG["class_title_to_idx"]
+    evaluated = open_model(Weights(checkpoint, classes=("a", "b", "c")), LIMITS)
+    assert evaluated.classes.ids == {"bg": 0, "a": 1, "b": 2, "c": 3}
+    assert evaluated.classes.neutral == "fog"
+    assert evaluated.training["class_title_to_idx"] == CONFIG["class_title_to_idx"]
 
 
 def test_classes_of_coco_are_assumed():
     many = dataclasses.replace(NETWORK, num_classes=81)
-    read = read_candidate_config(Path("w.h5"), many, config=None, titles=None)
+    read = read_model_config(Path("w.h5"), many, config=None, titles=None)
     assert read.classes.num_classes == 81
     assert (read.classes.ids["person"], read.classes.ids["toothbrush"]) == (1, 80)
     assert [note.split(":")[0] for note in read.notes] == [

@@ -28,7 +28,7 @@ class Turn:
     )
 
 
-class Flow:
+class Limiter:
     """One limit of calls under way, for all threads of a client.
 
     There is none before a server refuses a call. Then it is half of what was under way,
@@ -126,4 +126,4 @@ class Flow:
             turn.woken.set()
 
 
-__all__ = ["Flow", "Turn"]
+__all__ = ["Limiter", "Turn"]

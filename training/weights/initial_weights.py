@@ -14,7 +14,7 @@ from training.weights.imagenet import is_resnet
 from training.weights.initialisation import initialise, load_imagenet, transfer_learning
 
 
-def set_first_weights(
+def set_initial_weights(
     network: MaskRCNN, config: TrainConfig, weights: Path | None
 ) -> str:
     """Sets all weights of a network.
@@ -70,4 +70,4 @@ def _check_backbone(checkpoint: Checkpoint, config: TrainConfig) -> None:
         )
 
 
-__all__ = ["set_first_weights"]
+__all__ = ["set_initial_weights"]
