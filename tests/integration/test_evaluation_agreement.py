@@ -21,7 +21,7 @@ from models.mask_rcnn import MaskRCNN
 from serving.contract import ModelInfo, ModelInput
 from tests.images import encode
 from tests.whole_mask import pasted
-from training.cli.evaluate import run_evaluate
+from training.cli.evaluate import run
 from training.datasets.data_formats import labelled_data
 from training.detectors.detector import DetectorImage
 from training.detectors.model import DetectionLimits
@@ -244,7 +244,7 @@ def test_program(server, coco, images, tmp_path, capsys):
     data = ["--coco", str(coco), "--images", str(images), "--output", str(output)]
     limits = ["--score-threshold", "0.6", "--max-detections", "20"]
     network = ["--server", server.address, "--model-name", NAME]
-    assert run_evaluate([*network, *data, *limits]) == 0
+    assert run([*network, *data, *limits], "evaluate") == 0
     text = capsys.readouterr().out
     assert "AP medium" in text
     assert "score >= 0.6, at most 20 of a picture" in text

@@ -88,7 +88,7 @@ def build_parser(prog: str = "python -m training evaluate") -> argparse.Argument
     return parser
 
 
-def run_evaluate(argv: Sequence[str], prog: str) -> int:
+def run(argv: Sequence[str], prog: str) -> int:
     """Runs the command line.
 
     Returns:
@@ -173,4 +173,4 @@ def _cell(value: float | None) -> str:
     return f"{'-':>8}" if value is None else f"{value:8.4f}"
 
 
-__all__ = ["build_parser", "run_evaluate", "table"]
+__all__ = ["build_parser", "run", "table"]

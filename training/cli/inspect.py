@@ -41,7 +41,7 @@ def build_parser(prog: str = "python -m training inspect") -> argparse.ArgumentP
     return parser
 
 
-def run_inspect(argv: Sequence[str], prog: str) -> int:
+def run(argv: Sequence[str], prog: str) -> int:
     """Runs the command line.
 
     Returns:
@@ -68,4 +68,4 @@ def run_inspect(argv: Sequence[str], prog: str) -> int:
     return 0
 
 
-__all__ = ["build_parser", "run_inspect"]
+__all__ = ["build_parser", "run"]

@@ -57,7 +57,7 @@ def build_parser(prog: str = "python -m training") -> argparse.ArgumentParser:
     return parser
 
 
-def run_train(argv: Sequence[str], prog: str) -> int:
+def run(argv: Sequence[str], prog: str) -> int:
     """Runs the command line.
 
     Returns:
@@ -103,4 +103,4 @@ def run_train(argv: Sequence[str], prog: str) -> int:
     return INTERRUPTED
 
 
-__all__ = ["build_parser", "run_train"]
+__all__ = ["build_parser", "run"]

@@ -309,7 +309,7 @@ MEASURE = """
     import numpy as np
     import tensorflow as tf
     from export.decode import decode
-    from tests.pictures import encode, picture
+    from tests.images import encode, image
     from tests.unit.export.test_export_decode_refusals import LYING
 
     run = tf.function(
@@ -322,7 +322,7 @@ MEASURE = """
     flat = encode(np.zeros((2000, 2000), np.uint8), "GIF")
     at = flat.index(b",\\0\\0\\0\\0")
     bomb = flat[:at] + flat[at:-1] * 30 + b";"
-    for small in (encode(picture(), "JPEG"), flat):
+    for small in (encode(image(), "JPEG"), flat):
         run(small)
     start = peak_mb()
     for data in LYING.values():

@@ -152,7 +152,7 @@ def test_sixteen_threads_on_eight(connect):
                 thread.start()
             for thread in threads:
                 thread.join()
-            assert connected._channel._flow.limit < 96
+            assert connected._channel._limiter.limit < 96
     finally:
         server.stop()
     assert outcomes == [2] * 96
