@@ -19,6 +19,7 @@ from client.runs.run_folder import OutputError, RunFolder
 from client.runs.work import Work, json_bytes, read_kept
 from formats.coco.rle import encode_mask
 from formats.files.atomic_file import replaced_file
+from formats.files.writing import writing
 from serving.contract import ModelClass
 
 PIXEL_DIGITS = 3
@@ -74,33 +75,31 @@ class CocoResults:
     def finish(self, folder: RunFolder, summary: Summary) -> None:
         """See `Extra`; images that failed have no results."""
         del summary
-        try:
-            with (
-                replaced_file(self._path) as results,
-                replaced_file(self.images_path) as images,
-            ):
-                results.write(b"[")
-                images.write(b'{"images": [')
-                before = b"\n"
-                between = b"\n"
-                ids = self._image_ids()
-                for index, image_id in enumerate(ids):
-                    content = self._read(folder, index)
-                    if content is None:
-                        continue
-                    entry = self._image(index, image_id, content["size"])
-                    images.write(between + json.dumps(entry).encode())
-                    between = b",\n"
-                    for found in content["found"]:
-                        entry = {"image_id": image_id, **found}
-                        results.write(before + json.dumps(entry).encode())
-                        before = b",\n"
-                results.write(b"\n]\n")
-                categories = json.dumps(self._categories()).encode()
-                images.write(b'\n],\n"annotations": [],\n"categories": ')
-                images.write(categories + b"}\n")
-        except OSError as err:
-            raise OutputError(f"{self._path}: {err.strerror or err}") from err
+        with (
+            writing(self._path, OutputError),
+            replaced_file(self._path) as results,
+            replaced_file(self.images_path) as images,
+        ):
+            results.write(b"[")
+            images.write(b'{"images": [')
+            before = b"\n"
+            between = b"\n"
+            ids = self._image_ids()
+            for index, image_id in enumerate(ids):
+                content = self._read(folder, index)
+                if content is None:
+                    continue
+                entry = self._image(index, image_id, content["size"])
+                images.write(between + json.dumps(entry).encode())
+                between = b",\n"
+                for found in content["found"]:
+                    entry = {"image_id": image_id, **found}
+                    results.write(before + json.dumps(entry).encode())
+                    before = b",\n"
+            results.write(b"\n]\n")
+            categories = json.dumps(self._categories()).encode()
+            images.write(b'\n],\n"annotations": [],\n"categories": ')
+            images.write(categories + b"}\n")
 
     def _read(self, folder: RunFolder, index: int) -> Any:
         (target,) = self.targets(index)

@@ -14,6 +14,7 @@ from client.runs.run import Summary
 from client.runs.run_folder import SCRATCH, OutputError, RunFolder
 from client.runs.work import Work, json_bytes, read_kept
 from client.transport.served_model import ServedModel
+from formats.files.writing import writing
 
 if TYPE_CHECKING:
     from formats.report.report import Card
@@ -122,10 +123,8 @@ class ReportFile:
             note = f"Every {self._step}th picture; counts above are of all."
         gallery = Gallery("Pictures", self._cards(folder), note, colors, THUMBNAIL_PX)
         blocks = (facts, notices, Section([bars, histogram]), gallery)
-        try:
+        with writing(self._path, OutputError):
             write_report(self._path, self._title, str(folder.path), blocks)
-        except OSError as err:
-            raise OutputError(f"{self._path}: {err.strerror or err}") from err
 
     def _cards(self, folder: RunFolder) -> Iterator[Card]:
         from formats.report.report import Card
