@@ -112,8 +112,10 @@ class Connection(web.RequestHandler):
     def eof_received(self) -> bool:  # type: ignore[override]
         """Keeps the way back open: a client may send all it has to ask and say so."""
         self._ended = True
-        if self._current_request is not None:
-            self.fail_cut_body(self._current_request)
+        # Where none is under way, the rest of an answered one may still be awaited.
+        request = self._current_request or self._answered
+        if request is not None:
+            self.fail_cut_body(request)
         if self._waiter is not None and not self._waiter.done():  # nothing is asked
             self.force_close()
         return True

@@ -57,6 +57,7 @@ def test_help_needs_neither_opencv_nor_pydantic_nor_jinja():
     assert not {"cv2", "pydantic", "rich", "jinja2"} & modules_after(code)
 
 
+@pytest.mark.slow
 def test_beside_tensorflow():
     """The messages of both live in one process, in either order."""
     code = """

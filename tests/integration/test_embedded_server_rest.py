@@ -8,6 +8,7 @@ import gzip
 import http.client
 import json
 import socket
+import time
 
 import ovmsclient
 import pytest
@@ -239,6 +240,17 @@ def test_bodies_that_cannot_be_read(port, headers, status):
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.split()[1] == status
     assert list(json.loads(body)) == ["error"]
+
+
+def test_a_client_that_hangs_up_after_a_refusal_is_let_go(port):
+    head = f"POST {PREDICT} HTTP/1.1\r\nHost: here\r\nContent-Length: 9999999999\r\n"
+    with socket.create_connection(("127.0.0.1", port), timeout=8) as connection:
+        connection.sendall(head.encode() + b"\r\n{}")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 413")
+        time.sleep(0.2)  # the server now reads on, to throw it away
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(65536):  # the time-out would be an error
+            pass
 
 
 def _head_and_json(answer):

@@ -337,6 +337,7 @@ MEASURE = """
 """
 
 
+@pytest.mark.slow
 def test_refusing_costs_no_memory_and_thirty_frames_cost_one():
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(MEASURE)],

@@ -11,6 +11,8 @@ import textwrap
 import time
 from pathlib import Path
 
+import pytest
+
 from export.publish import staging_folder
 
 ROOT = Path(__file__).parents[3]
@@ -38,6 +40,7 @@ def marks(version):
     return set(contents), len(contents)
 
 
+@pytest.mark.slow
 def test_a_process_killed_at_any_moment_leaves_whole_versions(tmp_path):
     base = tmp_path / "model"
     rng = random.Random(0)

@@ -58,6 +58,7 @@ def test_depth_is_bounded_wherever_it_is():
         )
 
 
+@pytest.mark.slow
 def test_many_repeated_keys_take_no_time():
     count = 300_000
     pairs = ",".join(f'"{key}":1' for key in range(count))

@@ -340,6 +340,7 @@ def test_a_full_disk_while_unpacking(tiny_file, tmp_path):
     assert problem.endswith("File too large")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["zip", "h5"])
 def test_random_damage_is_told(tiny_file, tmp_path, kind):
     """Every file is read or refused with the one error, whatever is broken."""

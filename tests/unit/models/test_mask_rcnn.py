@@ -104,6 +104,7 @@ def test_batch_of_two_is_two_batches_of_one(small_network, canvas):
     assert not pairs  # two different images
 
 
+@pytest.mark.slow
 def test_graph_equals_eager(small_network, canvas):
     signature = [
         tf.TensorSpec((None, None, None, 3), tf.float32),

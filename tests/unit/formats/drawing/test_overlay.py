@@ -250,6 +250,7 @@ def test_very_long_titles():
     assert draw_overlays(GREY, [overlay] * 20).shape == GREY.shape
 
 
+@pytest.mark.slow
 def test_very_many_objects():
     overlays = grid(4, 3, (400, 600), title="x" * 20) * 2
     assert len(overlays) > 20_000

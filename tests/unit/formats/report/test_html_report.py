@@ -187,6 +187,7 @@ def test_an_error_leaves_what_was_there(tmp_path):
     assert [p.name for p in path.parent.iterdir()] == ["r.html"]
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_cards(tmp_path):
     code = f"""
 import resource, numpy as np

@@ -127,6 +127,7 @@ print("imported")
     assert (done.returncode, done.stdout) == (0, "imported\n")
 
 
+@pytest.mark.slow
 def test_nothing_of_the_real_one_is_left():
     program = """
 from serving.program.quiet_tensorflow import quiet_tensorflow
