@@ -109,14 +109,3 @@ def _content(source: Any, name: str) -> tuple[Any, str]:
 
 def _by(size: tuple[int, int]) -> str:
     return f"{size[1]} x {size[0]}"
-
-
-__all__ = [
-    "AnnotationSource",
-    "Dropped",
-    "MetaSource",
-    "check_annotated_size",
-    "given_annotation",
-    "outside_objects",
-    "read_meta",
-]

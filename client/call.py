@@ -9,11 +9,12 @@ from concurrent.futures import CancelledError, Executor, Future
 from dataclasses import dataclass
 
 from client.errors import ConnectError, ImageError, ServerError
-from client.image import LoadedImage, Pixels
+from client.image import LoadedImage
 from client.rect import Rect
 from client.transport.answer import ServedDetections
 from client.transport.refusal import is_split
 from client.transport.remote_model import RemoteModel
+from formats.images.image import Pixels
 
 MAX_REQUEST_BYTES = 1 << 26
 """Pixels of one request, unless a single crop has more."""
@@ -154,6 +155,3 @@ def plan_batches(crops: Sequence[Rect], batch_size: int) -> Iterator[list[int]]:
 def _cut(name: str, pixels: Pixels, crop: Rect) -> LoadedImage:
     part = pixels[crop.top : crop.bottom, crop.left : crop.right]
     return LoadedImage(name, crop.size, pixels=part)
-
-
-__all__ = ["Call", "Limits", "plan_batches"]

@@ -336,6 +336,3 @@ def _read_config(config: ConfigSource | None) -> tuple[Mode, list[str]]:
     if not isinstance(config, InferenceConfig):
         config = InferenceConfig.load(config)
     return config.to_mode(), config.warnings()
-
-
-__all__ = ["Client"]

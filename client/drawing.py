@@ -117,6 +117,3 @@ def _region_overlays(
         color = parse_color(colors.get(region.class_name, "")) or REGION_COLOR
         overlays.append(Overlay(title, color, region.box, None))
     return overlays
-
-
-__all__ = ["EXTENSIONS", "ColorBy", "draw_instances", "encode_drawing"]

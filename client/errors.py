@@ -58,17 +58,3 @@ class ImageError(ClientError):
 
 class OutputError(ClientError):
     """Results that cannot be written, or would replace others."""
-
-
-__all__ = [
-    "AnnotationError",
-    "ClientError",
-    "ConfigError",
-    "ConnectError",
-    "ContractError",
-    "DeadlineError",
-    "ImageError",
-    "ModeError",
-    "OutputError",
-    "ServerError",
-]

@@ -196,6 +196,3 @@ def _decode(data: bytes, name: str) -> Pixels:
 
 def _by(size: tuple[int, ...]) -> str:
     return f"{size[1]} x {size[0]}"
-
-
-__all__ = ["ImageSource", "LoadedImage", "Pixels", "load_image", "whole_source"]

@@ -139,5 +139,3 @@ class Region:
 
 Entry = Instance | Region | Mapping[str, Any]
 """What an annotation lists: what was found, a region, or an object that was there."""
-
-__all__ = ["SCORE_DIGITS", "Entry", "Instance", "Region"]

@@ -97,6 +97,3 @@ def _is_whole(png: bytes) -> bool:
         length, kind = struct.unpack_from(">I4s", png, place)
         place += length + 12
     return kind == b"IEND" and place <= len(png)
-
-
-__all__ = ["check_mask_png", "decode_mask_png"]

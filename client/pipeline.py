@@ -77,6 +77,3 @@ def as_they_come(
             yield from (future.result() for future in done)
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-__all__ = ["as_they_come", "in_order"]

@@ -136,6 +136,3 @@ class Sides(NamedTuple):
 def whole(size: tuple[int, int]) -> Rect:
     """Returns the rectangle of an image of (height, width) pixels."""
     return Rect(0, 0, *size)
-
-
-__all__ = ["LENGTH_PATTERN", "Boxes", "Length", "Rect", "Sides", "box_ious", "whole"]

@@ -17,8 +17,9 @@ import numpy as np
 
 from client.annotations import Dropped
 from client.errors import ImageError
-from client.image import ImageSource, Pixels, load_image
+from client.image import ImageSource, load_image
 from client.instance import Entry, Instance, Region
+from formats.images.image import Pixels
 from formats.supervisely.annotation import annotation_json
 from formats.supervisely.meta import ProjectMeta
 
@@ -234,6 +235,3 @@ class Result:
             )
         with replaced_file(path) as file:
             file.write(data)
-
-
-__all__ = ["Instance", "Result"]

@@ -165,6 +165,3 @@ def _near_miss(name: str, known: Sequence[str]) -> str:
 def listed(names: Iterable[str]) -> str:
     """Returns names for a message, twenty at most and how many more there are."""
     return ", ".join(ProblemList(map(quoted, names)))
-
-
-__all__ = ["NameRule", "Selection", "asked", "listed"]

@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 
 from models.architecture import PRESETS, Architecture, preset
-from models.checkpoint import Key, write_arrays
-from models.layout import Shape, array_shapes
+from models.checkpoint import write_arrays
+from models.layout import Key, Shape, array_shapes
 
 KERNEL_GAINS: Mapping[str, float] = {
     "conv1": 0.05,

@@ -103,13 +103,3 @@ def find_config(weights: Path) -> Path | None:
         if (place / CONFIG_NAME).is_file():
             return place / CONFIG_NAME
     return None
-
-
-__all__ = [
-    "CLASS_IDS",
-    "CONFIG_NAME",
-    "KINDS_EXPECTED",
-    "CheckpointConfig",
-    "find_config",
-    "is_checkpoint_config",
-]

@@ -149,6 +149,3 @@ def _is_file(path: Path) -> bool:
         return path.is_file()
     except (OSError, ValueError):  # a list of names may be too long for a path
         return False
-
-
-__all__ = ["BACKGROUND", "COCO_CLASSES", "complete_titles", "read_class_names"]

@@ -183,6 +183,3 @@ def _fields(types: list[Any]) -> Iterator[tuple[str, Any]]:
 def _tag_of(annotation: Any, tag: str) -> bool:
     """Says whether a union's member is the one that a tag names."""
     return any(tag in get_args(kind) for _, kind in _fields([annotation]))
-
-
-__all__ = ["load_config"]

@@ -38,6 +38,3 @@ class AnnotationFileError(FormatError):
 
 class ImageFileError(FormatError):
     """An image that cannot be read."""
-
-
-__all__ = ["AnnotationFileError", "ConfigFileError", "FormatError", "ImageFileError"]

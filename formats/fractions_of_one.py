@@ -18,6 +18,3 @@ def look_like_fractions(coordinates: Iterable[float]) -> bool:
         count += 1
         whole = whole and value in (0, 1)
     return count >= 4 and not whole
-
-
-__all__ = ["look_like_fractions"]

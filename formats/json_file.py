@@ -175,13 +175,3 @@ def _whole_number(digits: str) -> int:
 
 def _refuse_constant(text: str) -> Any:
     raise NotJsonError(f"{text} is not a JSON number")
-
-
-__all__ = [
-    "MAX_BYTES",
-    "MAX_DEPTH",
-    "Decoder",
-    "NotJsonError",
-    "parse_json",
-    "read_json",
-]

@@ -118,15 +118,3 @@ def mask_iou(one: MaskCrop, two: MaskCrop) -> float:
     both = int(np.count_nonzero(here.mask & there.mask))
     union = int(np.count_nonzero(one.mask)) + int(np.count_nonzero(two.mask)) - both
     return both / union if union else 0.0
-
-
-__all__ = [
-    "MAX_PIXELS",
-    "CropBox",
-    "Mask",
-    "MaskCrop",
-    "clip_crop",
-    "mask_iou",
-    "tight_crop",
-    "unite_crops",
-]

@@ -78,6 +78,3 @@ def located(where: str, problems: Iterable[str]) -> Iterator[str]:
 def told(problems: Iterable[str]) -> str:
     """Returns one line a problem, twenty at most and how many more there are."""
     return "\n".join(ProblemList(problems))
-
-
-__all__ = ["MOST", "More", "ProblemList", "located", "told"]

@@ -63,6 +63,3 @@ def _start(encoder: json.JSONEncoder, value: Any, longest: int) -> str:
 
 def _name(value: Any) -> str:
     return "number that is too long" if isinstance(value, int) else type(value).__name__
-
-
-__all__ = ["LONGEST", "is_whole_text", "quoted", "quoted_name"]

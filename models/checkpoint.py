@@ -290,17 +290,3 @@ def _sample(paths: list[str], limit: int = 5) -> list[str]:
     if len(paths) > limit:
         listed.append(f"and {len(paths) - limit} more arrays")
     return listed
-
-
-__all__ = [
-    "Checkpoint",
-    "Key",
-    "StoredArray",
-    "inspect_checkpoint",
-    "load_network",
-    "load_weights",
-    "read_arrays",
-    "save_weights",
-    "sha256",
-    "write_arrays",
-]

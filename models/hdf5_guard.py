@@ -89,6 +89,3 @@ def _is_risky(place: Path) -> bool:
                 return True
             marks = (VARIABLE_LENGTHS, KERAS_3_GROUP)
             return all(content.find(mark) >= 0 for mark in marks)
-
-
-__all__ = ["check_readable", "try_reading"]

@@ -69,6 +69,3 @@ def mask_head(
     logits = layers.Conv2D(architecture.num_classes, 1, name="mrcnn_mask")(x)
     logits = layers.Identity(name="mask_logits", dtype="float32")(logits)
     return keras.Model(pooled, logits, name="mask_head")
-
-
-__all__ = ["box_head", "mask_head"]

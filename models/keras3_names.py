@@ -75,6 +75,3 @@ def _add_layers(
         )
         names[group] = str(layer["config"].get("name"))
         _add_layers(layer, f"{group}/", names, depth + 1)
-
-
-__all__ = ["is_keras3_path", "keras3_key", "names_from_description"]

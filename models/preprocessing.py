@@ -126,6 +126,3 @@ def to_image_frame(boxes_norm: tf.Tensor, box: Letterbox) -> tf.Tensor:
     # Noise of the last bit must not leave the image.
     size = tf.cast(tf.concat([box.image_size, box.image_size], axis=0), tf.float64)
     return tf.cast(tf.clip_by_value(boxes, 0, size), tf.float32)
-
-
-__all__ = ["Letterbox", "letterbox", "subtract_mean", "to_canvas", "to_image_frame"]

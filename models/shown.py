@@ -27,6 +27,3 @@ def shown_name(name: str) -> str:
 
 def _cut(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
-
-
-__all__ = ["LONGEST", "quote", "shown_name"]

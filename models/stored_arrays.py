@@ -181,6 +181,3 @@ def printable(name: str) -> str:
     """Returns a name as a terminal may show it, cut where it is long."""
     text = name if name.isprintable() else ascii(name)[1:-1]
     return text if len(text) <= MAX_NAME else f"{text[: MAX_NAME - 3]}..."
-
-
-__all__ = ["Contents", "StoredArray", "list_arrays", "printable", "read_array"]

@@ -180,6 +180,3 @@ def _names(archive: zipfile.ZipFile, description: zipfile.ZipInfo) -> dict[str, 
     except RecursionError as err:
         raise ValueError(f"{KERAS_DESCRIPTION} is too deeply nested") from err
     return names_from_description(content)
-
-
-__all__ = ["KERAS_ADVICE", "unpacked_weights"]

@@ -175,13 +175,3 @@ def _key(parts: list[str]) -> Key | None:
     unnumbered = array.rstrip("0123456789").rstrip("_")
     name = array if array in ARRAY_NAMES else unnumbered
     return (layers[-1], name) if layers and name in ARRAY_NAMES else None
-
-
-__all__ = [
-    "ADVICE",
-    "StoredArray",
-    "WeightFile",
-    "checked_contents",
-    "open_weight_file",
-    "sort_arrays",
-]

@@ -71,6 +71,3 @@ def _checkpoints(folder: Path) -> list[str]:
         entry.parent.parent.name for entry in folder.glob(f"*/{CHECKPOINT_WEIGHTS}")
     )
     return [printable(name) for name in sorted({*names[:1], *names[-1:]})]
-
-
-__all__ = ["CHECKPOINT_WEIGHTS", "find_weights"]

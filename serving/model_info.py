@@ -251,16 +251,3 @@ def _told(value: Any) -> str:
     """Returns a value as a message has it, `null` for None."""
     is_word = value is None or isinstance(value, bool)
     return json.dumps(value) if is_word else shortened(value)
-
-
-__all__ = [
-    "CONTRACT_VERSION",
-    "MAX_INFO_BYTES",
-    "MAX_MASK_SIZE",
-    "MAX_NAME_BYTES",
-    "MAX_ROWS",
-    "ModelClass",
-    "ModelInfo",
-    "ModelInfoError",
-    "ModelInput",
-]

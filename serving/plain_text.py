@@ -45,6 +45,3 @@ def shortened(value: object) -> str:
         return "a huge number"
     text = visible(repr(value))
     return text if len(text) <= LONGEST + 2 else f"{text[:LONGEST]}..."
-
-
-__all__ = ["acting_character", "shortened", "visible"]

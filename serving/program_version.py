@@ -34,6 +34,3 @@ class ShowVersion(argparse.Action):
         """Prints it on the standard output."""
         print(version_line())  # noqa: T201 - the result of the program
         parser.exit()
-
-
-__all__ = ["DISTRIBUTION", "ShowVersion", "program_version", "version_line"]

@@ -49,13 +49,3 @@ def version_numbers(base_path: Path) -> list[int]:
 def next_version(base_path: Path) -> int:
     """Returns the number after the newest version's."""
     return max(version_numbers(base_path), default=0) + 1
-
-
-__all__ = [
-    "SAVED_MODEL",
-    "list_models",
-    "list_versions",
-    "next_version",
-    "version_number",
-    "version_numbers",
-]

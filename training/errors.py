@@ -27,6 +27,3 @@ class DatasetError(TrainingError):
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
         super().__init__(told(self.problems))
-
-
-__all__ = ["DatasetError", "TrainConfigError", "TrainingError"]

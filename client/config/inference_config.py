@@ -128,6 +128,3 @@ class InferenceConfig(Group):
     def warnings(self) -> list[str]:
         """Returns what the config asks for in vain, whatever the model."""
         return self.mode.warnings()
-
-
-__all__ = ["InferenceConfig", "ModelGroup"]

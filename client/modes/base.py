@@ -122,6 +122,3 @@ class Mode(ABC):
 def kept(given: Given) -> tuple[Entry, ...]:
     """Returns the objects that were there, as they are."""
     return tuple(placed.content for placed in given)
-
-
-__all__ = ["Answers", "Given", "Mode", "Outcome", "Size", "kept"]

@@ -144,6 +144,3 @@ def _with_tags(
     if not tags:
         return content
     return {**content, "tags": [*(content.get("tags") or ()), *tags]}
-
-
-__all__ = ["Bboxes", "BboxesGroup"]

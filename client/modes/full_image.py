@@ -33,6 +33,3 @@ class FullImage(Mode):
         return Outcome(
             (*kept(given), *found), tuple(self.selection.image_tags(detections))
         )
-
-
-__all__ = ["FullImage"]

@@ -53,6 +53,3 @@ class ModeGroup(Group, ABC):
         if not self.save_probabilities:
             return []
         return ["save_probabilities has no effect: a Mask R-CNN has no probabilities"]
-
-
-__all__ = ["ModeGroup"]

@@ -185,6 +185,3 @@ def _union(found: list[Instance]) -> Instance:
     if all(i.mask_png is None for i in found):
         return joined
     return replace(joined, mask_png=b"", parts=tuple(found))
-
-
-__all__ = ["Part", "join_parts"]

@@ -95,6 +95,3 @@ def _clashes(kind: str, names: Names) -> list[str]:
 def region_class(title: str, color: str = REGION_COLOR) -> ClassMeta:
     """Returns the class of a saved region."""
     return ClassMeta(title, RECTANGLE, color)
-
-
-__all__ = ["SavedClass", "merge_metas", "region_class"]

@@ -104,6 +104,3 @@ class Roi(Mode):
         if self.class_name is not None:
             saved = [Region(self.class_name, crop, tags)]
         return Outcome((*kept(given), *found, *saved), tags)
-
-
-__all__ = ["Roi", "RoiGroup"]

@@ -197,6 +197,3 @@ class SlidingWindow(Mode):
         else:
             instances = [part.instance for part in parts]
         return suppression.apply(instances)
-
-
-__all__ = ["SlidingWindow", "SlidingWindowDetGroup", "SlidingWindowGroup"]

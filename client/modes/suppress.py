@@ -73,6 +73,3 @@ class Suppression:
             > self.iou_threshold
             for other in np.flatnonzero(common)
         )
-
-
-__all__ = ["Suppression"]

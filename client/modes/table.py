@@ -28,5 +28,3 @@ AnyMode = (
 """In the order of the reference."""
 FULL_IMAGE = FullImageGroup().name
 """The mode where a config names none."""
-
-__all__ = ["FULL_IMAGE", "AnyMode", "FullImageGroup"]

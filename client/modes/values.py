@@ -113,6 +113,3 @@ class SidesGroup(Group):
             right=Length.parse(self.right),
             bottom=Length.parse(self.bottom),
         )
-
-
-__all__ = ["ALL", "Group", "Name", "NameGroup", "Names", "SidesGroup", "Text"]

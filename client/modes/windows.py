@@ -53,6 +53,3 @@ def _starts(side: int, window: int, stride: int) -> Iterator[int]:
     last = side - window
     yield from range(0, last, stride)
     yield last
-
-
-__all__ = ["Windows"]

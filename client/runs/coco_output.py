@@ -13,9 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from client.errors import OutputError
 from client.result import Result
 from client.runs.run import Summary
-from client.runs.run_folder import OutputError, RunFolder
+from client.runs.run_folder import RunFolder
 from client.runs.work import Work, json_bytes, read_kept
 from formats.coco.rle import encode_mask
 from formats.files.atomic_file import replaced_file
@@ -126,6 +127,3 @@ class CocoResults:
 
     def _categories(self) -> list[dict[str, Any]]:
         return [{"id": c.id, "name": c.title} for c in self._classes if c.id]
-
-
-__all__ = ["CocoResults"]

@@ -175,6 +175,3 @@ def _names(text: str) -> tuple[str, ...]:
             f"expected names with a comma between two, got {text!r}"
         )
     return names
-
-
-__all__ = ["build_parser", "parse_arguments"]

@@ -13,9 +13,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from client.client import Client
+from client.errors import OutputError
 from client.result import Result
 from client.runs.paths import holds, resolve_path
-from client.runs.run_folder import OutputError, RunFolder
+from client.runs.run_folder import RunFolder
 from client.runs.work import json_bytes
 from formats.errors import FormatError
 from formats.files.folder_walk import list_folder
@@ -141,6 +142,3 @@ def _problem(path: str) -> str:
         return unreadable(read_regular(path, FIRST_BYTES, start=True))
     except FormatError:
         return ""
-
-
-__all__ = ["ImageWork"]

@@ -192,6 +192,3 @@ def _tail(log: IO[bytes]) -> str:
     log.seek(0)
     lines = log.read().decode("utf-8", "replace").strip().splitlines()
     return "\n".join(lines[-TAIL_LINES:]) or "it wrote no log"
-
-
-__all__ = ["LocalServer"]

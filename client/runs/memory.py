@@ -18,6 +18,3 @@ def limit_arenas() -> None:
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _ARENAS)
     except (OSError, AttributeError, TypeError):
         return
-
-
-__all__ = ["limit_arenas"]

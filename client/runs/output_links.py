@@ -45,6 +45,3 @@ def remove_tree(path: Path) -> None:
         path.unlink()
     else:
         shutil.rmtree(path, ignore_errors=True)
-
-
-__all__ = ["check_links", "noted", "remove_tree"]

@@ -83,6 +83,3 @@ def overlay_name(label: str) -> str:
     if extension == PNG or extension in EXTENSIONS:
         return label + PNG
     return label + MARK + PNG
-
-
-__all__ = ["OVERLAYS", "Overlays", "overlay_name"]

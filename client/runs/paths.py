@@ -24,6 +24,3 @@ def holds(test: Callable[[], bool]) -> bool:
         return test()
     except OSError:
         return False
-
-
-__all__ = ["holds", "resolve_path"]

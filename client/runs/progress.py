@@ -30,6 +30,3 @@ def progress(total: int) -> Iterator[Callable[[str | None], None]]:
             bar.move(done, total)
 
         yield tell
-
-
-__all__ = ["progress"]

@@ -10,15 +10,16 @@ from collections.abc import Collection
 from pathlib import Path
 
 from client.client import Client
-from client.errors import AnnotationError
+from client.errors import AnnotationError, OutputError
 from client.result import Result
 from client.runs.paths import resolve_path
-from client.runs.run_folder import OutputError, RunFolder
+from client.runs.run_folder import RunFolder
 from client.runs.work import json_bytes
 from formats.errors import FormatError
 from formats.files.archive import MAX_ARCHIVE_BYTES
-from formats.supervisely.project import Item, open_project
+from formats.supervisely.project import open_project
 from formats.supervisely.project_files import FolderFiles
+from formats.supervisely.project_items import Item
 
 
 class ProjectWork:
@@ -116,6 +117,3 @@ class ProjectWork:
         if isinstance(files, FolderFiles):
             return f"{files.root}/{self._project.root}{item.image}"
         return None
-
-
-__all__ = ["ProjectWork"]

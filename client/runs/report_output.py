@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from client.errors import OutputError
 from client.result import Result
 from client.runs.run import Summary
-from client.runs.run_folder import SCRATCH, OutputError, RunFolder
+from client.runs.run_folder import SCRATCH, RunFolder
 from client.runs.work import Work, json_bytes, read_kept
 from client.transport.served_model import ServedModel
 from formats.files.writing import writing
@@ -173,6 +174,3 @@ def _failures(summary: Summary) -> list[str]:
     told = [error for _, error in summary.failed[:MOST_FAILURES]]
     more = len(summary.failed) - len(told)
     return [*told, f"and {more} more failures"] if more else told
-
-
-__all__ = ["ReportFile"]

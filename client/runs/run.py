@@ -14,10 +14,15 @@ import grpc
 
 from client.annotations import Dropped
 from client.client import Client
-from client.errors import ClientError, ConnectError, DeadlineError, ServerError
+from client.errors import (
+    ClientError,
+    ConnectError,
+    DeadlineError,
+    ServerError,
+)
 from client.pipeline import as_they_come
 from client.result import Result
-from client.runs.run_folder import OutputError, RunFolder
+from client.runs.run_folder import RunFolder
 from client.runs.work import Work, json_bytes
 from formats.errors import FormatError
 from formats.files.left_out import LeftOut
@@ -311,6 +316,3 @@ def _is_done(
 
 def _add_new(known: list[str], texts: Iterable[str]) -> None:
     known.extend(text for text in texts if text not in known)
-
-
-__all__ = ["Extra", "OutputError", "Summary", "all_targets", "run_all"]

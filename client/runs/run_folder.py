@@ -261,6 +261,3 @@ def _changes(before: Any, now: Mapping[str, Any]) -> str:
 def _short(value: Any) -> str:
     text = json.dumps(value)
     return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 3]}..."
-
-
-__all__ = ["OutputError", "RunFolder", "open_run"]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from client.client import Client
+from client.errors import OutputError
 from client.runs.coco_output import CocoResults
 from client.runs.image_work import ImageWork
 from client.runs.overlay_output import OVERLAYS, Overlays
@@ -16,7 +17,6 @@ from client.runs.paths import holds, resolve_path
 from client.runs.project_work import ProjectWork
 from client.runs.report_output import ReportFile
 from client.runs.run import Extra
-from client.runs.run_folder import OutputError
 from client.runs.work import Work
 from formats.files.atomic_file import make_folder
 from formats.files.safe_path import OWN_NAMES
@@ -125,6 +125,3 @@ def describe_run(
         "weights": dict(info.checkpoint),
         "meta": hashlib.sha256(meta.encode()).hexdigest()[:16],
     }
-
-
-__all__ = ["describe_run", "load_inference_config", "make_extras", "open_work"]

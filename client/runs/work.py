@@ -6,8 +6,9 @@ import json
 from typing import Any, Protocol
 
 from client.client import Client
+from client.errors import OutputError
 from client.result import Result
-from client.runs.run_folder import OutputError, RunFolder
+from client.runs.run_folder import RunFolder
 from formats.errors import FormatError
 from formats.files.left_out import LeftOut
 from formats.files.regular_file import MAX_JSON_BYTES, read_regular
@@ -84,6 +85,3 @@ def json_bytes(content: Any) -> bytes:
         return json.dumps(content, ensure_ascii=False, indent=1).encode()
     except UnicodeEncodeError:  # half of a surrogate pair, which only JSON can escape
         return json.dumps(content, indent=1).encode()
-
-
-__all__ = ["Work", "json_bytes", "read_kept"]

@@ -132,6 +132,3 @@ def proxy_hint(address: str) -> str:
         f"; the proxy of the environment variable {variable} was asked for it: if it "
         f"is not meant for this server, set no_proxy={name}"
     )
-
-
-__all__ = ["check_address", "is_loopback", "proxy_hint", "proxy_variable"]

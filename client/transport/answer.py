@@ -249,6 +249,3 @@ def _name(name: bytes) -> str:
             f"{shortened(text)}"
         )
     return text
-
-
-__all__ = ["ServedDetections", "read_detections", "read_outputs"]

@@ -47,6 +47,3 @@ def mask_limit(size: tuple[int, int], mask_size: int) -> int:
     plain = height * (width + 1) * 1.01
     drawn = height * (RUN_BYTES * (mask_size + 2) + width / 32)
     return PNG_BYTES + int(min(plain, drawn))
-
-
-__all__ = ["WIRE_LIMIT", "answer_limit", "mask_limit"]

@@ -292,13 +292,3 @@ def _told(code: grpc.StatusCode, details: str) -> str:
     if code not in GONE:
         told = f"{code.name}: {told}"
     return f"{told}; {cure}" if cure else told
-
-
-__all__ = [
-    "GET_MODEL_METADATA",
-    "GET_MODEL_STATUS",
-    "PREDICT",
-    "SMALL_ANSWER_BYTES",
-    "Channel",
-    "TooLargeError",
-]

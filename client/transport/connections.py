@@ -102,6 +102,3 @@ class Connections:
             connections = list(self._by_limit.values())
         for connection in connections:
             connection.close()
-
-
-__all__ = ["SMALL_ANSWER_BYTES", "Connections"]

@@ -124,6 +124,3 @@ class Limiter:
             self._busy += 1
             turn.round, turn.is_sent = self._round, True
             turn.woken.set()
-
-
-__all__ = ["Limiter", "Turn"]

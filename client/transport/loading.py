@@ -137,6 +137,3 @@ class Loading:
                 text = f": version {self._told} is loading, and was not ready in time"
             raise ConnectError(f"{self._where}{text}") from err
         return read_status(answer)
-
-
-__all__ = ["Loading", "Versions", "model_spec", "read_status"]

@@ -108,6 +108,3 @@ def hint(code: grpc.StatusCode, details: str) -> str:
 def plain(details: str) -> str:
     """Returns a server's text for people: without nodes of graphs, safe to show."""
     return visible(_NODES.sub("", details), keep="\n").strip()
-
-
-__all__ = ["GONE", "OWN_LIMIT", "hint", "is_repeated", "is_split", "plain"]

@@ -275,6 +275,3 @@ class RemoteModel:
                 f"version of at least 0, got {version}"
             )
         return version
-
-
-__all__ = ["MAX_VERSION", "RemoteModel"]

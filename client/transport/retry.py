@@ -95,14 +95,3 @@ class Budget:
         """Returns the seconds left for repeating what is refused."""
         end = self._repeats_end if self._end is None else self._end
         return max(0.0, end - time.monotonic())
-
-
-__all__ = [
-    "LONGEST_REPEATS_S",
-    "UNSET",
-    "Budget",
-    "RetryPolicy",
-    "Timeout",
-    "Unset",
-    "check_timeout",
-]

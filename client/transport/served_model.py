@@ -52,6 +52,3 @@ class ServedModel(ModelInfo):
 
 def _content(info: ModelInfo) -> dict[str, Any]:
     return {f.name: getattr(info, f.name) for f in fields(ModelInfo)}
-
-
-__all__ = ["ServedModel"]

@@ -203,6 +203,3 @@ def open_coco(path: str | PathLike[str], *, is_lenient: bool = False) -> CocoFil
         is_lenient,
         index.left_out,
     )
-
-
-__all__ = ["CocoFile", "CocoImage", "CocoObject", "open_coco"]

@@ -302,6 +302,3 @@ def _category_problem(entry: Any) -> str:
 def _all_missing(keys: list[str]) -> str:
     listed = " and ".join([", ".join(keys[:-1])] * (len(keys) > 1) + keys[-1:])
     return f"{listed} {'is' if len(keys) == 1 else 'are'} missing"
-
-
-__all__ = ["CocoImage", "CocoIndex", "Places", "is_id", "plain_name"]

@@ -186,6 +186,3 @@ class _Reader:
 
 def _bytes(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode())
-
-
-__all__ = ["MAX_PIECE", "Piece", "stream_object"]

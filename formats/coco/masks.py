@@ -226,6 +226,3 @@ def _room(rings: Sequence[Floats], size: tuple[int, int]) -> MaskCrop:
             f"one on {width:,} x {height:,}"
         )
     return MaskCrop(top, left, np.zeros((height, width), np.bool_))
-
-
-__all__ = ["Segmentation", "decode_counts", "draw_segmentation", "read_segmentation"]

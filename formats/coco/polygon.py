@@ -121,6 +121,3 @@ def _odd(borders: Ints) -> Ints:
     """Returns what is there an odd number of times; pairs turn nothing."""
     values, counts = np.unique(borders, return_counts=True)
     return np.asarray(values[counts % 2 == 1])
-
-
-__all__ = ["polygon_borders"]

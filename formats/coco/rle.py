@@ -61,6 +61,3 @@ def encode_counts(counts: Iterable[int]) -> str:
             if done:
                 break
     return text.decode("ascii")
-
-
-__all__ = ["encode_counts", "encode_mask", "run_lengths"]

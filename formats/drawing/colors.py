@@ -46,6 +46,3 @@ def _of_numbers(values: list[Any]) -> str | None:
     ):
         return None
     return "#" + "".join(f"{int(number):02X}" for number in numbers)
-
-
-__all__ = ["COLOR_FORMS", "read_color"]

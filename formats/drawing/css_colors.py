@@ -40,5 +40,3 @@ white=FFFFFF whitesmoke=F5F5F5 yellow=FFFF00 yellowgreen=9ACD32
 
 CSS_COLORS = dict(entry.split("=") for entry in _TABLE.split())
 """Name in lower case -> "RRGGBB"."""
-
-__all__ = ["CSS_COLORS"]

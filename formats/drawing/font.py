@@ -108,6 +108,3 @@ def drawable(text: str) -> str:
 def make_font(size_px: int) -> Font:
     """Returns the better of the fonts that this OpenCV has."""
     return OutlineFont(size_px) if hasattr(cv2, "FontFace") else StrokeFont(size_px)
-
-
-__all__ = ["Color", "Font", "OutlineFont", "StrokeFont", "drawable", "make_font"]

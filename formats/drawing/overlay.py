@@ -228,12 +228,3 @@ def _towards(color: Color, other: Color, share: float) -> Color:
         round(a + (b - a) * share) for a, b in zip(color, other, strict=True)
     )
     return red, green, blue
-
-
-__all__ = [
-    "Overlay",
-    "distinct_colors",
-    "draw_overlays",
-    "parse_color",
-    "readable_scale",
-]

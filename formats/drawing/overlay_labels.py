@@ -150,6 +150,3 @@ def _ink_on(color: Color) -> Color:
     """Returns black or white, whichever reads better on a colour (ITU-R BT.601)."""
     luma = 0.299 * color[0] + 0.587 * color[1] + 0.114 * color[2]
     return (0, 0, 0) if luma > 140 else (255, 255, 255)
-
-
-__all__ = ["Label", "draw_labels"]

@@ -75,6 +75,3 @@ def outlines(coverage: Coverage, scale: int) -> list[Points]:
             line = cv2.blur(round_about, (1, 2 * reach + 1))[reach:-reach]
         lines.append(cv2.approxPolyDP(line, TOLERANCE_PX, closed=True)[:, 0])
     return lines
-
-
-__all__ = ["Coverage", "coverage_of", "outlines"]

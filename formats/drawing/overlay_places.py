@@ -205,6 +205,3 @@ def _overlaps(parts: Sequence[LabelRect], taken: Sequence[LabelRect]) -> bool:
         for a in parts
         for b in taken
     )
-
-
-__all__ = ["HiddenShares", "LabelBox", "LabelRect", "Place", "find_place"]

@@ -13,6 +13,3 @@ def distinct_color(class_id: int) -> str:
     value = (0.95, 0.75)[class_id // 7 % 2]
     red, green, blue = colorsys.hsv_to_rgb(hue, 0.75, value)
     return f"#{round(red * 255):02X}{round(green * 255):02X}{round(blue * 255):02X}"
-
-
-__all__ = ["distinct_color"]

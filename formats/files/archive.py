@@ -259,6 +259,3 @@ def _check_index(file: BinaryIO, name: str) -> None:
             f"{name}: expected an index of at most {MAX_ZIP_INDEX_BYTES:,} bytes, got "
             f"{index_bytes:,}; pack a tar"
         )
-
-
-__all__ = ["MAX_ARCHIVE_BYTES", "unpack_archive"]

@@ -43,6 +43,3 @@ def make_folder(path: Path) -> None:
     path.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=path):
         pass
-
-
-__all__ = ["make_folder", "replaced_file"]

@@ -130,6 +130,3 @@ class _Walk:
 
 def _unreadable(folder: str, err: OSError) -> FormatError:
     return FormatError(f"{folder}: {err.strerror or err}")
-
-
-__all__ = ["CIRCLE", "MAX_FILES", "OUTSIDE", "SPECIAL", "list_folder"]

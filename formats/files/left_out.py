@@ -88,6 +88,3 @@ def named(first: list[str], count: int) -> str:
     """Returns "a, b, c" or, where there are more of them, "a, b, c and 2,980 more"."""
     more = count - len(first)
     return ", ".join(first) + (f" and {more:,} more" if more > 0 else "")
-
-
-__all__ = ["FIRST_NAMES", "LeftOut", "counted", "named"]

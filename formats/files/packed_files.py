@@ -183,6 +183,3 @@ def _clean(name: str) -> str:
     while name.startswith("./"):
         name = name[2:]
     return name.rstrip("/") if name.strip("/") else name
-
-
-__all__ = ["PackedFiles", "Places", "open_tar"]

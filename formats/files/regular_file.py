@@ -56,6 +56,3 @@ def check_bytes(size_bytes: int, name: str, most: int) -> None:
         raise FormatError(
             f"{name}: expected a file of at most {most:,} bytes, got {size_bytes:,}"
         )
-
-
-__all__ = ["MAX_FILE_BYTES", "MAX_JSON_BYTES", "check_bytes", "read_regular"]

@@ -91,13 +91,3 @@ def _encodes(part: str) -> bool:
 def _short(path: str) -> str:
     text = ascii(path) if not path.isprintable() else repr(path)
     return text if len(text) <= 120 else f"{text[:117]}..."
-
-
-__all__ = [
-    "OWN_NAMES",
-    "RUN_SCRATCH",
-    "RUN_STATE",
-    "check_path",
-    "is_inside",
-    "path_problem",
-]

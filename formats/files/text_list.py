@@ -38,6 +38,3 @@ class TextList(Sequence[str]):
         index %= len(self)
         start = self._ends[index - 1] if index else 0
         return self._all[start : self._ends[index]]
-
-
-__all__ = ["TextList"]

@@ -49,6 +49,3 @@ def _reason(err: Exception) -> str:
     # TensorFlow's has the path before the reason, and may have a node's name after it.
     first_line = str(getattr(err, "message", err)).partition("\n")[0]
     return first_line.rpartition("; ")[2]
-
-
-__all__ = ["writing"]

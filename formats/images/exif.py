@@ -41,13 +41,3 @@ def tiff_tags(data: bytes) -> dict[int, int]:
             code = "H" if kind == 3 else "I"
             (tags[tag],) = struct.unpack_from(f"{order}{code}", data, entry + 8)
     return tags
-
-
-__all__ = [
-    "ORIENTATION",
-    "SIDEWAYS",
-    "UPRIGHT",
-    "exif_orientation",
-    "tiff_tags",
-    "valid_orientation",
-]

@@ -11,14 +11,8 @@ from typing import Any
 import numpy as np
 
 from formats.errors import ImageFileError
-from formats.images.image_header import (
-    FORMATS,
-    SIDEWAYS,
-    UPRIGHT,
-    Header,
-    format_of,
-    read_header,
-)
+from formats.images.exif import SIDEWAYS, UPRIGHT
+from formats.images.image_header import FORMATS, Header, format_of, read_header
 
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
@@ -204,13 +198,3 @@ def _turn(pixels: Pixels, orientation: int) -> Pixels:
     if orientation in (3, 4, 7, 8):
         pixels = pixels[::-1]
     return pixels
-
-
-__all__ = [
-    "Pixels",
-    "checked_header",
-    "checked_size",
-    "decode_image",
-    "decode_pixels",
-    "unreadable",
-]

@@ -201,6 +201,3 @@ def _is_whole(data: bytes) -> bool:
             return True
         position += size
     return position <= len(data)
-
-
-__all__ = ["CODESTREAM", "BoxedHeader", "brand", "read_item", "read_jpeg_2000"]

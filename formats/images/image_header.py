@@ -275,13 +275,3 @@ _READERS: tuple[tuple[bytes, str, Callable[[bytes], Header | None]], ...] = (
     (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000", _read_jpeg_2000),
     (CODESTREAM, "JPEG 2000", _read_jpeg_2000),
 )
-
-__all__ = [
-    "FIRST_BYTES",
-    "FORMATS",
-    "SIDEWAYS",
-    "UPRIGHT",
-    "Header",
-    "format_of",
-    "read_header",
-]

@@ -74,6 +74,3 @@ class Gallery:
         """Returns the classes seen so far by number, each with its colour or ""."""
         colors = ((title, self.colors.get(title)) for title in self._numbers)
         return [(title, color if is_rgb(color) else "") for title, color in colors]
-
-
-__all__ = ["THUMBNAIL_PX", "Card", "Gallery"]

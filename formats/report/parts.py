@@ -185,14 +185,3 @@ def _lengths(
     """Returns (value, its share of the top, at most 1) of each series."""
     values = [values[index] for values in series.values()]
     return [(value, min((value or 0) / top, 1)) for value in values]
-
-
-__all__ = [
-    "Bars",
-    "Facts",
-    "Histogram",
-    "ImageBlock",
-    "Notices",
-    "Section",
-    "Table",
-]

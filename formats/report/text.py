@@ -74,15 +74,3 @@ def inline_image(image: Pixels, max_side_px: int) -> InlineImage:
     data = cv2.imencode(".webp", bgr, [cv2.IMWRITE_WEBP_QUALITY, WEBP_QUALITY])[1]
     encoded = base64.b64encode(data.tobytes()).decode("ascii")
     return InlineImage(f"data:image/webp;base64,{encoded}", width, height)
-
-
-__all__ = [
-    "DASH",
-    "InlineImage",
-    "Value",
-    "inline_image",
-    "is_rgb",
-    "percent",
-    "tick_text",
-    "value_text",
-]

@@ -83,6 +83,3 @@ def rectangle_object(
 def tag_json(name: str, value: float | str) -> dict[str, Any]:
     """Returns a tag with a value."""
     return {"name": name, "value": value}
-
-
-__all__ = ["annotation_json", "bitmap_object", "rectangle_object", "tag_json"]

@@ -130,6 +130,3 @@ def _unknown_tags(path: str, tags: Any, known: set[str]) -> list[str]:
         for name in map(_tag_name, _listed(tags))
         if not isinstance(name, str) or name not in known
     ]
-
-
-__all__ = ["Annotation", "read_annotation", "read_objects", "read_size"]

@@ -190,6 +190,3 @@ def _palette_png(mask: Mask) -> bytes:
 def _chunk(kind: bytes, data: bytes) -> bytes:
     checksum = zlib.crc32(kind + data)
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", checksum)
-
-
-__all__ = ["read_bitmap", "write_bitmap"]

@@ -253,11 +253,3 @@ def _area(points: list[Point]) -> Number:
 
 def _rounded(points: Sequence[Point]) -> list[WholePoint]:
     return [(round(x), round(y)) for x, y in points]
-
-
-__all__ = [
-    "Polygon",
-    "WholePoint",
-    "clip_line",
-    "clip_polygon",
-]

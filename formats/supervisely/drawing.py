@@ -128,6 +128,3 @@ def _shifted(
 ) -> np.ndarray[Any, np.dtype[np.int32]]:
     """Returns int32[N, 2] (x, y) in the frame of a canvas."""
     return np.array([(x - origin[0], y - origin[1]) for x, y in points], np.int32)
-
-
-__all__ = ["box_around", "clip_figure", "draw_figure"]

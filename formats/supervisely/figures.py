@@ -184,6 +184,3 @@ def _ring(points: Sequence[Any]) -> list[WholePoint]:
             raise ValueError("far off")
         ring.append((round(x), round(y)))
     return ring
-
-
-__all__ = ["SHAPES", "Figure", "read_any_figure", "read_figure", "read_polygon"]

@@ -210,6 +210,3 @@ def _text(entry: Any, key: str, where: str) -> str:
     if not isinstance(value, str) or not value or not is_whole_text(value):
         raise _unreadable(f"{where}: {key}: expected text, got {quoted(value)}")
     return value
-
-
-__all__ = ["ANY_NUMBER", "BITMAP", "ClassMeta", "ProjectMeta", "TagMeta"]

@@ -113,6 +113,3 @@ def _points(polygon: Polygon) -> dict[str, Any]:
         "exterior": [list(point) for point in polygon.exterior],
         "interior": [[list(point) for point in hole] for hole in polygon.holes],
     }
-
-
-__all__ = ["PlacedAnnotation", "PlacedObject", "place_annotation"]

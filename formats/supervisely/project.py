@@ -199,6 +199,3 @@ def _looks_at(files: ProjectFiles, root: str) -> Callable[[str], str]:
             return ""  # fails when it is read, by name
 
     return look
-
-
-__all__ = ["Item", "Items", "Project", "open_project"]

@@ -15,7 +15,7 @@ from formats.errors import FormatError
 from formats.files.archive import MAX_ARCHIVE_BYTES, unpack_archive
 from formats.files.folder_walk import list_folder
 from formats.files.left_out import LeftOut
-from formats.files.packed_files import PackedFiles, open_tar
+from formats.files.packed_files import open_tar
 from formats.files.regular_file import MAX_FILE_BYTES, read_regular
 
 
@@ -136,6 +136,3 @@ def _is_tar(start: bytes) -> bool:
     except tarfile.HeaderError:
         return False
     return True
-
-
-__all__ = ["FolderFiles", "PackedFiles", "ProjectFiles", "open_files"]

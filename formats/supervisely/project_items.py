@@ -144,6 +144,3 @@ def _annotation_names(image: str) -> tuple[str, str]:
     dataset, _, name = image.rpartition("/img/")
     stem = name.rpartition(".")[0] or name
     return f"{dataset}/ann/{name}.json", f"{dataset}/ann/{stem}.json"
-
-
-__all__ = ["EXTENSIONS", "Item", "Items"]

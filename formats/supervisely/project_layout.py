@@ -97,6 +97,3 @@ def found_layout(paths: Sequence[str], project_type: Any, left_out: LeftOut) -> 
     return (
         f"found {counted(len(paths), 'file')}: {named(list(paths[:SHOWN]), len(paths))}"
     )
-
-
-__all__ = ["META", "expected_layout", "found_layout", "misplaced"]

@@ -28,5 +28,3 @@ def _tensorflow() -> Engine:
 
 ENGINES: dict[str, Callable[[], Engine]] = {"tensorflow": _tensorflow}
 """Name -> what imports the engine, as a server needs only its own installed."""
-
-__all__ = ["ENGINES", "Engine"]

@@ -67,6 +67,3 @@ def explain_foreign_flag(arguments: Sequence[str]) -> str | None:
                 f": {instead}" if instead else ""
             )
     return None
-
-
-__all__ = ["FOREIGN_FLAGS", "explain_foreign_flag"]

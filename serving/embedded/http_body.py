@@ -144,6 +144,3 @@ def _too_large(what: str, max_bytes: int) -> RefusalError:
         f"{what}, at most {max_bytes} are read; use gRPC for large requests, or start "
         "the server with a larger --rest-api-max-body-bytes",
     )
-
-
-__all__ = ["RefusalError", "check_headers", "first_line", "read_body", "unpack_body"]

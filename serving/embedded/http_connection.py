@@ -167,6 +167,3 @@ class Connection(web.RequestHandler):
         response = json_error(status, first_line(message or HTTPStatus(status).phrase))
         response.force_close()
         return response
-
-
-__all__ = ["SERVER_NAME", "BoundedServer", "Connection", "json_error", "json_response"]

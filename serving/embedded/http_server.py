@@ -264,6 +264,3 @@ def _refused(refusal: RefusalError) -> web.Response:
     if refusal.closes:
         response.force_close()
     return response
-
-
-__all__ = ["RestApi", "RestServer"]

@@ -88,13 +88,3 @@ def cited(value: Any) -> str:
         return f"an object with {keys or 'no keys'}"
     text = json.dumps(value[:_SHOWN_CHARS] if isinstance(value, str) else value)
     return text if len(text) <= _SHOWN_CHARS else text[:_SHOWN_CHARS] + "..."
-
-
-__all__ = [
-    "MAX_LISTS",
-    "MAX_VALUES",
-    "check_counts",
-    "cited",
-    "load",
-    "no_collection",
-]

@@ -115,6 +115,3 @@ def _wrong_type(value: Any, alias: str, wanted: Any) -> ServingError:
 def _name(dtype: Any) -> str:
     """Returns how TensorFlow names a dtype."""
     return {"float32": "float", "float64": "double"}.get(dtype.name, dtype.name)
-
-
-__all__ = ["MAX_RANK", "nested_shape", "number_array"]

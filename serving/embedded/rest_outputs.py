@@ -96,6 +96,3 @@ def _object(values: dict[str, bytes]) -> bytes:
 
 def _list(items: list[bytes]) -> bytes:
     return b"[" + b",".join(items) + b"]"
-
-
-__all__ = ["write_outputs"]

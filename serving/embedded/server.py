@@ -231,6 +231,3 @@ def _why_unbound(err: OSError, flag: str) -> str:
     else:
         cure = f"choose another {flag} or --host"
     return f"{err.strerror or err}; {cure}"
-
-
-__all__ = ["EmbeddedServer", "ServerOptions", "StartError"]

@@ -156,13 +156,3 @@ def _no_message() -> ServingError:
     return ServingError(
         grpc.StatusCode.INTERNAL, "Exception deserializing request: no such message"
     )
-
-
-__all__ = [
-    "MAX_CONTROL_BYTES",
-    "MAX_FIELDS",
-    "MAX_NAME_BYTES",
-    "MAX_TYPED_BYTES",
-    "control_parser",
-    "parse_predict",
-]

@@ -66,6 +66,3 @@ def _number(text: str) -> float:
         return float(text)
     except ValueError:
         return math.nan
-
-
-__all__ = ["count", "fraction", "positive", "seconds", "some_seconds", "whole_number"]

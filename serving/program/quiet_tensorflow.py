@@ -144,6 +144,3 @@ class _Held:
             os.close(descriptor)
         with open(2, "wb", closefd=False) as stderr:
             stderr.write(content if is_whole else _NOISE.sub(b"", content))
-
-
-__all__ = ["quiet_tensorflow"]

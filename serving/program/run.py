@@ -60,6 +60,3 @@ def end(code: int) -> NoReturn:
     if code == INTERRUPTED:
         leave(code)
     raise SystemExit(code)
-
-
-__all__ = ["DONE", "FAILED", "end", "run_program"]

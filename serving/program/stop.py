@@ -113,13 +113,3 @@ def leave(code: int) -> NoReturn:
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
     os._exit(code)
-
-
-__all__ = [
-    "BEFORE_LEAVING",
-    "INTERRUPTED",
-    "Stop",
-    "handled",
-    "heard_at_once",
-    "leave",
-]

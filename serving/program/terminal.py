@@ -102,6 +102,3 @@ class Bar:
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
-
-
-__all__ = ["Bar", "write"]

@@ -210,14 +210,3 @@ def _sizes(shape: tuple[int, ...]) -> str:
     if len(shape) <= MOST_SIZES:
         return str(list(shape))
     return f"[{', '.join(map(str, shape[:MOST_SIZES]))}, ... of rank {len(shape)}]"
-
-
-__all__ = [
-    "MAX_FILLED_BYTES",
-    "MAX_RANK",
-    "claimed_shape",
-    "dtype_name",
-    "from_tensor_proto",
-    "shape_proto",
-    "to_tensor_proto",
-]

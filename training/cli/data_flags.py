@@ -76,6 +76,3 @@ def data_arguments(args: argparse.Namespace) -> dict[str, Any]:
     """Returns what `labelled_data` takes of a parsed line of two sets."""
     names = (*DATA_FORMATS, "images", "is_lenient", "max_archive_bytes")
     return {name: getattr(args, name) for name in names}
-
-
-__all__ = ["add_data_flags", "data_arguments", "parse"]

@@ -171,6 +171,3 @@ def _class_lines(evaluation: Evaluation) -> list[str]:
 
 def _cell(value: float | None) -> str:
     return f"{'-':>8}" if value is None else f"{value:8.4f}"
-
-
-__all__ = ["build_parser", "run", "table"]

@@ -66,6 +66,3 @@ def run(argv: Sequence[str], prog: str) -> int:
     }
     sys.stdout.write(f"{json.dumps(told)}\n")
     return 0
-
-
-__all__ = ["build_parser", "run"]

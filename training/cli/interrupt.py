@@ -49,6 +49,3 @@ def stop_of(console: Told) -> Stop:
         quit_with("stopped without saving; checkpoints that are there are whole")
 
     return Stop(save, quit_at_once)
-
-
-__all__ = ["stop_of"]

@@ -101,6 +101,3 @@ def run(argv: Sequence[str], prog: str) -> int:
         return 0
     console.say(f"interrupted at step {result.step}; go on with --resume")
     return INTERRUPTED
-
-
-__all__ = ["build_parser", "run"]

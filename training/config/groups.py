@@ -255,26 +255,3 @@ class Schedule(ConfigGroup):
 Optimizer = Annotated[
     Sgd | AdamW, Field(discriminator="name"), BeforeValidator(_add_name)
 ]
-
-__all__ = [
-    "AdamW",
-    "Augmentation",
-    "Backbone",
-    "BatchSize",
-    "ConfigGroup",
-    "Count",
-    "DataWorkers",
-    "DatasetTags",
-    "Devices",
-    "InputSize",
-    "Optimizer",
-    "Positive",
-    "Ratios",
-    "Rois",
-    "Scales",
-    "Schedule",
-    "Sgd",
-    "Share",
-    "SpecialClasses",
-    "Whole",
-]

@@ -201,6 +201,3 @@ def _contradictions(content: Mapping[str, Any]) -> list[str]:
 def _value(content: Mapping[str, Any], group: str, key: str, default: Any) -> Any:
     values = content.get(group, {})
     return values.get(key, default) if isinstance(values, Mapping) else default
-
-
-__all__ = ["TrainConfig", "read_config"]

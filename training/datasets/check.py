@@ -179,6 +179,3 @@ def _map(call: Callable[[int], T], indices: Iterable[int]) -> Iterator[tuple[int
                 return
             index, future = waiting.popleft()
             yield index, future.result()
-
-
-__all__ = ["Findings", "ImageFacts", "check_images", "read_facts"]

@@ -75,6 +75,3 @@ def size_problem(name: str, seen: tuple[int, int], expected: tuple[int, int]) ->
         f"{name}: the picture has {seen[1]} x {seen[0]} pixels, its annotation is for "
         f"{expected[1]} x {expected[0]}; {hint}"
     )
-
-
-__all__ = ["MaskRoom", "check_large", "size_problem"]

@@ -220,15 +220,3 @@ def missing_neutral(
         f"{where}: has no class {quoted(neutral)}, which is named as the neutral one, "
         f"so no pixel is neutral{hint}"
     ]
-
-
-__all__ = [
-    "BACKGROUND_COLOR",
-    "CONTINUE",
-    "TRANSFER",
-    "ClassMap",
-    "background_note",
-    "make_class_map",
-    "missing_neutral",
-    "unknown_classes",
-]

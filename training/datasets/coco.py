@@ -180,5 +180,3 @@ COCO = DataFormat(
     lenient="polygons of under 3 points, empty segmentations, wrong iscrowd, wrong "
     "images and categories that no annotation is of, annotations of images not listed",
 )
-
-__all__ = ["COCO", "CocoSource", "open_coco_source"]

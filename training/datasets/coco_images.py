@@ -87,6 +87,3 @@ def _fold(folder: Path) -> dict[str, str | None]:
         if len(folded) > MOST_FILES:
             return {}
     return folded
-
-
-__all__ = ["find_images"]

@@ -62,6 +62,3 @@ def labelled_data(
         max_archive_bytes,
         is_lenient,
     )
-
-
-__all__ = ["DATA_FORMATS", "labelled_data"]

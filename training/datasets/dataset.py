@@ -139,6 +139,3 @@ def _read_image(source: Source, item: int, size: tuple[int, int]) -> Pixels:
         problem = size_problem(source.locate(item), (height, width), size)
         raise DatasetError([problem])
     return pixels
-
-
-__all__ = ["FileDataset"]

@@ -101,6 +101,3 @@ class LabelledData:
         if self.format.has_images:
             told["images"] = str(self.images)
         return told
-
-
-__all__ = ["DataFormat", "FilePath", "LabelledData"]

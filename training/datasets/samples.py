@@ -82,6 +82,3 @@ class Dataset(Protocol):
         It does not look at pixels, and a class that gets another id changes it.
         """
         ...
-
-
-__all__ = ["Boxes", "ClassIds", "Dataset", "Flags", "LabelledImage"]

@@ -68,6 +68,3 @@ class SetNotes:
             *(f"left out: {line}" for line in self.left_out.lines()),
             *self.odd.lines(),
         ]
-
-
-__all__ = ["SetNotes"]

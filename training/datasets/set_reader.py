@@ -115,6 +115,3 @@ def shared_items(
         f"{len(both)} pictures are in both sets ({how}), so validation looks better "
         f"than it is: {', '.join(both[:NAMED])}{more}"
     ]
-
-
-__all__ = ["ReadSets", "read_sets", "shared_items", "too_large_batch"]

@@ -51,6 +51,3 @@ def missing_tag(name: str | None, known: Sequence[str]) -> str:
     hint = f'; did you mean "{near[0]}"?' if near else ""
     listed = f"; it has: {', '.join(known)}" if known and not near else ""
     return f"the project has no tag {quoted(name)}{hint}{listed}"
-
-
-__all__ = ["missing_tag", "missing_tags", "split_by_tags"]

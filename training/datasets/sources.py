@@ -146,15 +146,3 @@ class Source(Protocol):
     def image_size(self, index: int) -> tuple[int, int]:
         """Reads (height, width) of an image from its header."""
         ...
-
-
-__all__ = [
-    "DIGEST_BYTES",
-    "LIKE_FRACTIONS",
-    "WITHOUT_A_PIXEL",
-    "Content",
-    "Labelled",
-    "Note",
-    "Source",
-    "notes_of_objects",
-]

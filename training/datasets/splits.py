@@ -222,12 +222,3 @@ def _class_map(
         weights_init_type=config.weights_init_type,
         earlier=earlier,
     )
-
-
-__all__ = [
-    "Splits",
-    "open_coco_splits",
-    "open_project_splits",
-    "open_set",
-    "open_splits",
-]

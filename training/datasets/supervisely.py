@@ -154,5 +154,3 @@ PROJECT = DataFormat(
     open=_open,
     has_tags=True,
 )
-
-__all__ = ["PROJECT", "ProjectSource", "open_supervisely"]

@@ -49,6 +49,3 @@ def open_checkpoint(
         notes=read.notes,
         training=read.content,
     )
-
-
-__all__ = ["open_checkpoint"]

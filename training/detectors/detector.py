@@ -78,13 +78,3 @@ def to_coco_mask(crop: MaskCrop, size: tuple[int, int]) -> RunLengths:
     runs = {"size": [*size], "counts": run_lengths(crop, size)}
     encoded: RunLengths = coco_mask.frPyObjects(runs, *size)
     return encoded
-
-
-__all__ = [
-    "Array",
-    "Detector",
-    "DetectorImage",
-    "EvaluatedDetections",
-    "RunLengths",
-    "to_coco_mask",
-]

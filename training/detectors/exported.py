@@ -118,11 +118,3 @@ def describe_exported(info: ModelInfo, version: int | None) -> dict[str, Any]:
         "precision": info.precision,
         "checkpoint": dict(info.checkpoint),
     }
-
-
-__all__ = [
-    "ExportedDetector",
-    "check_exported",
-    "describe_exported",
-    "exported_classes",
-]

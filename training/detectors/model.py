@@ -68,5 +68,3 @@ class DetectionLimits:
 
 
 COCO_LIMITS = DetectionLimits()
-
-__all__ = ["COCO_LIMITS", "DetectionLimits", "EvaluatedModel"]

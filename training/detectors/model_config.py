@@ -175,6 +175,3 @@ def _short(content: Any) -> str:
     keys = [str(key) for key in content]
     more = ", ..." if len(keys) > 5 else ""
     return f"the keys {', '.join(keys[:5])}{more}" if keys else "an empty object"
-
-
-__all__ = ["EvaluatedConfig", "read_model_config"]

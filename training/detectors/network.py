@@ -87,6 +87,3 @@ class NetworkDetector:
         kept = tf.where(tf.reduce_all(corners[:, 2:] > corners[:, :2], axis=1))[:, 0]
         rows = (boxes, found.class_ids[0], found.scores[0], probs[0])
         return tuple(tf.gather(x, kept) for x in rows)
-
-
-__all__ = ["NetworkDetector"]

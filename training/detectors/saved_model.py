@@ -167,6 +167,3 @@ def _read_info(folder: Path) -> contract.ModelInfo:
         ) from err
     except contract.ModelInfoError as err:
         raise TrainingError(f"{path}: {err}; {ADVICE}") from err
-
-
-__all__ = ["open_saved_model"]

@@ -52,6 +52,3 @@ def open_server(
     except BaseException:
         client.close()
         raise
-
-
-__all__ = ["open_server"]

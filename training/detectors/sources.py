@@ -98,6 +98,3 @@ def _opened(source: ModelSource, limits: DetectionLimits) -> EvaluatedModel:
     raise TrainingError(
         f"model: expected Weights, ModelFolder or ModelServer, got {source!r}"
     )
-
-
-__all__ = ["ModelFolder", "ModelServer", "ModelSource", "Weights", "open_model"]

@@ -136,6 +136,3 @@ def make_keeper(
         folder,
         initial_weights,
     )
-
-
-__all__ = ["build_learner", "make_keeper", "restore_learner"]

@@ -83,6 +83,3 @@ def _thinned(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     starts = np.arange(0, len(x), width)
     counts = np.diff([*starts, len(x)])
     return np.add.reduceat(x, starts) / counts, np.add.reduceat(y, starts) / counts
-
-
-__all__ = ["CURVES_NAME", "draw_curves"]

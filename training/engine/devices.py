@@ -105,6 +105,3 @@ def _multi_worker() -> tf.distribute.Strategy:
         return tf.distribute.MultiWorkerMirroredStrategy()
     except (ValueError, tf.errors.OpError) as err:
         raise TrainingError(f"TF_CONFIG: cannot serve as {place}: {err}") from err
-
-
-__all__ = ["DEVICES", "is_chief", "local_shard", "make_strategy"]

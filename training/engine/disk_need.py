@@ -122,6 +122,3 @@ def _bytes(variables: Iterable[Any]) -> int:
         int(np.prod(variable.shape)) * np.dtype(variable.dtype).itemsize
         for variable in variables
     )
-
-
-__all__ = ["DiskNeed", "check_disk", "disk_need", "size_text"]

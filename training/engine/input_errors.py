@@ -27,6 +27,3 @@ def data_error(err: tf.errors.OpError) -> TrainingError:
             'or "precision": "bfloat16"; checkpoints that are there are whole'
         )
     return TrainingError(f"TensorFlow failed: {reason}; --debug shows all of it")
-
-
-__all__ = ["data_error"]

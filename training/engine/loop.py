@@ -286,6 +286,3 @@ def _make_step(learner: Learner) -> Callable[[Batch], tf.Tensor]:
         return tf.concat([losses, shared], axis=0)
 
     return step
-
-
-__all__ = ["Keeper", "Learner", "Loop"]

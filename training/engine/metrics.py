@@ -135,6 +135,3 @@ def read_rows(path: Path) -> list[dict[str, str]]:
 
 def _text(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
-__all__ = ["COLUMNS", "CSV_NAME", "TENSORBOARD", "Metrics", "Row", "read_rows"]

@@ -48,6 +48,3 @@ def evaluate_network(
         _detectors[network] = NetworkDetector(network, COCO_LIMITS)
     scorer = run_detector(_detectors[network], dataset, COCO_LIMITS, tell)
     return scorer.finish().evaluation
-
-
-__all__ = ["evaluate_network"]

@@ -57,6 +57,3 @@ class Pace:
             return ""
         minutes = step_s * steps / 60
         return f"{minutes / 60:.1f} h" if minutes >= 90 else f"{minutes:.1f} min"
-
-
-__all__ = ["Pace"]

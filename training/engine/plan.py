@@ -48,6 +48,3 @@ def make_plan(config: TrainConfig, samples: int, replicas: int) -> Plan:
         max(1, round(config.val_every * per_epoch)),
         max(1, round(config.save_every * per_epoch)),
     )
-
-
-__all__ = ["Plan", "make_plan"]

@@ -107,6 +107,3 @@ class Console:
     def end(self) -> None:
         """Takes the bar away."""
         self._bar.stop()
-
-
-__all__ = ["Console", "Listener", "Quiet"]

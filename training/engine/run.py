@@ -296,6 +296,3 @@ def _read_state(
             f'from these weights ("{CONTINUE}", another output)'
         )
     return state, slots
-
-
-__all__ = ["TrainingResult", "train"]

@@ -142,6 +142,3 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _json(value: Any) -> str:
     return json.dumps(value)
-
-
-__all__ = ["FREE_KEYS", "Identity", "RunState", "from_arrays", "make_identity"]

@@ -38,6 +38,3 @@ class StoppableSamples:
         if self._is_stopped():
             raise TrainingError("the training was stopped")
         return self._samples[index]
-
-
-__all__ = ["StoppableSamples"]

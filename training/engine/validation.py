@@ -79,6 +79,3 @@ class Validation:
         forward = self._training.forward(batch, learning=False)
         means = self._training.means(batch, forward)
         return tf.stack([[m.total for m in means], [m.count for m in means]])
-
-
-__all__ = ["InterruptedValidationError", "Validation"]

@@ -154,6 +154,3 @@ def _of_shrunk(crop: MaskCrop, scale: float, color: tuple[int, int, int]) -> Ove
 def _shrunk(image: Pixels, scale: float) -> Pixels:
     height, width = (max(1, round(side * scale)) for side in image.shape[:2])
     return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA))
-
-
-__all__ = ["GAP_PX", "PANEL_PX", "Entries", "evaluation_card"]

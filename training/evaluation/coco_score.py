@@ -256,6 +256,3 @@ def _mean(values: Array) -> float | None:
     """
     measured = values[values > -1]
     return round(float(measured.mean()), DIGITS) if measured.size else None
-
-
-__all__ = ["CocoScorer", "Score"]

@@ -78,6 +78,3 @@ def evaluate(
 
 def _say_nothing(_text: str) -> None:
     pass
-
-
-__all__ = ["evaluate"]

@@ -51,6 +51,3 @@ def run_detector(
         if tell is not None:
             tell(index + 1, len(dataset))
     return scorer
-
-
-__all__ = ["Tell", "run_detector"]

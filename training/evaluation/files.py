@@ -183,6 +183,3 @@ def _category_ids(dataset: FileDataset) -> Mapping[int, Any]:
         return {class_id: class_id for class_id in ids}
     keys = {name: key for key, name in source.file.categories.items()}
     return {class_id: keys.get(title, title) for class_id, title in ids.items()}
-
-
-__all__ = ["FIGURES_NAME", "prepare", "write_evaluation"]

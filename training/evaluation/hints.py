@@ -81,6 +81,3 @@ def _ways(training: Mapping[str, Any]) -> list[str]:
     if isinstance(steps, int) and steps < FEW_STEPS:
         ways.append(f"train longer than {counted(steps, 'step')} (epochs)")
     return ways or ["train longer (epochs), or on more images"]
-
-
-__all__ = ["nothing_found", "start_hints"]

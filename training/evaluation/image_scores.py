@@ -183,6 +183,3 @@ def _confused(
             free.remove(column)
             pairs.append((result_id, missed[column]))
     return tuple(pairs)
-
-
-__all__ = ["ImageScore", "Verdict", "best_f1", "image_scores", "read_verdicts"]

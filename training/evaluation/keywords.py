@@ -86,6 +86,3 @@ def takes_keywords(evaluate: Callable[P, Evaluation]) -> Callable[P, Evaluation]
 def _taken(given: dict[str, Any], names: Any) -> dict[str, Any]:
     """Takes out what has one of the names."""
     return {name: given.pop(name) for name in names if name in given}
-
-
-__all__ = ["named_model", "takes_keywords"]

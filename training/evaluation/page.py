@@ -162,6 +162,3 @@ def _confusions(
         for result, truth in image.confused
     )
     return [(*pair, count) for pair, count in counts.most_common(SHOWN)]
-
-
-__all__ = ["write_evaluation_page"]

@@ -62,6 +62,3 @@ def draw_precision_recall(precision: Array, titles: Sequence[str]) -> bytes:
     file = io.BytesIO()
     figure.savefig(file, dpi=110, format="png")
     return file.getvalue()
-
-
-__all__ = ["draw_precision_recall"]

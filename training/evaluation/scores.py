@@ -83,6 +83,3 @@ class Evaluation:
         content = dataclasses.asdict(self)
         content["pictures"] = content.pop("images")  # as earlier files call it
         return content
-
-
-__all__ = ["ClassFigures", "Evaluation", "Figures"]

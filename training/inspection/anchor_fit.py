@@ -49,6 +49,3 @@ def best_anchor_iou(
             union = np.prod(sizes, axis=1) + np.prod(anchor) - intersection
             best = np.maximum(best, intersection / union)
     return np.minimum(best, 1)
-
-
-__all__ = ["POOR_IOU", "best_anchor_iou"]

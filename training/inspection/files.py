@@ -168,6 +168,3 @@ def _finite(value: float) -> float | None:
 def _write(path: Path, data: bytes) -> None:
     with replaced_file(path) as file:
         file.write(data)
-
-
-__all__ = ["write_inspection"]

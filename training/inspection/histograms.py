@@ -75,6 +75,3 @@ def _binned(values: Mapping[str, Array], edges: Array) -> Binned:
         edges.tolist(),
         {name: np.histogram(v, edges)[0].tolist() for name, v in values.items()},
     )
-
-
-__all__ = ["Binned", "bin_anchor_iou", "bin_per_image", "bin_sides"]

@@ -77,6 +77,3 @@ def inspect_data(
     ):
         warnings = write_inspection(*paths, data.name, splits, config, samples)
     return Inspection(*paths, warnings)
-
-
-__all__ = ["MAX_SAMPLES", "SAMPLES", "Inspection", "inspect_data"]

@@ -210,6 +210,3 @@ def _size_table(sets: Sets) -> Table:
         rows,
         note=f"{more} more sizes" if more else "",
     )
-
-
-__all__ = ["write_inspection_page"]

@@ -176,6 +176,3 @@ def _shorten(name: str, font: Font, width: int) -> str:
     return next(
         (t for i in starts if font.width(t := f"..{name[i:]}") <= width), name[-1:]
     )
-
-
-__all__ = ["DrawnSample", "draw_samples", "make_sheet"]

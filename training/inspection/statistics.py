@@ -128,6 +128,3 @@ def read_numbers(dataset: Dataset, config: ModelConfig) -> SetNumbers:
         crowds,
         neutral,
     )
-
-
-__all__ = ["SetNumbers", "read_numbers"]

@@ -224,12 +224,3 @@ def _crop(
         (size, size),
     )
     return tf.round(crops[..., 0])  # [n, size, size]
-
-
-__all__ = [
-    "DetectionTargets",
-    "Shuffle",
-    "Truth",
-    "detection_targets",
-    "stateless_shuffle",
-]

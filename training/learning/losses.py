@@ -198,20 +198,3 @@ def sum_over_replicas(counts: tf.Tensor) -> tf.Tensor:
 
 def _mean(losses: tf.Tensor) -> Mean:
     return Mean(tf.reduce_sum(losses), tf.cast(tf.size(losses), tf.float32))
-
-
-__all__ = [
-    "Losses",
-    "Mean",
-    "Means",
-    "divide",
-    "head_losses",
-    "l2_regularisation",
-    "mrcnn_bbox_loss",
-    "mrcnn_class_loss",
-    "mrcnn_mask_loss",
-    "rpn_bbox_loss",
-    "rpn_class_loss",
-    "smooth_l1",
-    "sum_over_replicas",
-]

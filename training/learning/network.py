@@ -260,6 +260,3 @@ class TrainingNetwork:
 def _replicas() -> int:
     context = tf.distribute.get_replica_context()
     return 1 if context is None else int(context.num_replicas_in_sync)
-
-
-__all__ = ["TrainingNetwork"]

@@ -145,6 +145,3 @@ def apply_gradients(
         gradients, _ = tf.clip_by_global_norm(gradients, clip_norm)
     optimizer.apply(gradients, list(variables))
     return norm
-
-
-__all__ = ["WarmupCosine", "apply_gradients", "make_optimizer"]

@@ -49,6 +49,3 @@ class StepResult(NamedTuple):
     total: tf.Tensor
     l2: tf.Tensor
     gradients: list[tf.Tensor]
-
-
-__all__ = ["Forward", "StepResult"]

@@ -37,6 +37,3 @@ def set_trainable(network: MaskRCNN, train_layers: str) -> None:
     pattern = re.compile(TRAIN_LAYERS[train_layers])
     for name, layer in network.layers.items():
         layer.trainable = pattern.fullmatch(name) is not None
-
-
-__all__ = ["TRAIN_LAYERS", "set_trainable"]

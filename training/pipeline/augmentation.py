@@ -151,6 +151,3 @@ def _relit(placed: Placed, augmentation: Augmentation, draws: Draws) -> Array:
 
 def _gain(largest: float, drawn: float) -> np.float32:
     return np.float32(1 + largest * (2 * drawn - 1))
-
-
-__all__ = ["Draws", "Placed", "augment", "draw", "zoom_factor"]

@@ -33,6 +33,3 @@ class Batch(NamedTuple):
     rpn_deltas: tf.Tensor
     seeds: tf.Tensor
     neutral: tf.Tensor | None = None
-
-
-__all__ = ["Batch"]

@@ -169,6 +169,3 @@ def _specs(canvas_size: Array, anchors: int, count: int) -> Example:
         tf.TensorSpec((2,), tf.int32),
         tf.TensorSpec((height, width), tf.uint8),
     )
-
-
-__all__ = ["Shard", "batches", "epoch_order"]

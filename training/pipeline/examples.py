@@ -134,11 +134,3 @@ def _drawn(crops: list[MaskCrop], size: tuple[int, int]) -> Array:
     for crop in crops:
         crop.draw_on(drawn, (0, 0))
     return drawn.view(np.uint8)
-
-
-__all__ = [
-    "Example",
-    "LabelledPixels",
-    "Samples",
-    "make_example",
-]

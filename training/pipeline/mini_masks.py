@@ -51,6 +51,3 @@ def _taps(n_in: int, n_out: int) -> tuple[Array, Array]:
     position = (np.arange(n_out, dtype=np.float64) + 0.5) * (n_in / n_out) - 0.5
     first = np.floor(position)
     return first.astype(np.int64) + 1, position - first
-
-
-__all__ = ["MINI_MASK_SIZE", "mini_mask"]

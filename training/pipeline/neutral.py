@@ -87,6 +87,3 @@ def neutral_share_norm(boxes_norm: tf.Tensor, neutral: tf.Tensor) -> tf.Tensor:
 
     covered = below(y2, x2) - below(y1, x2) - below(y2, x1) + below(y1, x1)
     return tf.math.divide_no_nan(covered, tf.maximum((y2 - y1) * (x2 - x1), 0))
-
-
-__all__ = ["MAX_NEUTRAL_SHARE", "neutral_share", "neutral_share_norm"]

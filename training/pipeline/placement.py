@@ -157,6 +157,3 @@ def _resized(image: Array, view: Array, window: Array, canvas_size: Array) -> Ar
     resized = cv2.resize(part, (width, height), interpolation=cv2.INTER_LINEAR)
     canvas[window[0] : window[2], window[1] : window[3]] = resized
     return canvas
-
-
-__all__ = ["boxes_of", "place", "resize_crop", "visible_crops"]

@@ -139,6 +139,3 @@ def _drop_surplus(match: Array, value: int, limit: int, rng: Chooser) -> None:
     surplus = len(rows) - limit
     if surplus > 0:
         match[rng.choice(rows, surplus, replace=False)] = 0
-
-
-__all__ = ["ANCHORS_PER_IMAGE", "RpnTargets", "rpn_targets"]

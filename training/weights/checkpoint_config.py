@@ -65,6 +65,3 @@ def earlier_config(weights: Path) -> dict[str, Any] | None:
     if not isinstance(content, dict):
         raise TrainingError(f"{path}: expected an object, got {quoted(content)}")
     return content
-
-
-__all__ = ["checkpoint_config", "earlier_config", "training_entry"]

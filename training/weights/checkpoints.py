@@ -200,6 +200,3 @@ def _sync(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-__all__ = ["BEST", "LAST", "STATE", "WEIGHTS", "Checkpoints"]

@@ -17,9 +17,8 @@ from typing import Any
 import numpy as np
 
 from models.architecture import BATCH_NORM_EPSILON, Architecture
-from models.checkpoint import Key
 from models.errors import WeightsError
-from models.layout import array_shapes
+from models.layout import Key, array_shapes
 from models.weight_file import checked_contents, open_weight_file
 
 KERAS_EPSILON = 1.001e-5
@@ -139,6 +138,3 @@ def _stored_layers(file: Any) -> tuple[dict[str, list[Array]], bool]:
 
 def _text(name: Any) -> str:
     return name.decode() if isinstance(name, bytes) else str(name)
-
-
-__all__ = ["KERAS_EPSILON", "is_resnet", "read_resnet", "trunk_layer"]

@@ -68,6 +68,3 @@ def _check_backbone(checkpoint: Checkpoint, config: TrainConfig) -> None:
             [f'expected backbone "{config.backbone}", got "{found}"'],
             f'Set "backbone": "{found}" in the config, or choose other weights.',
         )
-
-
-__all__ = ["set_initial_weights"]

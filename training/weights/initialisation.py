@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from models.architecture import BATCH_NORM_EPSILON, Architecture
-from models.checkpoint import Checkpoint, Key, read_arrays
+from models.checkpoint import Checkpoint, read_arrays
 from models.errors import WeightsError
-from models.layout import CLASS_LAYERS, array_shapes
+from models.layout import CLASS_LAYERS, Key, array_shapes
 from models.mask_rcnn import MaskRCNN
 from training.weights.imagenet import read_resnet
 
@@ -167,6 +167,3 @@ def _assign(network: MaskRCNN, layer: str, name: str, value: Array) -> None:
     for variable in network.layers[layer].weights:
         if variable.name == name:
             variable.assign(value)
-
-
-__all__ = ["initialise", "load_imagenet", "transfer_learning"]

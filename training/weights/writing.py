@@ -37,6 +37,3 @@ def make_output(folder: Path) -> None:
     """
     with writing_checkpoints(folder):
         make_folder(folder)
-
-
-__all__ = ["make_output", "writing_checkpoints"]
