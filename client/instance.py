@@ -84,11 +84,11 @@ class Instance:
         return self.crop.within((0, 0, *self.image_size))
 
     def moved(self, origin: tuple[int, int], image_size: tuple[int, int]) -> Instance:
-        """Returns the instance in the image that its own image was cut out of.
+        """Returns the instance in the frame of the image that a part was cut out of.
 
         Args:
-            origin: (y, x) of the cut in the image, pixels.
-            image_size: (height, width) of the image, pixels.
+            origin: (y, x) of the part in the image, pixels.
+            image_size: (height, width) of the whole image, pixels.
         """
         y, x = origin
         y1, x1, y2, x2 = self.box

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
-Asked = TypeVar("Asked")
-Answered = TypeVar("Answered")
+Item = TypeVar("Item")
+ItemOutcome = TypeVar("ItemOutcome")
 
 
 def in_order(
-    function: Callable[[Asked], Answered], items: Iterable[Asked], in_flight: int
-) -> Iterator[tuple[Asked, Answered]]:
+    function: Callable[[Item], ItemOutcome], items: Iterable[Item], in_flight: int
+) -> Iterator[tuple[Item, ItemOutcome]]:
     """Runs a function over items in threads.
 
     Args:
@@ -31,7 +31,7 @@ def in_order(
     if in_flight < 1:
         raise ValueError(f"in_flight: expected >= 1, got {in_flight}")
     pool = ThreadPoolExecutor(in_flight, thread_name_prefix="client")
-    waiting: deque[tuple[Asked, Future[Answered]]] = deque()
+    waiting: deque[tuple[Item, Future[ItemOutcome]]] = deque()
     try:
         for item in items:
             waiting.append((item, pool.submit(function, item)))
@@ -46,8 +46,8 @@ def in_order(
 
 
 def as_they_come(
-    function: Callable[[Asked], Answered], items: Iterable[Asked], in_flight: int
-) -> Iterator[Answered]:
+    function: Callable[[Item], ItemOutcome], items: Iterable[Item], in_flight: int
+) -> Iterator[ItemOutcome]:
     """Runs a function over items in threads.
 
     Args:
@@ -65,7 +65,7 @@ def as_they_come(
     if in_flight < 1:
         raise ValueError(f"in_flight: expected >= 1, got {in_flight}")
     pool = ThreadPoolExecutor(in_flight, thread_name_prefix="client")
-    waiting: set[Future[Answered]] = set()
+    waiting: set[Future[ItemOutcome]] = set()
     try:
         for item in items:
             waiting.add(pool.submit(function, item))

@@ -64,7 +64,7 @@ BOXES = {
     "learning": Box(778, 70, "learning/", "targets, losses"),
     "engine": Box(1006, 70, "engine/", "the loop"),
     "evaluation": Box(586, 180, "evaluation/", "COCO's AP, page"),
-    "weights": Box(1006, 180, "weights/", "first ones, checkpoints"),
+    "weights": Box(1006, 180, "weights/", "initial, checkpoints"),
     "old": Box(20, 322, "Matterport's .h5", "or a checkpoint here", is_file=True),
     "models": Box(586, 322, "mask_rcnn", "ResNet, FPN, RPN, heads"),
     "checkpoint": Box(1006, 322, "checkpoint", "Matterport's layout", is_file=True),

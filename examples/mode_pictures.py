@@ -1,10 +1,10 @@
 """Draws what each inference mode does, from what a served model answers.
 
-    python examples/mode_images.py (--model exported/mask_rcnn | --server HOST:PORT)
+    python examples/mode_pictures.py (--model exported/mask_rcnn | --server HOST:PORT)
         [--output docs/modes]
 
 The config is the first JSON block of the mode's page in the output folder, so a page
-and its image agree. Left are the parts that the model sees, as the client saved them
+and its drawing agree. Left are the parts that the model sees, as the client saved them
 in the annotation; right is the result. Images that are dark are drawn brighter than
 they are sent.
 """
@@ -47,7 +47,7 @@ JPEG_QUALITY = 84
 
 
 class Example(NamedTuple):
-    """What an image shows.
+    """What a page's drawing shows.
 
     Attributes:
         image: file in `examples/nuclei`.

@@ -1,6 +1,6 @@
 """What users' files look like: configs, Supervisely annotations. No TensorFlow.
 
-What only training reads (projects, COCO files) is imported from its own module.
+Projects, COCO files, images and pages are imported from their own modules.
 """
 
 from formats.config import load_config

@@ -1,1 +1,1 @@
-"""The serving contract, its messages, and the embedded server."""
+"""The serving contract, its messages, the embedded server, and what programs share."""

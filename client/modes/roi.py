@@ -23,7 +23,7 @@ from formats.supervisely.meta import ProjectMeta
 
 
 class RoiGroup(ModeGroup):
-    """The model sees the image without a border."""
+    """The model sees the picture without a border."""
 
     name: Literal["roi"]
     bounds: SidesGroup = Field(
@@ -56,7 +56,7 @@ class RoiGroup(ModeGroup):
 
 @dataclass(frozen=True)
 class Roi(Mode):
-    """The model sees the image without a border.
+    """The model sees the picture without a border.
 
     Objects: those that were there, what was found, the region if it is saved.
 

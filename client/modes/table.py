@@ -13,7 +13,7 @@ from client.selection import Selection
 
 
 class FullImageGroup(ModeGroup):
-    """The model sees the image as a whole."""
+    """The model sees the picture as a whole."""
 
     name: Literal["full_image"] = "full_image"
 

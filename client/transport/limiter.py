@@ -63,7 +63,7 @@ class Limiter:
             timeout_s: seconds; None waits for ever.
 
         Returns:
-            False if time ran out, or the flow was closed.
+            False if time ran out, or the limiter was closed.
         """
         with self._lock:
             if self._is_closed:

@@ -8,7 +8,7 @@ too, then without filters.
     blocks = [
         Facts({"Images": 120, "AP": 0.41}),
         Section([Bars(...), Table(...)], "Classes"),
-        Gallery("Worst images", cards, colors={"car": "#0060FF"}),
+        Gallery("Worst pictures", cards, colors={"car": "#0060FF"}),
     ]
     write_report("report.html", "Evaluation", "street.json", blocks)
 """

@@ -62,7 +62,7 @@ def read_objects(
         content: the file's JSON, which `read_size` takes.
         meta: classes and tags that it may use.
         read: reads an entry of `objects`, given the shapes of the classes; raises
-            AnnotationError.
+            AnnotationFileError.
 
     Raises:
         AnnotationFileError: lists the problems of all objects, unknown tags, and what

@@ -62,8 +62,8 @@ def place_annotation(content: Any, meta: ProjectMeta) -> PlacedAnnotation:
         meta: classes and tags that it may use.
 
     Raises:
-        AnnotationError: lists every unknown class and tag, and every object without a
-            readable geometry.
+        AnnotationFileError: lists every unknown class and tag, and every object
+            without a readable geometry.
     """
     size = read_size(content)
     placed = read_objects(

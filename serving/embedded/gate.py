@@ -13,7 +13,7 @@ import grpc
 from serving.embedded.errors import ServingError
 
 
-class Admission:
+class PendingCall:
     """One request's deadline, and whether anyone still waits for its answer."""
 
     def __init__(self, timeout_s: float | None) -> None:
@@ -58,7 +58,7 @@ class Gate:
         self._max_queued = max_queued
         self._admitted = 0
         self._running = 0
-        self._waiting: deque[Admission] = deque()
+        self._waiting: deque[PendingCall] = deque()
         self._changed = threading.Condition()
 
     @property
@@ -90,7 +90,7 @@ class Gate:
                 self._changed.notify_all()
 
     @contextmanager
-    def slot(self, call: Admission) -> Iterator[None]:
+    def slot(self, call: PendingCall) -> Iterator[None]:
         """Waits for a turn to run.
 
         Raises:
@@ -104,7 +104,7 @@ class Gate:
                 self._running -= 1
                 self._changed.notify_all()
 
-    def _take_slot(self, call: Admission) -> None:
+    def _take_slot(self, call: PendingCall) -> None:
         with self._changed:
             self._waiting.append(call)
             try:
@@ -119,7 +119,7 @@ class Gate:
                 self._waiting.remove(call)
                 self._changed.notify_all()
 
-    def cancel(self, call: Admission) -> None:
+    def cancel(self, call: PendingCall) -> None:
         """Marks that nobody waits for `call` and, if it is queued, takes it out."""
         with self._changed:
             call.cancelled = True

@@ -16,7 +16,7 @@ import grpc
 from serving import protos
 from serving.embedded.describe import checked_spec, model_metadata, model_status
 from serving.embedded.errors import ServingError, not_found, wire_message
-from serving.embedded.gate import Admission, Gate
+from serving.embedded.gate import Gate, PendingCall
 from serving.embedded.manager import ModelManager
 from serving.embedded.predict import Predictor, SignatureAnswer, predict_inputs
 from serving.embedded.wire import control_parser, parse_predict
@@ -95,7 +95,7 @@ class GrpcService:
 
     def predict(self, request: Any, context: grpc.ServicerContext) -> Any:
         """Runs a model: PredictRequest to PredictResponse."""
-        call = Admission(context.time_remaining())
+        call = PendingCall(context.time_remaining())
         if not context.add_callback(lambda: self._gate.cancel(call)):
             call.cancelled = True  # gone already, so the callback will never come
         with self._gate.admission():

@@ -20,7 +20,7 @@ import grpc
 from aiohttp import web
 
 from serving.embedded.errors import ServingError
-from serving.embedded.gate import Admission
+from serving.embedded.gate import PendingCall
 from serving.embedded.http_body import (
     RefusalError,
     check_headers,
@@ -62,15 +62,15 @@ _HTTP_STATUS = {
 class RestApi(Protocol):
     """What answers requests; `rest.RestService` is one."""
 
-    def start_call(self) -> Admission:
+    def start_call(self) -> PendingCall:
         """Returns the deadline of a request that begins now."""
         ...
 
-    def cancel(self, call: Admission) -> None:
+    def cancel(self, call: PendingCall) -> None:
         """Tells that nobody waits for `call` any more."""
         ...
 
-    def answer(self, method: str, path: str, body: bytes, call: Admission) -> bytes:
+    def answer(self, method: str, path: str, body: bytes, call: PendingCall) -> bytes:
         """Returns the JSON of an answer, or raises ServingError."""
         ...
 
@@ -229,7 +229,12 @@ class RestServer:
         self._bodies.release()
 
     def _response(
-        self, method: str, path: str, parts: list[bytes], encoding: str, call: Admission
+        self,
+        method: str,
+        path: str,
+        parts: list[bytes],
+        encoding: str,
+        call: PendingCall,
     ) -> web.Response:
         try:
             body = unpack_body(parts, encoding, self._max_body_bytes)

@@ -15,7 +15,7 @@ from serving.embedded.errors import (
     SignatureNotFoundError,
     invalid_argument,
 )
-from serving.embedded.gate import Admission, Gate
+from serving.embedded.gate import Gate, PendingCall
 from serving.embedded.inputs import decode_inputs
 from serving.embedded.manager import ModelManager
 from serving.embedded.versions import LoadedModel
@@ -54,7 +54,7 @@ class Predictor:
         model_spec: Any,
         read_inputs: Callable[[Any], dict[str, Array]],
         output_filter: Iterable[str],
-        call: Admission,
+        call: PendingCall,
     ) -> SignatureAnswer:
         """Answers one admitted request.
 
@@ -130,7 +130,7 @@ def run_signature(
     signature: Any,
     arrays: dict[str, Array],
     aliases: list[str],
-    call: Admission,
+    call: PendingCall,
 ) -> dict[str, Array]:
     """Runs checked arrays through a signature while somebody waits for the answer."""
     feeds = {signature.inputs[alias].name: array for alias, array in arrays.items()}
@@ -162,4 +162,4 @@ def _warm_up_with(model: LoadedModel, request: PredictRequest) -> None:
     signature = find_signature(model, name)
     arrays = decode_inputs(signature, request.inputs)
     aliases = select_outputs(signature, request.output_filter)
-    run_signature(model, signature, arrays, aliases, Admission(None))
+    run_signature(model, signature, arrays, aliases, PendingCall(None))

@@ -19,7 +19,7 @@ from serving.embedded.errors import (
     SignatureNotFoundError,
     invalid_argument,
 )
-from serving.embedded.gate import Admission, Gate
+from serving.embedded.gate import Gate, PendingCall
 from serving.embedded.manager import ModelManager
 from serving.embedded.predict import Predictor
 from serving.embedded.rest_inputs import parse_body, read_inputs
@@ -73,15 +73,15 @@ class RestService:
         # interpreter busy: one at a time bounds both.
         self._reading = threading.Lock()
 
-    def start_call(self) -> Admission:
+    def start_call(self) -> PendingCall:
         """Returns the deadline of a request that begins now."""
-        return Admission(self._timeout_s)
+        return PendingCall(self._timeout_s)
 
-    def cancel(self, call: Admission) -> None:
+    def cancel(self, call: PendingCall) -> None:
         """Tells that nobody waits for `call` any more."""
         self._gate.cancel(call)
 
-    def answer(self, method: str, path: str, body: bytes, call: Admission) -> bytes:
+    def answer(self, method: str, path: str, body: bytes, call: PendingCall) -> bytes:
         """Returns the JSON of an answer.
 
         Raises:
@@ -99,7 +99,7 @@ class RestService:
             return look(_model_spec(match))
         raise invalid_argument(f"Malformed request: {method} {path}")
 
-    def _predict(self, spec: Any, body: bytes, call: Admission) -> bytes:
+    def _predict(self, spec: Any, body: bytes, call: PendingCall) -> bytes:
         with self._gate.admission(), ExitStack() as turn:
             self._wait_to_read(call)
             turn.callback(self._reading.release)
@@ -123,7 +123,7 @@ class RestService:
                 ) from err
             return write_outputs(prediction.outputs, rows=rows)
 
-    def _wait_to_read(self, call: Admission) -> None:
+    def _wait_to_read(self, call: PendingCall) -> None:
         left = call.remaining_s()
         if not self._reading.acquire(timeout=-1 if left is None else left):
             call.remaining_s()  # raises

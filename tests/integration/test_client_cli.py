@@ -249,7 +249,7 @@ def test_same_names_are_refused(server, images, capsys):
     assert not server.requests
 
 
-def test_a_image_named_twice_is_done_once(server, images, capsys):
+def test_an_image_named_twice_is_done_once(server, images, capsys):
     image = images / "street.jpg"
     again = images / "pictures" / ".." / "street.jpg"
     assert run(server, image, again, "--output", images / "out") == 0

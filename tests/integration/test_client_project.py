@@ -371,7 +371,7 @@ def test_clashes_are_told_before_any_image(server, project, tmp_path, capsys):
     assert "fox_m" in (tmp_path / "out" / "meta.json").read_text()
 
 
-def test_windows_larger_than_a_image(server, project, tmp_path, capsys):
+def test_windows_larger_than_an_image(server, project, tmp_path, capsys):
     config = write_config(
         tmp_path / "c.json",
         name="sliding_window_det",

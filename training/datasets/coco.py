@@ -83,7 +83,7 @@ class CocoSource:
         """Reads and draws the annotations of an item.
 
         Raises:
-            AnnotationError: lists every problem.
+            AnnotationFileError: lists every problem.
         """
         size, where = self.file.images[index].size, self.locate(index)
         check_large(where, size, lambda: self.image_size(index))

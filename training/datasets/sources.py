@@ -90,8 +90,8 @@ def notes_of_objects(
 class Source(Protocol):
     """Labelled images. Safe to read from many threads.
 
-    What it raises are `FormatError`s that name the file, or `AnnotationError`s with a
-    list of such texts.
+    What it raises are `FormatError`s that name the file, or `AnnotationFileError`s with
+    a list of such texts.
     """
 
     @property

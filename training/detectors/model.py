@@ -17,7 +17,7 @@ def _nothing_to_close() -> None:
 
 @dataclass(frozen=True)
 class EvaluatedModel:
-    """A network to evaluate.
+    """A model to evaluate, behind its detector.
 
     Attributes:
         detector: runs it.

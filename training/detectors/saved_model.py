@@ -12,7 +12,7 @@ from client.selection import Selection
 from client.transport.answer import read_detections
 from serving import contract
 from serving.embedded.errors import ServingError
-from serving.embedded.gate import Admission
+from serving.embedded.gate import PendingCall
 from serving.embedded.predict import run_signature
 from serving.embedded.session import SessionModel
 from serving.protos.tensors import to_tensor_proto
@@ -113,7 +113,7 @@ class _LocalModel:
                 self._model.signatures.signature_def[name],
                 {expected.inputs[0].name: array},
                 [tensor.name for tensor in expected.outputs],
-                Admission(None),
+                PendingCall(None),
             )
         except ServingError as err:
             reason = err.message.strip().splitlines()[0]

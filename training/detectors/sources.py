@@ -74,10 +74,10 @@ def open_model(
         TrainingError: it is not there, not readable, or its own limits leave out what
             is wanted.
     """
-    evaluated = _opened(source, limits)
+    opened = _opened(source, limits)
     if not neutral:
-        return evaluated
-    return replace(evaluated, classes=replace(evaluated.classes, neutral=neutral))
+        return opened
+    return replace(opened, classes=replace(opened.classes, neutral=neutral))
 
 
 def _opened(source: ModelSource, limits: DetectionLimits) -> EvaluatedModel:

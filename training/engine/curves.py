@@ -28,7 +28,7 @@ def draw_curves(metrics: Path, output: Path) -> None:
 
     Raises:
         TrainingError: the metrics cannot be read.
-        OSError: the image cannot be written.
+        OSError: the file cannot be written.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

@@ -1,4 +1,4 @@
-"""An image of an evaluation's page: what was to find, and what was found."""
+"""A card of an evaluation's page: what was to find in an image, and what was found."""
 
 from __future__ import annotations
 

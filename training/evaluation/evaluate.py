@@ -53,25 +53,25 @@ def evaluate(
     if output is not None:
         prepare(Path(output), overwrite=overwrite)
     with ExitStack() as stack:
-        evaluated = open_model(model, limits, neutral=neutral)
-        stack.callback(evaluated.close)
+        opened = open_model(model, limits, neutral=neutral)
+        stack.callback(opened.close)
         say = say or _say_nothing
-        for text in evaluated.notes:
+        for text in opened.notes:
             say(text)
-        dataset = open_set(data, evaluated.classes)
+        dataset = open_set(data, opened.classes)
         for line in dataset.source.left_out.lines():
             say(f"warning: left out: {line}")
         for text in dataset.notes:
             say(f"warning: {text}")
-        named = evaluated.classes.neutral
+        named = opened.classes.neutral
         for text in missing_neutral(named, dataset.source.classes, data.name):
             say(f"warning: {text}")
-        scorer = run_detector(evaluated.detector, dataset, limits, tell)
+        scorer = run_detector(opened.detector, dataset, limits, tell)
     score = scorer.finish()
-    for text in nothing_found(score.evaluation, evaluated.training):
+    for text in nothing_found(score.evaluation, opened.training):
         say(f"hint: {text}")
     if output is not None:
-        origin = {"network": dict(evaluated.description), "data": data.describe()}
+        origin = {"network": dict(opened.description), "data": data.describe()}
         write_evaluation(Path(output), origin, dataset, scorer, score)
     return score.evaluation
 

@@ -29,7 +29,7 @@ class Inspection:
 
     Attributes:
         page: the HTML page.
-        sheet: the image of training samples.
+        sheet: the PNG file of drawn training samples.
         numbers: the JSON file.
         warnings: what is odd, but does not stop a training.
     """

@@ -69,7 +69,7 @@ def scorer(classes=CLASSES, score_threshold=0.05, max_detections=100):
 
 
 def evaluate(*images, **limits):
-    """Figures of images, each a sample and what was found in it."""
+    """Figures of labelled images, each with what was found in it."""
     collected = scorer(**limits)
     for truth, detections in images:
         collected.add(truth, detections)

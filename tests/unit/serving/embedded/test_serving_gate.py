@@ -6,7 +6,7 @@ import grpc
 import pytest
 
 from serving.embedded.errors import ServingError
-from serving.embedded.gate import Admission, Gate
+from serving.embedded.gate import Gate, PendingCall
 
 
 def _code(call):
@@ -31,23 +31,23 @@ def test_admission_is_refused_at_once_when_full():
 def test_a_failing_request_gives_its_place_back():
     gate = Gate(max_running=1, max_queued=0)
     for _ in range(3):
-        with pytest.raises(KeyError), gate.admission(), gate.slot(Admission(None)):
+        with pytest.raises(KeyError), gate.admission(), gate.slot(PendingCall(None)):
             raise KeyError
     assert gate.wait_idle(0)
 
 
 def test_a_call_out_of_time_does_not_run():
     gate = Gate(max_running=1, max_queued=1)
-    late = _code(lambda: _enter(gate.slot(Admission(0))))
+    late = _code(lambda: _enter(gate.slot(PendingCall(0))))
     assert late is grpc.StatusCode.DEADLINE_EXCEEDED
-    with gate.slot(Admission(None)):
-        late = _code(lambda: _enter(gate.slot(Admission(0.01))))
+    with gate.slot(PendingCall(None)):
+        late = _code(lambda: _enter(gate.slot(PendingCall(0.01))))
     assert late is grpc.StatusCode.DEADLINE_EXCEEDED
 
 
 def test_a_cancelled_call_leaves_the_queue_to_the_next():
     gate = Gate(max_running=1, max_queued=3)
-    first, second, third = Admission(None), Admission(None), Admission(None)
+    first, second, third = PendingCall(None), PendingCall(None), PendingCall(None)
     ran, codes = [], []
 
     def queue(call, name):
@@ -73,7 +73,7 @@ def test_a_cancelled_call_leaves_the_queue_to_the_next():
 
 @pytest.mark.parametrize("timeout_s", [None, 1e12, float("inf")])
 def test_no_deadline(timeout_s):
-    assert Admission(timeout_s).remaining_s() is None
+    assert PendingCall(timeout_s).remaining_s() is None
 
 
 def test_idle_is_when_nothing_is_admitted():

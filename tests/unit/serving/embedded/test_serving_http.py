@@ -13,7 +13,7 @@ import time
 import pytest
 
 from serving.embedded import http_body, http_connection
-from serving.embedded.gate import Admission
+from serving.embedded.gate import PendingCall
 from serving.embedded.http_server import RestServer
 
 TIMEOUT_S = 60.0
@@ -26,7 +26,7 @@ class _Echo:
         self.cancelled = []
 
     def start_call(self):
-        return Admission(None)
+        return PendingCall(None)
 
     def cancel(self, call):
         self.cancelled.append(call)
