@@ -291,6 +291,7 @@ def test_a_small_lie_is_refused_by_the_decoder(refused):
     assert "something else" not in refused(with_bmp_size(BMP, 62, 83))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "data",
     [JPEG, PNG, BMP, encode(IMAGE, "GIF")],

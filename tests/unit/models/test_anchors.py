@@ -65,6 +65,7 @@ def test_normalised_by_hand(run):
     assert np.array_equal(anchors[-1], np.float32(last))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("size", [(32, 32), (96, 64), (64, 160), (224, 32)])
 def test_as_many_as_the_network_scores(size, stride):
