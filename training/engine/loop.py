@@ -37,7 +37,7 @@ from training.pipeline.batch import Batch
 from training.pipeline.batches import batches, epoch_order
 from training.weights.checkpoint_config import training_entry
 from training.weights.checkpoints import Checkpoints
-from training.weights.writing import writing_checkpoints
+from training.weights.writing import writing_output
 
 _ADVICE = (
     "use a lower lr, or a longer schedule.warmup_steps; the checkpoints before are "
@@ -231,7 +231,7 @@ class Loop:
         place = f"epoch {epoch:.2f}, step {self.state.step}"
         self._listener.say(f"saved {path} ({place}{best})")
         curves = keeper.output / CURVES_NAME
-        with writing_checkpoints(curves):
+        with writing_output(curves):
             draw_curves(keeper.output / CSV_NAME, curves)
 
     def _add_row(self, split: str, values: Mapping[str, float]) -> None:

@@ -15,7 +15,7 @@ import tensorflow as tf
 from formats.files.atomic_file import replaced_file
 from training.errors import TrainingError
 from training.learning.losses import Losses
-from training.weights.writing import writing_checkpoints
+from training.weights.writing import writing_output
 
 CSV_NAME = "metrics.csv"
 TENSORBOARD = "tensorboard"
@@ -59,12 +59,12 @@ class Metrics:
         writer = csv.DictWriter(text, COLUMNS)
         writer.writeheader()
         writer.writerows(row for row in rows if int(row["step"]) <= step)
-        with writing_checkpoints(self._path), replaced_file(self._path) as file:
+        with writing_output(self._path), replaced_file(self._path) as file:
             file.write(text.getvalue().encode())
         self._tensorboard = output / TENSORBOARD
-        with writing_checkpoints(self._tensorboard):
+        with writing_output(self._tensorboard):
             self._events = tf.summary.create_file_writer(str(self._tensorboard))
-        with writing_checkpoints(self._path):
+        with writing_output(self._path):
             self._file = self._path.open("a", newline="", encoding="utf-8")
         self._writer = csv.DictWriter(self._file, COLUMNS)
 
@@ -82,11 +82,11 @@ class Metrics:
             TrainingError: the file cannot be written.
         """
         text = {name: _text(value) for name, value in row.items()}
-        with writing_checkpoints(self._path):
+        with writing_output(self._path):
             self._writer.writerow(text)
             self._file.flush()
         with (
-            writing_checkpoints(self._tensorboard),
+            writing_output(self._tensorboard),
             self._events.as_default(step=int(row["step"])),
         ):
             for name, value in row.items():
@@ -99,10 +99,10 @@ class Metrics:
         Raises:
             TrainingError: it cannot be written.
         """
-        with writing_checkpoints(self._path):
+        with writing_output(self._path):
             self._file.flush()
             os.fsync(self._file.fileno())
-        with writing_checkpoints(self._tensorboard):
+        with writing_output(self._tensorboard):
             self._events.flush()
 
 

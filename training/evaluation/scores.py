@@ -80,6 +80,8 @@ class Evaluation:
 
     def to_json(self) -> dict[str, Any]:
         """Returns all of it as JSON values; null where there is nothing to measure."""
-        content = dataclasses.asdict(self)
-        content["pictures"] = content.pop("images")  # as earlier files call it
-        return content
+        # Files have had "pictures" for `images` from the first.
+        return {
+            "pictures" if name == "images" else name: value
+            for name, value in dataclasses.asdict(self).items()
+        }

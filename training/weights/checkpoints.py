@@ -28,7 +28,7 @@ from models.checkpoint import save_weights
 from models.mask_rcnn import MaskRCNN
 from models.weight_path import CHECKPOINT_WEIGHTS
 from training.errors import TrainingError
-from training.weights.writing import writing_checkpoints
+from training.weights.writing import writing_output
 
 FOLDER = "checkpoints"
 WEIGHTS = CHECKPOINT_WEIGHTS
@@ -100,7 +100,7 @@ class Checkpoints:
                 before it are untouched.
         """
         target = self.path(self.next_number())
-        with writing_checkpoints(target):
+        with writing_output(target):
             self._save(target, network, config, state, is_best=is_best)
         return target
 

@@ -14,7 +14,7 @@ from training.errors import TrainingError
 _WHOLE = "checkpoints that are there are whole"
 
 
-def writing_checkpoints(path: Path) -> AbstractContextManager[None]:
+def writing_output(path: Path) -> AbstractContextManager[None]:
     """Turns what keeps a block from writing a file into an error of the training.
 
     Raises:
@@ -35,5 +35,5 @@ def make_output(folder: Path) -> None:
     Raises:
         TrainingError: nothing can be written there.
     """
-    with writing_checkpoints(folder):
+    with writing_output(folder):
         make_folder(folder)

@@ -9,7 +9,7 @@ from tests.full_disk import longest_file
 from training.engine.curves import draw_curves
 from training.engine.metrics import COLUMNS, Metrics, read_rows
 from training.errors import TrainingError
-from training.weights.writing import make_output, writing_checkpoints
+from training.weights.writing import make_output, writing_output
 
 
 def row(step, split="train", **values):
@@ -113,7 +113,7 @@ def test_row_that_cannot_be_written_is_told_once(tmp_path):
     ],
 )
 def test_what_cannot_be_written_is_told_with_advice(tmp_path, error, text):
-    with pytest.raises(TrainingError, match=text), writing_checkpoints(tmp_path / "x"):
+    with pytest.raises(TrainingError, match=text), writing_output(tmp_path / "x"):
         raise error
 
 
